@@ -1,0 +1,1 @@
+"""The field: meters, data concentrators and head-ends that measure, gather and command over real protocols."""

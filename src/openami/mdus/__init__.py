@@ -1,0 +1,1 @@
+"""The middle: unites many head-ends behind one interface, validates, keeps every version, carries orders down."""

@@ -1,0 +1,1 @@
+"""Public test kit: fake wire, jumping clock, seeded world, fake partners."""

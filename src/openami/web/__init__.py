@@ -1,0 +1,1 @@
+"""Console: pages and JSON over the areas' HTTP interfaces only."""

@@ -1,0 +1,80 @@
+"""One area's PostgreSQL database: an async engine, transactions, migrations, bulk COPY.
+
+SQLAlchemy 2 Core is the one dialect; psycopg 3 does COPY. A transaction may carry wake-ups that fire only after its
+commit, so that a loop never looks for a row before it is there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, cast
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Sequence
+    from typing import Any
+
+    from psycopg import AsyncConnection as PsycopgConnection
+    from sqlalchemy import Connection
+
+_WAKE_UPS = "openami_wake_ups"
+
+
+class Database:
+    """The database of one area."""
+
+    def __init__(self, url: str, *, pool_size: int = 8) -> None:
+        """Take a `postgresql+psycopg://` URL; nothing is opened before first use."""
+        self.url = url
+        self.engine = create_async_engine(url, pool_size=pool_size, max_overflow=8, pool_pre_ping=True)
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction: committed at the end of the block, rolled back on an error, wake-ups fired after commit."""
+        async with self.engine.begin() as transaction:
+            transaction.info[_WAKE_UPS] = wake_ups = []
+            yield transaction
+        for event in wake_ups:
+            event.set()
+
+    async def migrate(self, area: str) -> None:
+        """Bring the database to the newest revision of `openami/<area>/migrations`."""
+
+        def upgrade(connection: Connection) -> None:
+            config = Config()
+            config.set_main_option("script_location", f"openami:{area}/migrations")
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+        async with self.engine.begin() as transaction:
+            await transaction.run_sync(upgrade)
+
+    async def close(self) -> None:
+        """Return all connections."""
+        await self.engine.dispose()
+
+
+def after_commit(transaction: AsyncConnection, event: asyncio.Event) -> None:
+    """Set `event` once the surrounding `Database.begin()` has committed."""
+    transaction.info[_WAKE_UPS].append(event)
+
+
+async def copy_rows(
+    transaction: AsyncConnection, table: str, columns: Sequence[str], rows: Iterable[Sequence[object]]
+) -> None:
+    """Append rows by COPY, the bulk path, inside the given transaction."""
+    connection = await psycopg_connection(transaction)
+    names = ", ".join(f'"{column}"' for column in columns)
+    async with connection.cursor() as cursor, cursor.copy(f'COPY "{table}" ({names}) FROM STDIN') as copy:
+        for row in rows:
+            await copy.write_row(row)
+
+
+async def psycopg_connection(transaction: AsyncConnection) -> PsycopgConnection[Any]:
+    """The psycopg connection below a SQLAlchemy one, for COPY and advisory locks; it stays in the transaction."""
+    raw = await transaction.get_raw_connection()
+    return cast("PsycopgConnection[Any]", raw.driver_connection)

@@ -6,7 +6,6 @@ commit, so that a loop never looks for a row before it is there.
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, cast
 
@@ -15,6 +14,7 @@ from alembic.config import Config
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import AsyncIterator, Iterable, Sequence
     from typing import Any
 
@@ -36,17 +36,18 @@ class Database:
     async def begin(self) -> AsyncIterator[AsyncConnection]:
         """A transaction: committed at the end of the block, rolled back on an error, wake-ups fired after commit."""
         async with self.engine.begin() as transaction:
-            transaction.info[_WAKE_UPS] = wake_ups = []
+            wake_ups: list[asyncio.Event] = []
+            transaction.info[_WAKE_UPS] = wake_ups
             yield transaction
         for event in wake_ups:
             event.set()
 
-    async def migrate(self, area: str) -> None:
-        """Bring the database to the newest revision of `openami/<area>/migrations`."""
+    async def migrate(self, package: str) -> None:
+        """Bring the database to the newest revision in the folder `migrations` of a package (`openami.office`)."""
 
         def upgrade(connection: Connection) -> None:
             config = Config()
-            config.set_main_option("script_location", f"openami:{area}/migrations")
+            config.set_main_option("script_location", f"{package}:migrations")
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 

@@ -1,0 +1,227 @@
+"""Messages out: stored with what they announce, delivered until acknowledged.
+
+The rows in hand stay locked by the delivering transaction, so a killed process frees them at once; a message that was
+sent but not yet marked is then sent again under the same id, and the receiver knows it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+from sqlalchemy import bindparam, func, insert, select, update
+
+from openami.shared.database import after_commit
+from openami.shared.errors import OpenAmiError
+from openami.shared.seam.model import Envelope, Seam
+from openami.shared.seam.store import DEAD, DELIVERED, PENDING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from openami.shared.clock import Clock
+    from openami.shared.database import Database
+    from openami.shared.seam.store import SeamTables
+
+    Deliver = Callable[[Envelope], Awaitable[bytes]]
+    OnAnswer = Callable[[AsyncConnection, Envelope, bytes], Awaitable[None]]
+
+log = structlog.get_logger()
+
+BATCH = 16  # messages in flight at once: enough to fill a loopback, small enough to repeat after a crash
+LOOK_AGAIN_S = 0.5
+BACK_OFF_FIRST_S = 0.2
+BACK_OFF_LAST_S = 60.0
+ATTEMPTS_MAX = 2000  # more than a day at the longest pause: then a person has to look
+
+
+class Unreachable(OpenAmiError):  # noqa: N818 - a state of the partner
+    """The partner did not take the message now (no connection, time-out, 429, 5xx): it is tried again."""
+
+
+class Refused(OpenAmiError):  # noqa: N818 - an answer of the partner
+    """The partner will never take this message as it is: it goes to the dead letters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How one attempt ended."""
+
+    envelope: Envelope
+    attempts: int
+    answer: bytes | None
+    error: OpenAmiError | None
+
+
+class Outbox:
+    """The outbox of one area; `deliver` does the transport for each seam, `on_answer` sees synchronous answers."""
+
+    def __init__(self, database: Database, clock: Clock, tables: SeamTables) -> None:
+        self._database = database
+        self._clock = clock
+        self._table = tables.outbox
+        self._wake = asyncio.Event()
+        self._deliver: dict[Seam, Deliver] = {}
+        self._on_answer: dict[Seam, OnAnswer] = {}
+        self.delivered = 0
+
+    def connect(self, seam: Seam, deliver: Deliver, on_answer: OnAnswer | None = None) -> None:
+        """Say how messages of a seam are carried, and who reads what the partner answers at once."""
+        self._deliver[seam] = deliver
+        if on_answer is not None:
+            self._on_answer[seam] = on_answer
+
+    async def put(self, transaction: AsyncConnection, *envelopes: Envelope) -> None:
+        """Store messages in the caller's transaction; they leave after its commit. A known id is not stored twice."""
+        if not envelopes:
+            return
+        rows = [
+            {
+                "id": envelope.id,
+                "seam": envelope.seam,
+                "partner": envelope.partner,
+                "operation": envelope.operation,
+                "path": envelope.path,
+                "business_key": envelope.business_key,
+                "reference_id": envelope.reference_id,
+                "body": envelope.body,
+                "next_attempt_at": datetime.now(UTC),
+                "created_at": self._clock.now(),
+            }
+            for envelope in envelopes
+        ]
+        await transaction.execute(insert(self._table).execution_options(), rows)
+        after_commit(transaction, self._wake)
+
+    async def send_again(self, transaction: AsyncConnection, reference_id: object, *, operation_like: str) -> int:
+        """Deliver the stored answers to a repeated request once more, under their old ids."""
+        table = self._table
+        result = await transaction.execute(
+            update(table)
+            .where(table.c.reference_id == reference_id, table.c.operation.like(operation_like))
+            .where(table.c.state == DELIVERED)
+            .values(state=PENDING, next_attempt_at=datetime.now(UTC))
+        )
+        after_commit(transaction, self._wake)
+        return result.rowcount
+
+    async def pending(self) -> int:
+        """How many messages have not been acknowledged yet."""
+        async with self._database.engine.connect() as connection:
+            query = select(func.count()).select_from(self._table).where(self._table.c.state == PENDING)
+            return int((await connection.execute(query)).scalar_one())
+
+    async def run(self) -> None:
+        """Deliver for ever: at once after a commit that put something, else by looking again."""
+        while True:
+            self._wake.clear()
+            try:
+                busy = await self._deliver_batch()
+            except Exception:  # the loop outlives whatever a batch meets (a database restart, say)
+                log.exception("outbox.batch_failed")
+                busy = False
+                await asyncio.sleep(LOOK_AGAIN_S)
+            if not busy:
+                await _wait(self._wake, LOOK_AGAIN_S)
+
+    async def _deliver_batch(self) -> bool:
+        async with self._database.begin() as transaction:
+            rows = await self._claim(transaction)
+            deliveries = await asyncio.gather(*(self._attempt(envelope, attempts) for envelope, attempts in rows))
+            await self._mark(transaction, deliveries)
+            for delivery in deliveries:
+                on_answer = self._on_answer.get(delivery.envelope.seam)
+                if on_answer is not None and delivery.answer is not None:
+                    await on_answer(transaction, delivery.envelope, delivery.answer)
+        self.delivered += sum(delivery.error is None for delivery in deliveries)
+        return bool(rows)
+
+    async def _claim(self, transaction: AsyncConnection) -> list[tuple[Envelope, int]]:
+        table = self._table
+        query = (
+            select(table)
+            .where(table.c.state == PENDING, table.c.next_attempt_at <= datetime.now(UTC))
+            .where(table.c.seam.in_(list(self._deliver)))
+            .order_by(table.c.sequence)
+            .limit(BATCH)
+            .with_for_update(skip_locked=True)
+        )
+        return [
+            (
+                Envelope(
+                    id=row.id,
+                    seam=Seam(row.seam),
+                    partner=row.partner,
+                    operation=row.operation,
+                    path=row.path,
+                    body=row.body,
+                    business_key=row.business_key,
+                    reference_id=row.reference_id,
+                ),
+                row.attempts,
+            )
+            for row in await transaction.execute(query)
+        ]
+
+    async def _attempt(self, envelope: Envelope, attempts: int) -> Delivery:
+        try:
+            return Delivery(envelope, attempts + 1, await self._deliver[envelope.seam](envelope), None)
+        except (Unreachable, Refused) as error:
+            return Delivery(envelope, attempts + 1, None, error)
+
+    async def _mark(self, transaction: AsyncConnection, deliveries: Sequence[Delivery]) -> None:
+        if not deliveries:
+            return
+        table = self._table
+        statement = (
+            update(table)
+            .where(table.c.id == bindparam("key"))
+            .values(
+                state=bindparam("new_state"),
+                attempts=bindparam("new_attempts"),
+                next_attempt_at=bindparam("new_next"),
+                delivered_at=bindparam("new_delivered"),
+                answer=bindparam("new_answer"),
+                error=bindparam("new_error"),
+            )
+        )
+        await transaction.execute(statement, [self._outcome(delivery) for delivery in deliveries])
+
+    def _outcome(self, delivery: Delivery) -> dict[str, object]:
+        error = delivery.error
+        dead = isinstance(error, Refused) or (error is not None and delivery.attempts >= ATTEMPTS_MAX)
+        if error is not None:
+            log.warning(
+                "outbox.not_delivered",
+                operation=delivery.envelope.operation,
+                partner=delivery.envelope.partner,
+                attempt=delivery.attempts,
+                dead=dead,
+                reason=str(error),
+            )
+        return {
+            "key": delivery.envelope.id,
+            "new_state": DEAD if dead else PENDING if error else DELIVERED,
+            "new_attempts": delivery.attempts,
+            "new_next": datetime.now(UTC) + timedelta(seconds=back_off_s(delivery.attempts)),
+            "new_delivered": None if error else self._clock.now(),
+            "new_answer": delivery.answer,
+            "new_error": str(error) if error else None,
+        }
+
+
+def back_off_s(attempts: int) -> float:
+    """Wall seconds until the next attempt: doubling from 0.2 s, at most a minute."""
+    return min(BACK_OFF_FIRST_S * 2.0 ** min(attempts - 1, 12), BACK_OFF_LAST_S)
+
+
+async def _wait(event: asyncio.Event, timeout_s: float) -> None:
+    try:
+        await asyncio.wait_for(event.wait(), timeout_s)
+    except TimeoutError:
+        return

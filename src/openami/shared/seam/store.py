@@ -1,0 +1,106 @@
+"""The three tables that every area keeps for its seams."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+)
+
+PENDING = "pending"
+DELIVERED = "delivered"
+DEAD = "dead"
+RECEIVED = "received"
+PARKED = "parked"
+PROCESSED = "processed"
+REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class SeamTables:
+    """Outbox, inbox and quarantine of one area."""
+
+    outbox: Table
+    inbox: Table
+    quarantine: Table
+
+
+def _instant(name: str, *, nullable: bool = True) -> Column[object]:
+    return Column(name, DateTime(timezone=True), nullable=nullable)
+
+
+def seam_tables(metadata: MetaData) -> SeamTables:
+    """Declare the tables on an area's metadata.
+
+    `next_attempt_at` is wall time (transport); all other instants are business time. Outbox states: pending,
+    delivered, dead. Inbox states: received, parked (predecessor missing, until `park_until`), processed, refused.
+    """
+    outbox = Table(
+        "outbox",
+        metadata,
+        Column("sequence", BigInteger, Identity(always=True), primary_key=True),
+        Column("id", Uuid, nullable=False, unique=True),
+        Column("seam", Text, nullable=False),
+        Column("partner", Text, nullable=False),
+        Column("operation", Text, nullable=False),
+        Column("path", Text, nullable=False),
+        Column("business_key", Text, nullable=False),
+        Column("reference_id", Uuid),
+        Column("body", LargeBinary, nullable=False),
+        Column("state", Text, nullable=False, server_default=PENDING),
+        Column("attempts", Integer, nullable=False, server_default="0"),
+        _instant("next_attempt_at", nullable=False),
+        _instant("created_at", nullable=False),
+        _instant("delivered_at"),
+        Column("answer", LargeBinary),
+        Column("error", Text),
+    )
+    Index("outbox_pending", outbox.c.next_attempt_at, postgresql_where=outbox.c.state == PENDING)
+    Index("outbox_reference", outbox.c.reference_id)
+    inbox = Table(
+        "inbox",
+        metadata,
+        Column("sequence", BigInteger, Identity(always=True), primary_key=True),
+        Column("id", Uuid, nullable=False),
+        Column("seam", Text, nullable=False),
+        Column("partner", Text, nullable=False),
+        Column("digest", LargeBinary, nullable=False),
+        Column("operation", Text, nullable=False),
+        Column("business_key", Text, nullable=False),
+        Column("reference_id", Uuid),
+        Column("body", LargeBinary, nullable=False),
+        Column("state", Text, nullable=False, server_default=RECEIVED),
+        Column("attempts", Integer, nullable=False, server_default="0"),
+        _instant("next_attempt_at", nullable=False),
+        _instant("received_at", nullable=False),
+        _instant("park_until"),
+        _instant("processed_at"),
+        Column("repeats", Integer, nullable=False, server_default="0"),
+        Column("answer", LargeBinary),
+        Column("error", Text),
+        UniqueConstraint("seam", "partner", "id", "digest"),
+    )
+    Index("inbox_open", inbox.c.sequence, postgresql_where=inbox.c.state.in_([RECEIVED, PARKED]))
+    quarantine = Table(
+        "seam_quarantine",
+        metadata,
+        Column("sequence", BigInteger, Identity(always=True), primary_key=True),
+        Column("seam", Text, nullable=False),
+        Column("partner", Text, nullable=False),
+        Column("body", LargeBinary, nullable=False),
+        Column("reason", Text, nullable=False),
+        _instant("received_at", nullable=False),
+    )
+    return SeamTables(outbox=outbox, inbox=inbox, quarantine=quarantine)

@@ -1,0 +1,192 @@
+"""How an area runs: one asyncio process with an HTTP door, background loops, and a truthful word on its work.
+
+Every area serves `/healthz` (alive), `/readyz` (its database answers), `/metrics`, `/api/...` (bearer token) and
+`/api/work`: how much is in hand and when the next business timer is due. The conductor of a simulated landscape moves
+the clock only when every area says that nothing is in hand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import time
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from sqlalchemy import text
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from openami.shared.errors import OpenAmiError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from datetime import datetime
+
+    from starlette.requests import Request
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from openami.shared.clock import Clock
+    from openami.shared.database import Database
+
+log = structlog.get_logger()
+
+MAX_BODY_BYTES = 64 * 1024 * 1024
+LOOP_PAUSE_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What one part of an area has in hand: items not finished, and the next business instant it waits for."""
+
+    name: str
+    pending: int
+    next_due: datetime | None = None
+
+
+@dataclass(slots=True)
+class Area:
+    """One area, wired: what it serves, what it does in the background, what it has in hand."""
+
+    name: str
+    clock: Clock
+    database: Database | None = None
+    routes: list[BaseRoute] = field(default_factory=list)
+    loops: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    work: list[Callable[[], Awaitable[Work]]] = field(default_factory=list)
+    on_start: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    activity: Callable[[], int] = lambda: 0
+
+
+def create_app(area: Area, *, token: str) -> Starlette:
+    """The ASGI application of an area; `/api` asks for the bearer token."""
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        for start in area.on_start:
+            await start()
+        tasks = [asyncio.create_task(_for_ever(area.name, loop)) for loop in area.loops]
+        yield
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if area.database is not None:
+            await area.database.close()
+
+    app = Starlette(
+        routes=[*_house_routes(area), *area.routes],
+        lifespan=lifespan,
+        middleware=[Middleware(_Guard, token=token)],
+        exception_handlers={OpenAmiError: _explain},
+    )
+    app.state.area = area
+    return app
+
+
+def _house_routes(area: Area) -> Sequence[Route]:
+    registry = CollectorRegistry()
+    gauge = Gauge("openami_work_pending", "Items in hand.", ["area", "part"], registry=registry)
+    started = time.monotonic()
+
+    async def healthz(_request: Request) -> Response:
+        return JSONResponse({"area": area.name, "alive": True, "up_s": round(time.monotonic() - started)})
+
+    async def readyz(_request: Request) -> Response:
+        if area.database is not None:
+            try:
+                async with area.database.engine.connect() as connection:
+                    await connection.execute(text("SELECT 1"))
+            except Exception as error:  # noqa: BLE001 - whatever it is, we are not ready
+                return JSONResponse({"area": area.name, "ready": False, "found": str(error)}, status_code=503)
+        return JSONResponse({"area": area.name, "ready": True})
+
+    async def work(_request: Request) -> Response:
+        parts = await asyncio.gather(*(ask() for ask in area.work))
+        dues = [part.next_due for part in parts if part.next_due is not None]
+        return JSONResponse(
+            {
+                "area": area.name,
+                "now": area.clock.now().isoformat(),
+                "pending": sum(part.pending for part in parts),
+                "next_due": min(dues).isoformat() if dues else None,
+                "activity": area.activity(),
+                "parts": {part.name: part.pending for part in parts},
+            }
+        )
+
+    async def metrics(_request: Request) -> Response:
+        for part in await asyncio.gather(*(ask() for ask in area.work)):
+            gauge.labels(area=area.name, part=part.name).set(part.pending)
+        return PlainTextResponse(generate_latest(registry), media_type="text/plain; version=0.0.4")
+
+    return [
+        Route("/healthz", healthz),
+        Route("/readyz", readyz),
+        Route("/metrics", metrics),
+        Route("/api/work", work),
+    ]
+
+
+async def _for_ever(area: str, loop: Callable[[], Awaitable[None]]) -> None:
+    """Run a loop; if it fails, say so and start it again: a service goes on."""
+    while True:
+        try:
+            await loop()
+        except Exception:  # the loop's own state is in the database
+            log.exception("loop.failed", area=area, loop=getattr(loop, "__qualname__", repr(loop)))
+        await asyncio.sleep(LOOP_PAUSE_S)
+
+
+async def _explain(_request: Request, error: Exception) -> Response:
+    """Every error of ours reaches a client as what was found and what to do."""
+    found, hint = (error.found, error.hint) if isinstance(error, OpenAmiError) else (str(error), "")
+    return JSONResponse({"error": type(error).__name__, "found": found, "hint": hint}, status_code=422)
+
+
+class _Guard:
+    """Refuses oversize bodies everywhere and strangers on `/api`."""
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        self._app = app
+        self._expected = f"Bearer {token}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        length = headers.get(b"content-length", b"0")
+        if not length.isdigit() or int(length) > MAX_BODY_BYTES:
+            await _refusal(413, f"The body may have {MAX_BODY_BYTES} bytes.", "Send less.")(scope, receive, send)
+            return
+        if scope["path"].startswith("/api/") and not hmac.compare_digest(
+            headers.get(b"authorization", b""), self._expected
+        ):
+            refusal = _refusal(401, "The bearer token is missing or wrong.", "Send the installation's service token.")
+            await refusal(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
+def _refusal(status: int, found: str, hint: str) -> Response:
+    return JSONResponse({"error": "Refused", "found": found, "hint": hint}, status_code=status)
+
+
+async def json_body(request: Request) -> dict[str, Any]:
+    """The JSON object that a command carries.
+
+    Raises:
+        OpenAmiError: it is not JSON, or not an object.
+    """
+    try:
+        body = await request.json()
+    except ValueError as error:
+        raise OpenAmiError(f"The body is not JSON: {error}.", hint="Send a JSON object.") from error
+    if not isinstance(body, dict):
+        raise OpenAmiError(f"The body is a JSON {type(body).__name__}.", hint="Send a JSON object.")
+    return body

@@ -1,0 +1,62 @@
+"""What all tests share: the jumping clock, a PostgreSQL of this run, and a fresh database for each test that asks."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from openami.shared.clock import ManualClock
+from openami.shared.database import Database
+from openami.shared.postgres import EmbeddedPostgres
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+SHARED = Path(__file__).parents[2] / "shared"
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(START)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[EmbeddedPostgres]:
+    """One server for the run (one per worker when the run is parallel); its files go with it."""
+    with (
+        tempfile.TemporaryDirectory(prefix="openami-test-") as folder,
+        EmbeddedPostgres(_open_to_all(Path(folder)) / "postgres", "test") as server,
+    ):
+        yield server
+
+
+@pytest.fixture
+async def database(postgres: EmbeddedPostgres) -> AsyncIterator[Database]:
+    """A fresh, empty database."""
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    fresh = Database(postgres.ensure_database(name))
+    yield fresh
+    await fresh.close()
+    postgres.drop_database(name)
+
+
+@pytest.fixture
+def fixtures() -> Path:
+    """Real inputs that are not ours to copy, read in place where they are present."""
+    folder = SHARED / "fixtures"
+    if not folder.exists():
+        pytest.skip("the folder ../shared/fixtures is not beside this checkout")
+    return folder
+
+
+def _open_to_all(folder: Path) -> Path:
+    folder.chmod(0o755)  # the server may run as another user
+    return folder

@@ -19,7 +19,7 @@ import time
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import psycopg
 from psycopg import sql
@@ -48,6 +48,11 @@ class PostgresError(OpenAmiError):
     """The embedded PostgreSQL could not be made or started."""
 
 
+class _Running(NamedTuple):
+    pid: int
+    port: int
+
+
 class EmbeddedPostgres:
     """The server of one data folder; use it as a context manager or call `start` and `stop`."""
 
@@ -57,6 +62,7 @@ class EmbeddedPostgres:
         self._owner = _system_user() if os.geteuid() == 0 else None
         self._folder = _reachable(folder.resolve(), self._owner) if self._owner else folder.resolve()
         self._process: subprocess.Popen[bytes] | None = None
+        self._pid: int | None = None  # the server that is ours to stop
         self.port = 0
 
     def __enter__(self) -> Self:
@@ -66,13 +72,17 @@ class EmbeddedPostgres:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def start(self) -> None:
-        """Make the cluster if there is none, start the server if it does not run, wait until it answers."""
+    def start(self, *, adopt: bool = False) -> None:
+        """Make the cluster if there is none, start the server if it does not run, wait until it answers.
+
+        A server that runs already is used; with `adopt` it is also stopped by us (its starter was killed).
+        """
         if not (self._folder / "PG_VERSION").exists():
             self._initialise()
-        running = self._running_port()
-        if running and self._answers(running):
-            self.port = running
+        running = self._running()
+        if running and self._answers(running.port):
+            self.port = running.port
+            self._pid = running.pid if adopt else None
             return
         for _ in range(PORTS_TRIED):
             self.port = secrets.choice(PORTS)
@@ -100,10 +110,11 @@ class EmbeddedPostgres:
                 start_new_session=True,  # Ctrl-C goes to us; we stop the server when the areas are down
                 **self._as_owner(),
             )
+        self._pid = self._process.pid
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self._answers(self.port):
             if self._process.poll() is not None:
-                self._process = None
+                self._pid = None
                 return False
             if time.monotonic() > deadline:
                 self.stop()
@@ -112,17 +123,23 @@ class EmbeddedPostgres:
         return True
 
     def stop(self) -> None:
-        """Stop the server if this object started it: fast shutdown, all committed work kept."""
-        if self._process is None:
+        """Stop the server if this object started or adopted it: fast shutdown, all committed work kept."""
+        pid, self._pid = self._pid, None
+        if pid is None:
             return
+        deadline = time.monotonic() + START_TIMEOUT_S
         with contextlib.suppress(ProcessLookupError):
-            self._process.send_signal(signal.SIGINT)
-        try:
-            self._process.wait(timeout=START_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process = None
+            os.kill(pid, signal.SIGINT)
+            while self._is_alive(pid):
+                if time.monotonic() > deadline:
+                    os.kill(pid, signal.SIGKILL)
+                time.sleep(0.02)
+
+    def _is_alive(self, pid: int) -> bool:
+        if self._process is not None and self._process.pid == pid:
+            return self._process.poll() is None
+        os.kill(pid, 0)
+        return True
 
     def url(self, name: str) -> str:
         """The SQLAlchemy URL of a database of this server."""
@@ -161,14 +178,15 @@ class EmbeddedPostgres:
             return False
         return True
 
-    def _running_port(self) -> int:
-        """The port of a server that holds this folder, by its own lock file; 0 if none."""
+    def _running(self) -> _Running | None:
+        """The server that holds this folder, by its own lock file."""
         try:
             lines = (self._folder / "postmaster.pid").read_text().splitlines()
-            os.kill(int(lines[0]), 0)
-            return int(lines[3])
+            running = _Running(pid=int(lines[0]), port=int(lines[3]))
+            os.kill(running.pid, 0)
         except (OSError, ValueError, IndexError):
-            return 0
+            return None
+        return running
 
     def _initialise(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)

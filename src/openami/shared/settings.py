@@ -1,0 +1,103 @@
+"""Settings of an installation: `OPENAMI_...` variables over `openami.toml` over defaults that work on one machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from openami.shared.errors import OpenAmiError
+
+AREAS = ("field", "headend", "mdus", "office", "web")
+
+
+class SettingsError(OpenAmiError):
+    """A setting has a value that cannot be."""
+
+
+class Address(NamedTuple):
+    """Where one area listens."""
+
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        """The address as a URL without a path."""
+        return f"http://{self.host}:{self.port}"
+
+
+class Settings(BaseSettings):
+    """Everything that one may set; the names are the variables' without the prefix, in lower case."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="OPENAMI_", toml_file="openami.toml", extra="forbid", env_ignore_empty=True
+    )
+
+    data_dir: Path = Field(default=Path("data"), description="Where everything is kept.")
+    host: str = Field(default="127.0.0.1", description="Address to listen on; loopback unless you say otherwise.")
+    base_port: int = Field(default=8400, ge=1024, le=65000, description="Console; the areas take the ports after it.")
+    zone: str = Field(default="Europe/Amsterdam", description="Zone of local days, months and tariffs.")
+    clock: Literal["real", "shared"] = Field(default="real", description="`shared` in a simulated landscape.")
+    postgres_url: str | None = Field(
+        default=None, description="A PostgreSQL of yours, up to the slash before the database name."
+    )
+    field_url: str | None = Field(default=None, description="Another host's field area.")
+    headend_url: str | None = Field(default=None, description="Another head-end (AMS) than ours.")
+    mdus_url: str | None = Field(default=None, description="Another host's MDUS.")
+    office_url: str | None = Field(default=None, description="Your back office, an SAP system for example.")
+    homes: int = Field(default=50, ge=1, le=5000, description="Homes of the simulated street.")
+    seed: int = Field(default=1, description="Seed of the simulated street.")
+    fleet_secret: str | None = Field(default=None, description="Root of the simulated meters' passwords.")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - one file is enough
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - secrets have their own file
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments first, then variables, then the file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    def address(self, area: str) -> Address:
+        """Where an area of this installation listens: web on `base_port`, the others on the ports after it."""
+        order = ("web", "office", "mdus", "headend", "field")
+        return Address(self.host, self.base_port + order.index(area))
+
+    def url_of(self, area: str) -> str:
+        """Where an area is reached: here, or on the host that a setting names."""
+        return getattr(self, f"{area}_url", None) or self.address(area).url
+
+    @property
+    def collector_port(self) -> int:
+        """Where the head-end's collector takes M-Bus telegrams."""
+        return self.base_port + 9
+
+    @property
+    def first_concentrator_port(self) -> int:
+        """The concentrators of the simulated street listen from here on."""
+        return self.base_port + 10
+
+
+def load_settings(**overrides: object) -> Settings:
+    """The settings, with a person's error if one of them cannot be.
+
+    Raises:
+        SettingsError: names the setting, the value and what is allowed.
+    """
+    given = {key: value for key, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(
+            f"The setting {name} is {first.get('input')!r}: {first['msg']}.",
+            hint=f"Mend OPENAMI_{name.upper()} or openami.toml.",
+        ) from error

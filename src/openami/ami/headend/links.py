@@ -1,0 +1,131 @@
+"""Permits: how many sessions a shared link carries at once, who goes first, and what is known of a link that is down.
+
+Wall time and sockets only; no DLMS here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+from weakref import WeakValueDictionary
+
+from openami.shared.errors import OpenAmiError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from openami.ami.headend.model import Address, Purpose
+    from openami.shared.clock import Clock
+
+# Neighbours of a meter that could not be reached are not tried one by one into the same dead link.
+DOWN_FOR: Final = timedelta(seconds=60)
+SILENT_MAX: Final = 3  # meters in a row that do not answer before the link itself is held to be down
+
+
+class LinkDownError(OpenAmiError):
+    """The concentrator cannot be reached: nothing of any meter behind it."""
+
+
+@dataclass(slots=True)
+class _Segment:
+    """One shared link: free permits, who waits for one, and the last bad news."""
+
+    free: int
+    waiting: list[tuple[int, int, asyncio.Future[None]]] = field(default_factory=list)
+    down_at: datetime | None = None
+    down_reason: str = ""
+    silent: int = 0
+
+
+class Links:
+    """The permits of all segments, and one lock a meter: a meter has one association at a time."""
+
+    def __init__(self, clock: Clock, *, permits_per_segment: int = 4) -> None:
+        self._clock = clock
+        self._permits = permits_per_segment
+        self._segments: dict[str, _Segment] = {}
+        self._meters: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._order = itertools.count()
+        self.open = 0
+
+    @asynccontextmanager
+    async def permit(self, serial: str, address: Address, purpose: Purpose) -> AsyncIterator[None]:
+        """Hold the meter and a permit of its segment; more urgent purposes overtake.
+
+        Raises:
+            LinkDownError: the segment was found down a moment ago; nothing was tried.
+        """
+        lock = self._meters.setdefault(serial, asyncio.Lock())
+        async with lock:
+            segment = self._segment(address)
+            await self._take(segment, purpose)
+            self.open += 1
+            try:
+                self._refuse_if_down(address, segment)
+                yield
+            finally:
+                self.open -= 1
+                self._give(segment)
+
+    def reached(self, address: Address) -> None:
+        """A meter answered: the link is up."""
+        segment = self._segment(address)
+        segment.down_at, segment.silent = None, 0
+
+    def unreachable(self, address: Address, reason: str) -> None:
+        """The concentrator did not take the connection: the link is down for everybody behind it."""
+        segment = self._segment(address)
+        segment.down_at, segment.down_reason = self._clock.now(), reason
+
+    def silent(self, address: Address) -> None:
+        """A meter did not answer over an open connection; several in a row mean that the link is down."""
+        segment = self._segment(address)
+        segment.silent += 1
+        if segment.silent >= SILENT_MAX:
+            self.unreachable(address, f"{segment.silent} meters in a row did not answer")
+
+    def down_segments(self) -> dict[str, str]:
+        """Which segments were last found down, and why."""
+        return {
+            name: f"{segment.down_reason} ({segment.down_at:%Y-%m-%d %H:%M}Z)"
+            for name, segment in self._segments.items()
+            if segment.down_at is not None
+        }
+
+    def _segment(self, address: Address) -> _Segment:
+        return self._segments.setdefault(address.segment, _Segment(self._permits))
+
+    def _refuse_if_down(self, address: Address, segment: _Segment) -> None:
+        if segment.down_at is not None and self._clock.now() - segment.down_at < DOWN_FOR:
+            raise LinkDownError(
+                f"The link to {address.segment} is down: {segment.down_reason}.", hint="It is tried again later."
+            )
+        if segment.down_at is not None:
+            segment.down_at, segment.silent = None, SILENT_MAX - 1  # one probe tells whether it is up again
+
+    async def _take(self, segment: _Segment, purpose: Purpose) -> None:
+        if segment.free > 0:
+            segment.free -= 1
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(segment.waiting, (purpose.rank, next(self._order), turn))
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._give(segment)  # the permit came together with the cancellation: pass it on
+            raise
+
+    @staticmethod
+    def _give(segment: _Segment) -> None:
+        while segment.waiting:
+            _, _, turn = heapq.heappop(segment.waiting)
+            if not turn.done():
+                turn.set_result(None)
+                return
+        segment.free += 1

@@ -1,0 +1,256 @@
+"""What the head-end keeps about its meters: who they are, how far they were told, how their sessions went."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Float,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    and_,
+    delete,
+    func,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import JSONB, insert
+
+from openami.ami.headend.model import Address, Kind, Mark, Meter
+from openami.ami.headend.tables import metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Row
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from openami.ami.headend.model import Purpose
+
+SESSIONS_KEPT: Final = 50  # per meter: a month and a half of days, enough to see a pattern
+
+_Instant = DateTime(timezone=True)
+
+meter_table = Table(
+    "meter",
+    metadata,
+    Column("serial", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("port", Integer, nullable=False),
+    Column("network_id", Integer, nullable=False, server_default="0"),
+    Column("physical_address", LargeBinary, nullable=False),
+    Column("mbus_id", Text, unique=True),
+    Column("sealed_password", LargeBinary),
+    Column("shipped_at", _Instant, nullable=False),
+    Column("mrid", Text, unique=True),
+    Column("usage_point", Text),
+    Column("provisioned_at", _Instant),
+    Column("installed_at", _Instant),
+    Column("removed_at", _Instant),
+    Column("discovered_at", _Instant),
+    Column("offset_s", Integer),
+    Column("schedule_disabled", Boolean, nullable=False, server_default="false"),
+    Column("layouts", JSONB, nullable=False, server_default="{}"),
+    Column("next_due_at", _Instant),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("last_attempt_at", _Instant),
+    Column("last_success_at", _Instant),
+    Column("last_error", Text),
+    Column("breaker", Text),
+    Column("clock_drift_s", Float),
+)
+Index("meter_due", meter_table.c.next_due_at, postgresql_where=meter_table.c.next_due_at.is_not(None))
+
+mark_table = Table(
+    "mark",
+    metadata,
+    Column("serial", Text, primary_key=True),
+    Column("stream", Text, primary_key=True),
+    Column("at", _Instant, nullable=False),
+    Column("codes", JSONB, nullable=False, server_default="[]"),
+)
+
+session_table = Table(
+    "session",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("serial", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("started_at", _Instant, nullable=False),
+    Column("wall_ms", Integer, nullable=False),
+    Column("octets_sent", Integer, nullable=False),
+    Column("octets_received", Integer, nullable=False),
+    Column("error_class", Text),
+    Column("error", Text),
+)
+Index("session_of_meter", session_table.c.serial, session_table.c.id)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """How one session went, as it is kept and shown."""
+
+    serial: str
+    purpose: Purpose
+    started_at: datetime
+    wall_ms: int
+    octets_sent: int = 0
+    octets_received: int = 0
+    error_class: str | None = None
+    error: str | None = None
+
+
+def meter_of(row: Row[Any], marks: Mapping[str, Mark] | None = None, *, offset_s: int = 0) -> Meter:
+    """The meter in a row of the table."""
+    return Meter(
+        serial=row.serial,
+        address=Address(row.host, row.port, row.physical_address, row.network_id),
+        sealed_password=row.sealed_password or b"",
+        usage_point=row.usage_point,
+        installed_at=row.installed_at,
+        removed_at=row.removed_at,
+        discovered_at=row.discovered_at,
+        failures=row.failures,
+        offset_s=offset_s if row.offset_s is None else row.offset_s,
+        layouts=dict(row.layouts),
+        marks=dict(marks or {}),
+    )
+
+
+async def upsert_shipped(transaction: AsyncConnection, rows: Sequence[Mapping[str, object]]) -> None:
+    """Add meters of a shipment; a known serial gets its new address and password, its state stays."""
+    statement = insert(meter_table)
+    renewed = ("kind", "host", "port", "network_id", "physical_address", "mbus_id", "sealed_password")
+    await transaction.execute(
+        statement.on_conflict_do_update(
+            index_elements=["serial"], set_={name: statement.excluded[name] for name in renewed}
+        ),
+        list(rows),
+    )
+
+
+async def meter_row(transaction: AsyncConnection, serial: str, *, lock: bool = False) -> Row[Any] | None:
+    """One meter's row, by serial; locked until the end of the transaction if it will be changed."""
+    query = select(meter_table).where(meter_table.c.serial == serial)
+    return (await transaction.execute(query.with_for_update() if lock else query)).one_or_none()
+
+
+async def meter_row_of(transaction: AsyncConnection, *, mrid: str | None, names: Iterable[str]) -> Row[Any] | None:
+    """The meter that an identity at the seam means: by mRID if it is known, else by one of its names."""
+    if mrid is not None:
+        found = (await transaction.execute(select(meter_table).where(meter_table.c.mrid == mrid))).one_or_none()
+        if found is not None:
+            return found
+    wanted = list(names) + ([mrid] if mrid else [])
+    query = select(meter_table).where(meter_table.c.serial.in_(wanted)).limit(2)
+    rows = (await transaction.execute(query)).all()
+    return rows[0] if len(rows) == 1 else None
+
+
+async def change_meter(transaction: AsyncConnection, serial: str, **values: object) -> None:
+    """Set columns of one meter."""
+    await transaction.execute(update(meter_table).where(meter_table.c.serial == serial).values(**values))
+
+
+async def due_meters(
+    transaction: AsyncConnection, now: datetime, *, limit: int, offset_s: int, without: Iterable[str] = ()
+) -> list[Meter]:
+    """Electricity meters whose reading is due, those that waited longest first, with their marks."""
+    query = (
+        select(meter_table)
+        .where(meter_table.c.next_due_at <= now, meter_table.c.serial.not_in(list(without)))
+        .order_by(meter_table.c.next_due_at, meter_table.c.serial)
+        .limit(limit)
+    )
+    rows = (await transaction.execute(query)).all()
+    marks = await marks_of(transaction, [row.serial for row in rows])
+    return [meter_of(row, marks.get(row.serial), offset_s=offset_s) for row in rows]
+
+
+async def load_meter(transaction: AsyncConnection, serial: str, *, offset_s: int) -> Meter | None:
+    """One electricity meter with its marks, None if there is none of that serial."""
+    row = await meter_row(transaction, serial)
+    if row is None or row.kind != Kind.ELECTRICITY:
+        return None
+    marks = await marks_of(transaction, [serial])
+    return meter_of(row, marks.get(serial), offset_s=offset_s)
+
+
+async def marks_of(transaction: AsyncConnection, serials: Sequence[str]) -> dict[str, dict[str, Mark]]:
+    """The high-water marks of several meters, by serial and stream."""
+    found: dict[str, dict[str, Mark]] = {}
+    if not serials:
+        return found
+    query = select(mark_table).where(mark_table.c.serial.in_(serials))
+    for row in await transaction.execute(query):
+        found.setdefault(row.serial, {})[row.stream] = Mark(row.at, tuple(row.codes))
+    return found
+
+
+async def move_marks(transaction: AsyncConnection, serial: str, marks: Mapping[str, Mark]) -> None:
+    """Move high-water marks of one meter; a mark never moves back."""
+    if not marks:
+        return
+    statement = insert(mark_table).values(
+        [{"serial": serial, "stream": name, "at": mark.at, "codes": list(mark.codes)} for name, mark in marks.items()]
+    )
+    await transaction.execute(
+        statement.on_conflict_do_update(
+            index_elements=["serial", "stream"],
+            set_={"at": statement.excluded.at, "codes": statement.excluded.codes},
+            where=mark_table.c.at <= statement.excluded.at,
+        )
+    )
+
+
+async def due_count(transaction: AsyncConnection, now: datetime) -> tuple[int, datetime | None]:
+    """How many readings are due by now, and the next instant at which one will be."""
+    due = meter_table.c.next_due_at
+    query = select(func.count().filter(due <= now), func.min(due).filter(due > now))
+    count, next_due = (await transaction.execute(query)).one()
+    return int(count), next_due
+
+
+async def keep_sessions(transaction: AsyncConnection, records: Sequence[SessionRecord]) -> None:
+    """Keep how sessions went; of each meter only the last ones."""
+    if not records:
+        return
+    await transaction.execute(session_table.insert(), [_session_values(record) for record in records])
+    table = session_table
+    newest = (
+        select(table.c.id, func.row_number().over(partition_by=table.c.serial, order_by=table.c.id.desc()).label("age"))
+        .where(table.c.serial.in_({record.serial for record in records}))
+        .subquery()
+    )
+    old = select(newest.c.id).where(newest.c.age > SESSIONS_KEPT)
+    await transaction.execute(delete(table).where(table.c.id.in_(old)))
+
+
+def _session_values(record: SessionRecord) -> dict[str, object]:
+    return {
+        "serial": record.serial,
+        "purpose": record.purpose.value,
+        "started_at": record.started_at,
+        "wall_ms": record.wall_ms,
+        "octets_sent": record.octets_sent,
+        "octets_received": record.octets_received,
+        "error_class": record.error_class,
+        "error": record.error,
+    }
+
+
+async def one_way_meters(transaction: AsyncConnection) -> dict[str, Row[Any]]:
+    """Gas and water meters by their M-Bus identification, provisioned or not."""
+    query = select(meter_table).where(and_(meter_table.c.mbus_id.is_not(None), meter_table.c.kind != Kind.ELECTRICITY))
+    return {row.mbus_id: row for row in await transaction.execute(query)}

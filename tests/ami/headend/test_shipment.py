@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from openami.ami.headend.shipment import BadShipmentError, physical_address, rows_of
+from openami.shared.secrets import SealBrokenError, Sealer
+
+NOW = datetime(2026, 2, 28, tzinfo=UTC)
+SEALER = Sealer(bytes(32))
+
+
+def device(**changes: object) -> dict[str, Any]:
+    whole = {
+        "serial": "E0001",
+        "kind": "electricity",
+        "concentrator_host": "127.0.0.1",
+        "concentrator_port": 4059,
+        "gateway_address": "0001",
+        "lls_password": "12345678",
+    }
+    return {name: value for name, value in (whole | changes).items() if value is not None}
+
+
+def test_a_shipment_becomes_rows_with_sealed_passwords() -> None:
+    (row,) = rows_of({"devices": [device()]}, SEALER, NOW)
+    assert (row["serial"], row["host"], row["port"], row["physical_address"]) == ("E0001", "127.0.0.1", 4059, b"\0\1")
+    sealed = row["sealed_password"]
+    assert isinstance(sealed, bytes)
+    assert b"12345678" not in sealed
+    assert SEALER.open(sealed, context="E0001") == b"12345678"
+    with pytest.raises(SealBrokenError):
+        SEALER.open(sealed, context="E0002")
+
+
+def test_a_bare_list_is_a_shipment_too() -> None:
+    gas = device(serial="G1", kind="gas", mbus_id="12345678", lls_password=None)
+    rows = rows_of([device(), gas], SEALER, NOW)
+    assert [row["mbus_id"] for row in rows] == [None, "12345678"]
+    assert rows[1]["sealed_password"] is None
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        ({}, "no devices"),
+        ({"devices": []}, "no devices"),
+        ("text", "no devices"),
+        ([7], "Device 0 is not an object"),
+        ([device(serial=None)], "serial of device 0 is missing"),
+        ([device(kind="steam")], "kind 'steam' of device E0001 is unknown"),
+        ([device(lls_password=None)], "lls_password of device E0001 is missing"),
+        ([device(kind="water", lls_password=None)], "mbus_id of device E0001 is missing"),
+        ([device(concentrator_port=70000)], "concentrator_port 70000"),
+        ([device(concentrator_port="x")], "is not a number"),
+        ([device(concentrator_host=" ")], "concentrator_host of device E0001 is missing"),
+        ([device(gateway_address="xyz")], "gateway_address 'xyz'"),
+        ([device(), device()], "E0001 stands in the shipment twice"),
+    ],
+)
+def test_a_bad_shipment_names_the_device_and_the_field(body: object, found: str) -> None:
+    with pytest.raises(BadShipmentError, match=found):
+        rows_of(body, SEALER, NOW)
+
+
+def test_gateway_addresses_are_octets_or_a_number_or_absent() -> None:
+    assert physical_address("0A1b", "x") == b"\x0a\x1b"
+    assert physical_address(258, "x") == b"\0\0\1\2"
+    assert physical_address(None, "x") == b""

@@ -1,0 +1,119 @@
+"""What a slave answers (RSP_UD): a header and records, by CI field, both ways."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from openami.ami.mbus.errors import ControlInformationError, EncryptedError, SlaveError
+from openami.ami.mbus.fixed import FixedData, decode_fixed
+from openami.ami.mbus.frames import RSP_UD, LongFrame
+from openami.ami.mbus.header import (
+    LONG_HEADER_SIZE,
+    SHORT_HEADER_SIZE,
+    Header,
+    decode_long_header,
+    decode_short_header,
+)
+from openami.ami.mbus.records import DIF_MANUFACTURER, DIF_MORE_RECORDS, RawRecord, Record, interpret, split_records
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+CI_ERROR: Final = 0x70
+CI_VARIABLE: Final = 0x72
+CI_FIXED: Final = 0x73
+CI_VARIABLE_NO_HEADER: Final = 0x78
+CI_VARIABLE_SHORT_HEADER: Final = 0x7A
+
+# CI 70h, EN 13757-3 table 10
+_SLAVE_ERRORS: Final = {
+    0: "unspecified error",
+    1: "unimplemented CI field",
+    2: "buffer too long, truncated",
+    3: "too many records",
+    4: "premature end of record",
+    5: "more than 10 DIFEs",
+    6: "more than 10 VIFEs",
+    7: "reserved",
+    8: "application busy",
+    9: "too many readouts",
+}
+_MODE_SHIFT: Final = 8
+_MODE_MASK: Final = 0x1F
+
+
+@dataclass(frozen=True, slots=True)
+class VariableData:
+    """A telegram with data records, and what the manufacturer put behind them."""
+
+    header: Header
+    records: tuple[Record, ...]
+    manufacturer_data: bytes = b""
+    more_records_follow: bool = False
+
+
+Telegram = VariableData | FixedData
+
+
+def decode_telegram(frame: LongFrame) -> Telegram:
+    """The content of a slave's answer.
+
+    Raises:
+        SlaveError: the slave reports an application error.
+        ControlInformationError: the CI field is of another application layer.
+        EncryptedError: the records are encrypted (EN 13757-7 modes 5 and 7).
+        MBusError: the header or a record is cut, or breaks a bound of the standard.
+    """
+    return decode_application(frame.control_information, frame.data)
+
+
+def decode_application(control_information: int, data: bytes) -> Telegram:
+    """The same for an application layer without its wired frame, as the radio carries it."""
+    match control_information:
+        case 0x72:
+            return _variable(decode_long_header(data), data[LONG_HEADER_SIZE:])
+        case 0x7A:
+            return _variable(decode_short_header(data), data[SHORT_HEADER_SIZE:])
+        case 0x78:
+            return _variable(Header("", "", 0, 0, 0), data)
+        case 0x73:
+            return decode_fixed(data)
+        case 0x70:
+            code = data[0] if data else None
+            raise SlaveError(code, _SLAVE_ERRORS.get(code, f"code {code}") if code is not None else "no code given")
+        case other:
+            raise ControlInformationError(
+                f"CI {other:02X}h is not an answer with data.", hint="Read are CI 70h, 72h, 73h, 78h and 7Ah."
+            )
+
+
+def encode_telegram(
+    header: Header,
+    records: Iterable[RawRecord],
+    *,
+    address: int = 0,
+    manufacturer_data: bytes = b"",
+    more_records_follow: bool = False,
+) -> LongFrame:
+    """A slave's answer with a long header (CI 72h)."""
+    data = header.encode() + b"".join(record.octets for record in records)
+    if more_records_follow:
+        data += bytes([DIF_MORE_RECORDS]) + manufacturer_data
+    elif manufacturer_data:
+        data += bytes([DIF_MANUFACTURER]) + manufacturer_data
+    return LongFrame(RSP_UD, address, CI_VARIABLE, data)
+
+
+def encryption_mode(configuration: int) -> int:
+    """The mode bits of the configuration word (EN 13757-7): 0 none, 5 AES-CBC, 7 AES-CBC with a derived key."""
+    return configuration >> _MODE_SHIFT & _MODE_MASK
+
+
+def _variable(header: Header, data: bytes) -> VariableData:
+    if encryption_mode(header.configuration) in (5, 7) and data[:2] != b"\x2f\x2f":
+        raise EncryptedError(
+            f"The telegram of {header.identification or 'this meter'} is encrypted.", hint="Give its key."
+        )
+    raw, manufacturer_data, more = split_records(data)
+    return VariableData(header, tuple(interpret(record) for record in raw), manufacturer_data, more)

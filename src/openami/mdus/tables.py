@@ -6,6 +6,8 @@ from typing import Final
 
 from sqlalchemy import MetaData
 
+from openami.shared.seam import SeamTables, seam_tables
+
 metadata: Final = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -15,3 +17,4 @@ metadata: Final = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+seam: Final[SeamTables] = seam_tables(metadata)

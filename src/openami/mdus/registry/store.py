@@ -1,0 +1,236 @@
+"""Where the registry is kept: one row a device, one row a slice, one row a channel, and a journal of every change."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.postgresql import insert
+
+from openami.mdus.registry.ids import DeviceId, PointId, SystemId, TaskId, bare
+from openami.mdus.registry.model import (
+    Address,
+    Device,
+    DeviceMaster,
+    Location,
+    LogicalLocation,
+    Manufacturer,
+    PointAssignment,
+    Register,
+    SystemSlice,
+)
+from openami.mdus.registry.slices import Period
+from openami.mdus.registry.tables import (
+    among,
+    device_table,
+    journal_table,
+    location_table,
+    logical_table,
+    point_table,
+    register_table,
+    system_table,
+)
+from openami.shared.spans import Span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Row, Table
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+_SLICES: Final = (system_table, register_table, location_table, logical_table, point_table)
+
+
+async def load_devices(transaction: AsyncConnection, ids: Iterable[str], *, lock: bool = False) -> dict[str, Device]:
+    """The devices of these ids in any spelling, by bare id; `lock` holds them until the transaction ends."""
+    keys = sorted({bare(one) for one in ids})
+    if not keys:
+        return {}
+    query = select(device_table).where(among(device_table.c.device_key, keys)).order_by(device_table.c.device_key)
+    rows = list(await transaction.execute(query.with_for_update() if lock else query))
+    slices = {table.name: await slices_of(transaction, table, [row.device_key for row in rows]) for table in _SLICES}
+    return {
+        row.device_key: _device(row, {name: of.get(row.device_key, []) for name, of in slices.items()}) for row in rows
+    }
+
+
+async def device_keys(transaction: AsyncConnection) -> list[str]:
+    """The bare ids of all devices."""
+    return list(await transaction.scalars(select(device_table.c.device_key).order_by(device_table.c.device_key)))
+
+
+async def owners_of(
+    transaction: AsyncConnection, tasks: Iterable[str], *, lock: bool = False
+) -> dict[str, list[Device]]:
+    """The devices that have these measurement tasks, by bare task id."""
+    keys = sorted({bare(one) for one in tasks})
+    if not keys:
+        return {}
+    query = select(register_table.c.task_key, register_table.c.device_key).where(among(register_table.c.task_key, keys))
+    pairs = {(row.task_key, row.device_key) for row in await transaction.execute(query.distinct())}
+    devices = await load_devices(transaction, {device for _, device in pairs}, lock=lock)
+    owners: dict[str, list[Device]] = {}
+    for task, device in sorted(pairs):
+        owners.setdefault(task, []).append(devices[device])
+    return owners
+
+
+async def save_devices(transaction: AsyncConnection, devices: Sequence[Device], *, cause: str, at: datetime) -> None:
+    """Write devices with all their slices, and one line of the journal each."""
+    if not devices:
+        return
+    statement = insert(device_table)
+    kept = {column.name: statement.excluded[column.name] for column in device_table.c if not column.primary_key}
+    await transaction.execute(
+        statement.on_conflict_do_update(index_elements=["device_key"], set_=kept), [_device_row(one) for one in devices]
+    )
+    keys = [bare(one.id) for one in devices]
+    for table in _SLICES:
+        await transaction.execute(delete(table).where(among(table.c.device_key, keys)))
+        rows = [row for one in devices for row in _slice_rows(table, one)]
+        if rows:
+            await transaction.execute(table.insert(), rows)
+    await write_journal(transaction, [(f"device {one.id}", asdict(one)) for one in devices], cause, at)
+
+
+async def slices_of(
+    transaction: AsyncConnection, table: Table, keys: Sequence[str], *, owner: str = "device_key"
+) -> dict[str, list[Row[Any]]]:
+    """The rows of a slice table by their owner, in the order in which they were written."""
+    query = select(table).where(among(table.c[owner], keys)).order_by(table.c.sequence)
+    result: dict[str, list[Row[Any]]] = {}
+    for row in await transaction.execute(query):
+        result.setdefault(row._mapping[owner], []).append(row)  # noqa: SLF001 - the documented way to a column by name
+    return result
+
+
+def _device(row: Row[Any], slices: dict[str, list[Row[Any]]]) -> Device:
+    return Device(
+        id=DeviceId(row.device),
+        master=DeviceMaster(
+            serial_id=row.serial_id,
+            material_id=row.material_id,
+            period=Period(row.first, row.past_last),
+            unique_item_id=row.unique_item_id,
+            manufacturer=Manufacturer(row.party_id, row.part_number, row.maker_serial_id),
+        ),
+        systems=tuple(SystemSlice(_period_of(one), SystemId(one.system)) for one in slices["device_system"]),
+        registers=tuple(_register(one) for one in slices["register"]),
+        locations=tuple(
+            Location(
+                period=_period_of(one),
+                installation_point=one.installation_point,
+                connection_object=one.connection_object,
+                address=Address(**one.address),
+                installed_at=one.installed_at,
+                removed_at=one.removed_at,
+            )
+            for one in slices["location"]
+        ),
+        logical_locations=tuple(
+            LogicalLocation(_period_of(one), one.installation_point) for one in slices["logical_location"]
+        ),
+        points=tuple(
+            PointAssignment(TaskId(one.task), Span(one.start_at, one.end_at), PointId(one.point))
+            for one in slices["point_assignment"]
+        ),
+        confirmed_at=row.confirmed_at,
+        reported_at=row.reported_at,
+        registered_at=row.registered_at,
+    )
+
+
+def _register(row: Row[Any]) -> Register:
+    return Register(
+        task=TaskId(row.task),
+        period=_period_of(row),
+        obis=row.obis,
+        unit_code=row.unit_code,
+        total_digits=row.total_digits,
+        fraction_digits=row.fraction_digits,
+        category=row.category,
+        division=row.division,
+        recurrence=row.recurrence,
+        time_zone=row.time_zone,
+        time_of_use=row.time_of_use,
+        factor=row.factor,
+        validation_profile=row.validation_profile,
+    )
+
+
+def _period_of(row: Row[Any]) -> Period:
+    return Period(row.first, row.past_last)
+
+
+def _device_row(device: Device) -> dict[str, object]:
+    master = device.master
+    return {
+        "device_key": bare(device.id),
+        "device": device.id,
+        "serial_id": master.serial_id,
+        "material_id": master.material_id,
+        **_dates(master.period),
+        "unique_item_id": master.unique_item_id,
+        "party_id": master.manufacturer.party_id,
+        "part_number": master.manufacturer.part_number,
+        "maker_serial_id": master.manufacturer.serial_id,
+        "state": device.state.name.lower(),
+        "confirmed_at": device.confirmed_at,
+        "reported_at": device.reported_at,
+        "registered_at": device.registered_at,
+    }
+
+
+def _slice_rows(table: Table, device: Device) -> list[dict[str, object]]:
+    owner: dict[str, object] = {"device_key": bare(device.id)}
+    if table is system_table:
+        return [owner | _dates(one.period) | {"system": one.system} for one in device.systems]
+    if table is register_table:
+        return [owner | _register_row(one) for one in device.registers]
+    if table is location_table:
+        return [owner | _location_row(one) for one in device.locations]
+    if table is logical_table:
+        return [
+            owner | _dates(one.period) | {"installation_point": one.installation_point}
+            for one in device.logical_locations
+        ]
+    return [
+        owner | {"task": one.task, "point": one.point, "start_at": one.span.start, "end_at": one.span.end}
+        for one in device.points
+    ]
+
+
+def _register_row(register: Register) -> dict[str, object]:
+    row = asdict(register)
+    del row["period"]
+    return row | _dates(register.period) | {"task_key": bare(register.task)}
+
+
+def _location_row(location: Location) -> dict[str, object]:
+    row = asdict(location)
+    del row["period"]
+    return row | _dates(location.period)
+
+
+def _dates(period: Period) -> dict[str, object]:
+    return {"first": period.first, "past_last": period.past_last}
+
+
+async def write_journal(
+    transaction: AsyncConnection, changed: Sequence[tuple[str, dict[str, Any]]], cause: str, at: datetime
+) -> None:
+    """Append what an object looks like after a change, and what caused it."""
+    rows = [{"object": name, "cause": cause, "recorded_at": at, "after": _plain(after)} for name, after in changed]
+    await transaction.execute(journal_table.insert(), rows)
+
+
+def _plain(value: object) -> object:
+    """JSON of what `asdict` leaves: dates become text."""
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return value if isinstance(value, str | int | bool | None) else str(value)

@@ -141,6 +141,14 @@ class EmbeddedPostgres:
         os.kill(pid, 0)
         return True
 
+    def remove(self) -> None:
+        """Stop whatever runs on the folder and delete it, wherever it had to lie."""
+        running = self._running()
+        if running is not None:
+            self._pid = running.pid
+            self.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
     def url(self, name: str) -> str:
         """The SQLAlchemy URL of a database of this server."""
         return f"postgresql+psycopg://openami:{self._password}@127.0.0.1:{self.port}/{name}"

@@ -142,7 +142,7 @@ class Supervisor:
 
     async def _keep_running(self, child: _Child, environment: dict[str, str]) -> None:
         pause_s = RESTART_PAUSE_S
-        while not self._stopping:
+        while not self._is_stopping():
             started = time.monotonic()
             with (self.settings.data_dir / "logs" / f"{child.area}.log").open("ab") as output:
                 child.process = await asyncio.create_subprocess_exec(
@@ -155,12 +155,15 @@ class Supervisor:
                 )
             child.starts += 1
             code = await child.process.wait()
-            if self._stopping:
+            if self._is_stopping():
                 return
             log.warning("supervisor.area_ended", area=child.area, exit_code=code)
             lived_s = time.monotonic() - started
             pause_s = RESTART_PAUSE_S if lived_s > STEADY_AFTER_S else min(pause_s * 2, RESTART_PAUSE_LAST_S)
             await asyncio.sleep(pause_s)
+
+    def _is_stopping(self) -> bool:
+        return self._stopping
 
     async def _stop_child(self, child: _Child) -> None:
         process = child.process

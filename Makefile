@@ -1,0 +1,49 @@
+# OpenAMI: `make demo` and `make test` are all a newcomer needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up test lint format bench coverage changelog migrations clean
+
+help: ## Show this help
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+demo: $(VENV)/.installed ## A street, a month, from the meters to the bills; EXIT=1 ends it instead of leaving the console open
+	@$(BIN)/openami demo $(if $(EXIT),--exit)
+
+up: $(VENV)/.installed ## The landscape against the real clock
+	@$(BIN)/openami up
+
+test: $(VENV)/.installed-dev ## All tests, with coverage
+	@$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report=term $(ARGS)
+
+lint: $(VENV)/.installed-dev ## ruff, mypy and the import rules
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(VENV)/.installed-dev ## Format and mend what ruff can mend
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.installed-dev ## Measure; QUICK=1 for a small fleet; writes bench/results.json
+	@$(BIN)/python -m bench.run $(if $(QUICK),--quick)
+
+changelog: $(VENV)/.installed-dev ## Gather the fragments of changes/ into CHANGELOG.md
+	@$(BIN)/python tools/changelog.py
+
+migrations: $(VENV)/.installed-dev ## Write the Alembic revisions that the tables need
+	@$(BIN)/python tools/migrations.py
+
+clean: ## Remove the environment and all that was built; data/ stays
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+
+$(VENV)/.installed: pyproject.toml
+	@PYTHON=$(PYTHON) sh tools/install.sh $(VENV)
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml $(VENV)/.installed
+	@PYTHON=$(PYTHON) sh tools/install.sh $(VENV) dev
+	@touch $@

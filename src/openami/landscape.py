@@ -1,0 +1,70 @@
+"""The landscape as a whole: up against the real clock, its console password, and the end of its data."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import signal
+from typing import TYPE_CHECKING
+
+from openami.shared.postgres import EmbeddedPostgres
+from openami.shared.secrets import hash_password, new_password
+from openami.shared.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from openami.shared.settings import Settings
+
+CONSOLE_USERS = "console_users.json"
+
+
+async def run_landscape(settings: Settings, console: Console) -> None:
+    """Run until a signal comes."""
+    with console.status("Starting PostgreSQL and the areas"):
+        landscape = await Supervisor(settings).__aenter__()
+    try:
+        tell_console(settings, console)
+        await wait_for_signal()
+    finally:
+        with console.status("Stopping"):
+            await landscape.stop()
+    console.print(f"Stopped. The data stays in {settings.data_dir.resolve()}.")
+
+
+def tell_console(settings: Settings, console: Console) -> None:
+    """Say where the console is; on the first start also the password, this once."""
+    console.print(f"The console is at [bold]{settings.address('web').url}[/], user [bold]admin[/].")
+    if not (settings.data_dir / CONSOLE_USERS).exists():
+        password = new_console_password(settings.data_dir)
+        console.print(f"Its password, shown this once: [bold]{password}[/]  (a new one: openami password)")
+    console.print("Ctrl-C stops everything.")
+
+
+def new_console_password(data_dir: Path) -> str:
+    """Make and keep (hashed) a new password of the user `admin`."""
+    password = new_password()
+    file = data_dir / CONSOLE_USERS
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch(mode=0o600)
+    file.write_text(json.dumps({"admin": hash_password(password)}))
+    return password
+
+
+def remove_data(data_dir: Path) -> None:
+    """Delete a landscape's folder, its database included, wherever that had to lie."""
+    postgres = EmbeddedPostgres(data_dir / "postgres", "")
+    postgres.remove()
+    shutil.rmtree(data_dir, ignore_errors=True)
+
+
+async def wait_for_signal() -> None:
+    """Return when somebody wants us to stop."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()

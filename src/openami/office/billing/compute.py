@@ -1,0 +1,221 @@
+"""The bill as a function of its input: sums per bucket, priced lines, tax, and the evidence beside them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from openami.office.billing.calendar import bucket_of, local_dates
+from openami.office.billing.charges import (
+    Quantity,
+    demand_lines,
+    energy_lines,
+    from_milli,
+    standing_lines,
+    to_energy,
+)
+from openami.office.billing.model import (
+    Bill,
+    BillInput,
+    DayTotal,
+    EstimatedStretch,
+    MeterEvidence,
+    MeterSlice,
+    json_value,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from openami.office.billing.tariff import Conversion
+
+_EPOCH_DAY: Final = date(1970, 1, 1)
+_MEASURED_UNITS: Final = {"electricity": "kWh", "gas": "m3", "water": "m3"}
+
+
+def calculate(source: BillInput) -> Bill:
+    """The bill of one contract for one period.
+
+    The input must have passed the gate (`rules.check`); nothing is looked up, so the same input gives the same bill.
+    """
+    tariff = source.tariff
+    quantities, notes = _quantities(source)
+    lines = (
+        *energy_lines(tariff, quantities),
+        *demand_lines(tariff, _highest_kw(source)),
+        *standing_lines(tariff, source.first_day, source.past_last_day),
+    )
+    net = sum((line.amount for line in lines), Decimal(0))
+    vat = tariff.rounding(net * tariff.vat_rate)
+    meters = tuple(_evidence(piece) for piece in source.slices)
+    return Bill(
+        party=source.party,
+        tariff_id=tariff.id,
+        tariff_name=tariff.name,
+        tariff_digest=tariff.digest,
+        division=tariff.division.value,
+        currency=tariff.currency,
+        measured_unit=_MEASURED_UNITS[tariff.division.value],
+        billed_unit=tariff.unit,
+        zone_name=source.zone_name,
+        first_day=source.first_day,
+        past_last_day=source.past_last_day,
+        lines=lines,
+        net=net,
+        vat_rate=tariff.vat_rate,
+        vat=vat,
+        total=net + vat,
+        rounding=f"each line and the tax: {tariff.rounding}",
+        measured_milli=sum(meter.measured_milli for meter in meters),
+        estimated_milli=sum(meter.estimated_milli for meter in meters),
+        meters=meters,
+        estimates=tuple(stretch for piece in source.slices for stretch in estimated_stretches(piece)),
+        days=tuple(_day_totals(source)),
+        notes=tuple(notes),
+        as_of=source.as_of,
+        inputs_sha256=_fingerprint(source),
+        versions=source.versions,
+    )
+
+
+def estimated_stretches(piece: MeterSlice) -> Iterator[EstimatedStretch]:
+    """The runs of consecutive estimated intervals of one device."""
+    flags = np.concatenate(([False], piece.estimated, [False])).astype(np.int8)
+    edges = np.diff(flags)
+    for first, past_last in zip(np.flatnonzero(edges == 1), np.flatnonzero(edges == -1), strict=True):
+        yield EstimatedStretch(
+            device_id=piece.device_id,
+            start=_instant(piece.starts[first]),
+            end=_instant(piece.starts[past_last - 1] + piece.interval_s),
+            quantity_milli=int(piece.values_milli[first:past_last].sum()),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Regime:
+    """A run of days with one gas conversion (or none at all)."""
+
+    conversion: Conversion | None
+    first_day: date
+    past_last_day: date
+
+
+def _quantities(source: BillInput) -> tuple[list[Quantity], list[str]]:
+    """The billed quantity per bucket, converted day regime by day regime, and how it was converted."""
+    totals = [Quantity() for _ in source.tariff.buckets]
+    notes = []
+    for regime in _regimes(source):
+        volumes = _bucket_sums(source, regime)
+        converted = volumes if regime.conversion is None else [to_energy(part, regime.conversion) for part in volumes]
+        totals = [total + part for total, part in zip(totals, converted, strict=True)]
+        if regime.conversion is not None:
+            notes.append(
+                f"{sum((part.total for part in volumes), Decimal(0)):f} m3 from {regime.first_day} at volume factor "
+                f"{regime.conversion.volume_factor} and {regime.conversion.calorific_kwh_per_m3} kWh/m3 are "
+                f"{sum((part.total for part in converted), Decimal(0)):f} kWh (three decimals per rate, half up)."
+            )
+    return totals, notes
+
+
+def _regimes(source: BillInput) -> list[_Regime]:
+    changes = {
+        conversion.valid_from
+        for conversion in source.tariff.conversions
+        if source.first_day < conversion.valid_from < source.past_last_day
+    }
+    edges = [source.first_day, *sorted(changes), source.past_last_day]
+    return [_Regime(source.tariff.conversion_on(first), first, past_last) for first, past_last in pairwise(edges)]
+
+
+def _bucket_sums(source: BillInput, regime: _Regime) -> list[Quantity]:
+    sums: list[tuple[int, int]] = [(0, 0) for _ in source.tariff.buckets]
+    for piece in source.slices:
+        bucket = bucket_of(piece.starts, source.tariff, source.zone_name)
+        day = local_dates(piece.starts, source.zone_name)
+        inside = (day >= _day_number(regime.first_day)) & (day < _day_number(regime.past_last_day))
+        for index, (total, estimated) in enumerate(sums):
+            mine = inside & (bucket == index)
+            sums[index] = (
+                total + int(piece.values_milli[mine].sum()),
+                estimated + int(piece.values_milli[mine & piece.estimated].sum()),
+            )
+    return [from_milli(total, estimated) for total, estimated in sums]
+
+
+def _highest_kw(source: BillInput) -> dict[str | None, Decimal]:
+    """The highest mean power of one interval, per bucket id and over all (None)."""
+    highest: defaultdict[str | None, Decimal] = defaultdict(Decimal)
+    if not source.tariff.demand:
+        return highest
+    for piece in source.slices:
+        bucket = bucket_of(piece.starts, source.tariff, source.zone_name)
+        for index, rate in enumerate(source.tariff.buckets):
+            mine = piece.values_milli[bucket == index]
+            if mine.size:
+                peak_kw = Decimal(int(mine.max())) * 3600 / (1000 * piece.interval_s)
+                highest[rate.id] = max(highest[rate.id], peak_kw)
+                highest[None] = max(highest[None], peak_kw)
+    return highest
+
+
+def _evidence(piece: MeterSlice) -> MeterEvidence:
+    estimated_milli = int(piece.values_milli[piece.estimated].sum())
+    total_milli = int(piece.values_milli.sum())
+    opening, closing = piece.opening, piece.closing
+    return MeterEvidence(
+        device_id=piece.device_id,
+        serial=piece.serial,
+        start=piece.span.start,
+        end=piece.span.end,
+        opening=opening,
+        closing=closing,
+        register_difference_milli=closing.value_milli - opening.value_milli if opening and closing else None,
+        interval_sum_milli=total_milli,
+        measured_milli=total_milli - estimated_milli,
+        estimated_milli=estimated_milli,
+    )
+
+
+def _day_totals(source: BillInput) -> Iterator[DayTotal]:
+    first, past_last = _day_number(source.first_day), _day_number(source.past_last_day)
+    measured = np.zeros(past_last - first, dtype=np.int64)
+    estimated = np.zeros_like(measured)
+    for piece in source.slices:
+        index = np.clip(local_dates(piece.starts, source.zone_name) - first, 0, past_last - first - 1)
+        np.add.at(measured, index[~piece.estimated], piece.values_milli[~piece.estimated])
+        np.add.at(estimated, index[piece.estimated], piece.values_milli[piece.estimated])
+    for offset in range(past_last - first):
+        yield DayTotal(source.first_day + timedelta(days=offset), int(measured[offset]), int(estimated[offset]))
+
+
+def _fingerprint(source: BillInput) -> str:
+    """A hash of all that was read, to prove that a recomputation saw the same."""
+    digest = hashlib.sha256(source.tariff.digest.encode())
+    for piece in source.slices:
+        head = [piece.device_id, piece.profile_id, piece.interval_s, piece.span, piece.opening, piece.closing]
+        digest.update(json.dumps(json_value(head)).encode())
+        for column in (piece.starts, piece.values_milli, piece.status):
+            digest.update(_little_endian(column))
+    return digest.hexdigest()
+
+
+def _little_endian(column: NDArray[np.int64] | NDArray[np.uint8]) -> bytes:
+    return column.astype(column.dtype.newbyteorder("<")).tobytes()
+
+
+def _day_number(day: date) -> int:
+    return (day - _EPOCH_DAY).days
+
+
+def _instant(epoch_s: np.int64) -> datetime:
+    return datetime.fromtimestamp(int(epoch_s), UTC)

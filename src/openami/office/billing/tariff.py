@@ -1,0 +1,277 @@
+"""Tariffs as data: time-of-use buckets, tiers, daily and monthly prices, levies, tax, gas conversion.
+
+A tariff is a TOML file. Prices are decimal strings, never floats: a TOML float in a price is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from dataclasses import dataclass
+from datetime import date, time
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal, InvalidOperation
+from enum import StrEnum
+from functools import lru_cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Final
+
+from openami.shared.errors import OpenAmiError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ALL_WEEK: Final = frozenset(range(7))
+ALL_YEAR: Final = frozenset(range(1, 13))
+HOLIDAY_WEEKDAY: Final = 6  # a public holiday is priced as a Sunday
+_DAY_MINUTES: Final = 1440
+_WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_ROUNDINGS: Final = {"half_up": ROUND_HALF_UP, "half_even": ROUND_HALF_EVEN}
+
+
+class TariffError(OpenAmiError):
+    """A tariff file says something that cannot be priced."""
+
+
+class UnknownTariffError(OpenAmiError):
+    """A contract names a tariff that is not there."""
+
+
+class Division(StrEnum):
+    """What is delivered."""
+
+    ELECTRICITY = "electricity"
+    GAS = "gas"
+    WATER = "water"
+
+
+@dataclass(frozen=True, slots=True)
+class Rounding:
+    """How an amount of money is rounded: decimal places and the rule for a half."""
+
+    places: int = 2
+    mode: str = "half_up"
+
+    def __call__(self, amount: Decimal) -> Decimal:
+        """The amount at the stated places."""
+        return amount.quantize(Decimal(1).scaleb(-self.places), rounding=_ROUNDINGS[self.mode])
+
+    def __str__(self) -> str:
+        return f"{self.places} decimals, {self.mode.replace('_', ' ')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """When a bucket applies: local weekdays (0 = Monday), months, and minutes of the local day, half-open."""
+
+    weekdays: frozenset[int] = ALL_WEEK
+    months: frozenset[int] = ALL_YEAR
+    start_minute: int = 0
+    end_minute: int = _DAY_MINUTES
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """A price for the part of a bucket's consumption in one bill up to a bound; the last tier has none."""
+
+    price: Decimal
+    up_to: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """One time-of-use rate; a bucket without windows takes all that no earlier bucket took."""
+
+    id: str
+    name: str
+    tiers: tuple[Tier, ...]
+    windows: tuple[Window, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Levy:
+    """A price per unit of all consumption, for example energy tax."""
+
+    id: str
+    name: str
+    price: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A price per day or per month of delivery; negative for a reduction."""
+
+    id: str
+    name: str
+    price: Decimal
+    per: str = "day"
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """A price per kW of the highest mean power of one interval in the bill, in one bucket or in all."""
+
+    id: str
+    name: str
+    price_per_kw: Decimal
+    bucket: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """How gas volume becomes energy from a date on: kWh = m3 x volume factor x calorific value (kWh/m3)."""
+
+    valid_from: date
+    volume_factor: Decimal
+    calorific_kwh_per_m3: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Tariff:
+    """All that is needed to price one division of one contract."""
+
+    id: str
+    name: str
+    division: Division
+    unit: str
+    currency: str
+    buckets: tuple[Bucket, ...]
+    standing: tuple[Standing, ...] = ()
+    levies: tuple[Levy, ...] = ()
+    demand: tuple[Demand, ...] = ()
+    conversions: tuple[Conversion, ...] = ()
+    vat_rate: Decimal = Decimal(0)
+    rounding: Rounding = Rounding()
+    holidays: frozenset[date] = frozenset()
+    digest: str = ""
+
+    def conversion_on(self, day: date) -> Conversion | None:
+        """The gas conversion in force on a day; None where volume is billed as volume."""
+        in_force = [conversion for conversion in self.conversions if conversion.valid_from <= day]
+        if self.conversions and not in_force:
+            raise TariffError(
+                f"Tariff {self.id} has no gas conversion for {day}.", hint="Add a [[conversion]] that starts earlier."
+            )
+        return max(in_force, key=lambda conversion: conversion.valid_from, default=None)
+
+
+def parse_tariff(text: str) -> Tariff:
+    """Read one tariff from TOML.
+
+    Raises:
+        TariffError: a price is not a decimal string, a window is empty, or a bucket can never apply.
+    """
+    try:
+        data = tomllib.loads(text)
+        tariff = _tariff(data, hashlib.sha256(text.encode()).hexdigest())
+    except (KeyError, TypeError, ValueError) as error:
+        raise TariffError(
+            f"The tariff cannot be read: {error}.", hint="See the shipped tariffs for the form."
+        ) from error
+    if any(not bucket.windows for bucket in tariff.buckets[:-1]) or not tariff.buckets or tariff.buckets[-1].windows:
+        raise TariffError(
+            f"Tariff {tariff.id}: the last bucket, and only it, must have no `when`.",
+            hint="It takes all hours that no other bucket takes, so that every interval has one price.",
+        )
+    return tariff
+
+
+@lru_cache(maxsize=1)
+def shipped_tariffs() -> Mapping[str, Tariff]:
+    """The tariffs that come with the office, by id."""
+    folder = resources.files("openami.office.billing") / "tariffs"
+    found = [parse_tariff(entry.read_text("utf-8")) for entry in folder.iterdir() if entry.name.endswith(".toml")]
+    return {tariff.id: tariff for tariff in sorted(found, key=lambda tariff: tariff.id)}
+
+
+def tariff_named(tariffs: Mapping[str, Tariff], tariff_id: str) -> Tariff:
+    """The tariff of an id.
+
+    Raises:
+        UnknownTariffError: there is none.
+    """
+    try:
+        return tariffs[tariff_id]
+    except KeyError:
+        raise UnknownTariffError(
+            f"There is no tariff {tariff_id!r}.", hint=f"Use one of: {', '.join(sorted(tariffs))}."
+        ) from None
+
+
+def _tariff(data: Mapping[str, Any], digest: str) -> Tariff:
+    division = Division(data["division"])
+    return Tariff(
+        id=data["id"],
+        name=data["name"],
+        division=division,
+        unit=data.get("unit", "m3" if division is Division.WATER else "kWh"),
+        currency=data.get("currency", "EUR"),
+        buckets=tuple(_bucket(bucket) for bucket in data["bucket"]),
+        standing=tuple(
+            Standing(item["id"], item["name"], _price(item, "price"), item.get("per", "day"))
+            for item in data.get("standing", ())
+        ),
+        levies=tuple(Levy(item["id"], item["name"], _price(item, "price")) for item in data.get("levy", ())),
+        demand=tuple(
+            Demand(item["id"], item["name"], _price(item, "price_per_kw"), item.get("bucket"))
+            for item in data.get("demand", ())
+        ),
+        conversions=tuple(
+            Conversion(item["from"], _price(item, "volume_factor"), _price(item, "calorific_kwh_per_m3"))
+            for item in data.get("conversion", ())
+        ),
+        vat_rate=_price(data, "vat_rate") if "vat_rate" in data else Decimal(0),
+        rounding=_rounding(data.get("rounding", {})),
+        holidays=frozenset(data.get("holidays", ())),
+        digest=digest,
+    )
+
+
+def _rounding(data: Mapping[str, Any]) -> Rounding:
+    rounding = Rounding(places=data.get("places", 2), mode=data.get("mode", "half_up"))
+    if rounding.mode not in _ROUNDINGS:
+        raise ValueError(f"rounding mode {rounding.mode!r} is not one of {sorted(_ROUNDINGS)}")
+    return rounding
+
+
+def _bucket(data: Mapping[str, Any]) -> Bucket:
+    tiers = (
+        tuple(Tier(_price(tier, "price"), _price(tier, "up_to") if "up_to" in tier else None) for tier in data["tier"])
+        if "tier" in data
+        else (Tier(_price(data, "price")),)
+    )
+    if tiers[-1].up_to is not None or any(tier.up_to is None for tier in tiers[:-1]):
+        raise ValueError(f"bucket {data['id']}: every tier but the last needs `up_to`, and the last must not have one")
+    return Bucket(data["id"], data["name"], tiers, tuple(_window(window) for window in data.get("when", ())))
+
+
+def _window(data: Mapping[str, Any]) -> Window:
+    start = _minute(data.get("from", "00:00"))
+    end = _minute(data.get("to", "24:00"))
+    if start >= end:
+        raise ValueError(f"window {data} is empty; a window over midnight is two windows")
+    return Window(_weekdays(data.get("weekdays", "mon-sun")), frozenset(data.get("months", ALL_YEAR)), start, end)
+
+
+def _weekdays(text: str) -> frozenset[int]:
+    chosen: set[int] = set()
+    for part in text.split(","):
+        first, _, last = part.strip().partition("-")
+        chosen.update(range(_WEEKDAYS.index(first), _WEEKDAYS.index(last or first) + 1))
+    return frozenset(chosen)
+
+
+def _minute(text: str) -> int:
+    if text == "24:00":
+        return _DAY_MINUTES
+    moment = time.fromisoformat(text)
+    return moment.hour * 60 + moment.minute
+
+
+def _price(data: Mapping[str, Any], key: str) -> Decimal:
+    value = data[key]
+    if not isinstance(value, str):
+        raise TypeError(f'{key} = {value!r} must be a string such as {key} = "0.25" (binary floats are not money)')
+    try:
+        return Decimal(value)
+    except InvalidOperation as error:
+        raise ValueError(f"{key} = {value!r} is not a decimal number") from error

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from openami.office.billing.tariff import (
+    ALL_WEEK,
+    Division,
+    Rounding,
+    TariffError,
+    UnknownTariffError,
+    Window,
+    parse_tariff,
+    shipped_tariffs,
+    tariff_named,
+)
+
+FLAT = """
+id = "flat"
+name = "Flat"
+division = "electricity"
+[[bucket]]
+id = "all"
+name = "All hours"
+price = "0.25"
+"""
+
+
+def test_the_shipped_tariffs_cover_the_three_divisions() -> None:
+    divisions = {tariff.division for tariff in shipped_tariffs().values()}
+    assert divisions == set(Division)
+
+
+def test_a_flat_tariff_needs_one_bucket_only() -> None:
+    tariff = parse_tariff(FLAT)
+    assert tariff.buckets[0].tiers[0].price == Decimal("0.25")
+    assert tariff.unit == "kWh"
+    assert len(tariff.digest) == 64
+
+
+def test_water_is_billed_in_cubic_metres() -> None:
+    assert shipped_tariffs()["home-water"].unit == "m3"
+
+
+def test_a_float_is_not_a_price() -> None:
+    with pytest.raises(TariffError, match="binary floats are not money"):
+        parse_tariff(FLAT.replace('"0.25"', "0.25"))
+
+
+def test_a_word_is_not_a_price() -> None:
+    with pytest.raises(TariffError, match="not a decimal"):
+        parse_tariff(FLAT.replace('"0.25"', '"cheap"'))
+
+
+def test_toml_that_does_not_parse_is_named() -> None:
+    with pytest.raises(TariffError, match="cannot be read"):
+        parse_tariff("id = ")
+
+
+@pytest.mark.parametrize("missing", ["id", "name", "division"])
+def test_a_missing_key_is_named(missing: str) -> None:
+    text = "\n".join(line for line in FLAT.splitlines() if not line.startswith(f"{missing} = "))
+    text = text.replace("[[bucket]]", '[[bucket]]\nid = "all"\nname = "All"') if missing == "division" else text
+    with pytest.raises(TariffError):
+        parse_tariff(text.replace('id = "all"\n', "", 1) if missing == "division" else text.split("[[bucket]]")[0])
+
+
+def test_the_last_bucket_takes_the_rest() -> None:
+    with pytest.raises(TariffError, match="last bucket"):
+        parse_tariff(FLAT + 'when = [{ from = "07:00", to = "23:00" }]')
+
+
+def test_a_bucket_before_the_last_needs_its_hours() -> None:
+    with pytest.raises(TariffError, match="last bucket"):
+        parse_tariff(FLAT + '[[bucket]]\nid = "other"\nname = "Other"\nprice = "0.1"')
+
+
+def test_a_window_over_midnight_is_two_windows() -> None:
+    peak = '[[bucket]]\nid = "n"\nname = "N"\nprice = "0.1"\nwhen = [{ from = "22:00", to = "06:00" }]\n[[bucket]]'
+    with pytest.raises(TariffError, match="two windows"):
+        parse_tariff(FLAT.replace("[[bucket]]", peak))
+
+
+def test_windows_know_weekday_ranges_and_lists() -> None:
+    peak = (
+        '[[bucket]]\nid = "n"\nname = "N"\nprice = "0.1"\n'
+        'when = [{ weekdays = "mon-wed,sun", months = [1, 12], to = "24:00" }]\n[[bucket]]'
+    )
+    window = parse_tariff(FLAT.replace("[[bucket]]", peak)).buckets[0].windows[0]
+    assert window == Window(frozenset({0, 1, 2, 6}), frozenset({1, 12}), 0, 1440)
+    assert window.weekdays < ALL_WEEK
+
+
+def test_tiers_end_in_an_open_one() -> None:
+    tiers = 'tier = [{ up_to = "100", price = "0.2" }, { price = "0.3" }]'
+    bucket = parse_tariff(FLAT.replace('price = "0.25"', tiers)).buckets[0]
+    assert [tier.up_to for tier in bucket.tiers] == [Decimal(100), None]
+    with pytest.raises(TariffError, match="up_to"):
+        parse_tariff(FLAT.replace('price = "0.25"', 'tier = [{ up_to = "100", price = "0.2" }]'))
+
+
+def test_an_unknown_tariff_lists_what_there_is() -> None:
+    with pytest.raises(UnknownTariffError, match="home-electricity"):
+        tariff_named(shipped_tariffs(), "home-electrcity")
+
+
+def test_the_conversion_in_force_is_the_latest_that_began() -> None:
+    gas = shipped_tariffs()["home-gas"]
+    conversion = gas.conversion_on(date(2026, 3, 15))
+    assert conversion is not None
+    assert conversion.valid_from == date(2026, 1, 1)
+    with pytest.raises(TariffError, match="no gas conversion"):
+        gas.conversion_on(date(2025, 12, 31))
+    assert shipped_tariffs()["home-water"].conversion_on(date(2026, 3, 15)) is None
+
+
+@pytest.mark.parametrize(
+    ("amount", "mode", "rounded"),
+    [("0.125", "half_up", "0.13"), ("0.125", "half_even", "0.12"), ("-0.125", "half_up", "-0.13")],
+)
+def test_rounding_is_stated(amount: str, mode: str, rounded: str) -> None:
+    rounding = Rounding(2, mode)
+    assert str(rounding(Decimal(amount))) == rounded
+    assert "2 decimals" in str(rounding)
+
+
+def test_an_unknown_rounding_is_refused() -> None:
+    with pytest.raises(TariffError, match="rounding mode"):
+        parse_tariff(FLAT.replace("[[bucket]]", '[rounding]\nmode = "down"\n[[bucket]]'))

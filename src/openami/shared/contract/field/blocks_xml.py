@@ -1,0 +1,228 @@
+"""One IntervalBlocks element from and to columns: the hot path of the field seam."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from openami.shared.contract.field import columns, lexical
+from openami.shared.contract.field.codes import QualityCode, ReadingTypeCode
+from openami.shared.contract.field.errors import (
+    BadQualityCodeError,
+    BadValueError,
+    FieldContractError,
+    MissingInPayloadError,
+)
+from openami.shared.contract.field.markup import escape, local_name, text_of
+from openami.shared.contract.field.readings import IntervalBlock
+from openami.shared.contract.field.refusal import Reader, Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lxml import etree
+
+    from openami.shared.contract.field.columns import Flags, Int64s
+    from openami.shared.contract.field.markup import XmlWriter
+
+_COLUMNS: Final = ("timeStamp", "value", "start", "end", "reportedDateTime", "source")
+_DAY_S: Final = 86400
+_HOUR_S: Final = 3600
+
+
+class _Rows:
+    """The texts of a block, one list a column; an absent text is empty."""
+
+    __slots__ = ("by_name", "qualities")
+
+    def __init__(self) -> None:
+        self.by_name: dict[str, list[str]] = {name: [] for name in _COLUMNS}
+        self.qualities: list[tuple[str, ...]] = []
+
+    def add(self, reading: etree._Element) -> None:
+        """Take one IntervalReadings element, children in any order."""
+        found: dict[str, str] = {}
+        qualities: tuple[str, ...] = ()
+        for child in reading:
+            tag = local_name(child)
+            if tag == "timePeriod":
+                found.update((local_name(bound), text_of(bound)) for bound in child)
+            elif tag == "ReadingQualities":
+                qualities += _quality_references(child)
+            else:
+                found[tag] = text_of(child)
+        for name, column in self.by_name.items():
+            column.append(found.get(name, ""))
+        self.qualities.append(qualities)
+
+
+def _quality_references(element: etree._Element) -> tuple[str, ...]:
+    kinds = (child for child in element if local_name(child) == "ReadingQualityType")
+    return tuple(kind.get("ref") or text_of(kind) for kind in kinds)
+
+
+def read_block(element: etree._Element, position: str, label: str, reader: Reader) -> IntervalBlock:
+    """Read one block; single readings that cannot be taken become refusals.
+
+    Raises:
+        FieldContractError: nothing of the block can be used (no reading type, no interval length).
+    """
+    rows = _Rows()
+    reading_type, pending = None, None
+    for child in element:
+        match local_name(child):
+            case "IntervalReadings":
+                rows.add(child)
+            case "ReadingType":
+                reading_type = ReadingTypeCode.parse(child.get("ref") or text_of(child))
+            case "PendingCalculation":
+                pending = ", ".join(f"{local_name(each)}={each.get('ref') or text_of(each)}" for each in child)
+    if reading_type is None:
+        raise MissingInPayloadError("The interval block has no ReadingType.")
+    return _block(rows, reading_type, pending, _Refuser(position, label, reader))
+
+
+class _Refuser:
+    """Turns rows that are not ok into one refusal a reason, so that a broken file cannot flood the quarantine."""
+
+    def __init__(self, position: str, label: str, reader: Reader) -> None:
+        self.position, self.label, self.reader = position, label, reader
+
+    def rows(self, bad: Flags, reason: str, sample: list[str], code: str = BadValueError.code) -> None:
+        """Refuse the rows where `bad`."""
+        if not bad.any():
+            return
+        first, more = int(bad.argmax()), int(bad.sum()) - 1
+        where = f"{self.position}/IntervalReadings[{first + 1}]" + (f" and {more} more" if more else "")
+        self.reader.refusals.append(Refusal(where, code, f"{reason}: {sample[first]!r}.", self.label))
+
+
+def _block(rows: _Rows, reading_type: ReadingTypeCode, pending: str | None, refuse: _Refuser) -> IntervalBlock:
+    texts = rows.by_name
+    start, start_ok = _instants(texts["start"], refuse)
+    end, end_ok = _instants(texts["end"], refuse)
+    stamp, stamp_ok = _instants(texts["timeStamp"], refuse)
+    interval_s = reading_type.interval_s or _interval_of(start, end, start_ok & end_ok)
+    bare = stamp if refuse.reader.partner.interval_stamp == "start" else stamp - interval_s
+    starts = np.where(start_ok, start, np.where(end_ok, end - interval_s, bare))
+    timed = start_ok | end_ok | stamp_ok
+    refuse.rows(~timed, "no usable time", texts["timeStamp"])
+    length = end - start
+    # A daily interval of a local day may have 23 or 25 hours; every other length is what the type says.
+    tolerance = _HOUR_S if interval_s == _DAY_S else 0
+    odd = start_ok & end_ok & (np.abs(length - interval_s) > tolerance)
+    refuse.rows(odd & timed, f"a period that is not the {interval_s} s of the reading type", texts["end"])
+    values, decimals, missing, numeric = _values(texts["value"])
+    refuse.rows(~numeric, "not a decimal number of at most 18 digits", texts["value"])
+    sets, index, known = _qualities(rows.qualities)
+    refuse.rows(~known, "not a quality code", [str(each) for each in rows.qualities], BadQualityCodeError.code)
+    keep = timed & ~odd & numeric & known
+    reported, _ = _instants(texts["reportedDateTime"], refuse)
+    return IntervalBlock(
+        reading_type=reading_type,
+        starts=starts[keep],
+        interval_s=interval_s,
+        values=values[keep],
+        scale=reading_type.multiplier - decimals,
+        missing=missing[keep],
+        quality_sets=sets,
+        quality_index=index[keep],
+        reported=lexical.from_seconds(int(reported.max())) if reported.any() else None,
+        source=next(filter(None, texts["source"]), None),
+        pending_calculation=pending,
+    )
+
+
+def _instants(texts: list[str], refuse: _Refuser) -> tuple[Int64s, Flags]:
+    """Seconds of a column; plain forms at once, unusual ones text by text, absent ones as not ok."""
+    if not any(texts):
+        return np.zeros(len(texts), np.int64), np.zeros(len(texts), np.bool_)
+    seconds, ok = columns.parse_stamps(texts)
+    unusual = [row for row in np.flatnonzero(~ok).tolist() if texts[row]]
+    bad = np.zeros(len(texts), np.bool_)
+    why = "not a time"
+    for row in unusual:
+        try:
+            seconds[row] = int(lexical.parse_instant(texts[row], refuse.reader.partner.zone_name).timestamp())
+            ok[row] = True
+        except FieldContractError as error:
+            bad[row] = True
+            why = error.found
+    refuse.rows(bad, why, texts)
+    return seconds, ok
+
+
+def _interval_of(start: Int64s, end: Int64s, both: Flags) -> int:
+    if not both.any():
+        raise MissingInPayloadError(
+            "Neither the reading type nor a timePeriod says how long an interval is.", hint="Give one of them."
+        )
+    length = int((end - start)[both][0])
+    if length <= 0:
+        raise BadValueError(f"The first timePeriod lasts {length} s.")
+    return length
+
+
+def _values(texts: list[str]) -> tuple[Int64s, int, Flags, Flags]:
+    missing = np.array([not text for text in texts], np.bool_)
+    values, decimals, ok = columns.parse_decimals(texts)
+    return values, decimals, missing, ok | missing
+
+
+def _qualities(
+    rows: list[tuple[str, ...]],
+) -> tuple[tuple[tuple[QualityCode, ...], ...], np.ndarray[tuple[int], np.dtype[np.uint16]], Flags]:
+    """The distinct sets, which one each row has, and where all codes were codes."""
+    numbers = {texts: number for number, texts in enumerate(dict.fromkeys(chain([()], rows)))}
+    sets: list[tuple[QualityCode, ...]] = []
+    bad: list[int] = []
+    for texts, number in numbers.items():
+        try:
+            sets.append(tuple(map(QualityCode.parse, texts)))
+        except BadQualityCodeError:
+            sets.append(())
+            bad.append(number)
+    index = np.fromiter(map(numbers.__getitem__, rows), np.uint16, len(rows))
+    return tuple(sets), index, ~np.isin(index, bad)
+
+
+def write_block(writer: XmlWriter, block: IntervalBlock) -> None:
+    """Write one block; both the stamp (interval end) and the period, in UTC."""
+    writer.open("IntervalBlocks")
+    if len(block):
+        writer.raw(_reading_markup(block))
+    writer.empty("ReadingType", ref=str(block.reading_type))
+    writer.close("IntervalBlocks")
+
+
+def _reading_markup(block: IntervalBlock) -> Iterable[str]:
+    count = len(block)
+    ends = columns.format_stamps(block.starts + block.interval_s)
+    reported = "" if block.reported is None else _leaf("reportedDateTime", lexical.format_instant(block.reported))
+    source = "" if block.source is None else _leaf("source", block.source)
+    texts = columns.format_decimals(block.values, block.scale - block.reading_type.multiplier)
+    values = np.where(block.missing, "", np.strings.add(np.strings.add("<value>", texts), "</value>"))
+    qualities = np.array([_quality_markup(each) for each in block.quality_sets])
+    parts = [
+        [f"<IntervalReadings>{reported}{source}<timeStamp>"] * count,
+        ends,
+        ["</timeStamp>"] * count,
+        values.tolist(),
+        qualities[block.quality_index].tolist(),
+        ["<timePeriod><end>"] * count,
+        ends,
+        ["</end><start>"] * count,
+        columns.format_stamps(block.starts),
+        ["</start></timePeriod></IntervalReadings>"] * count,
+    ]
+    return chain.from_iterable(zip(*parts, strict=True))
+
+
+def _leaf(tag: str, text: str) -> str:
+    return f"<{tag}>{escape(text)}</{tag}>"
+
+
+def _quality_markup(codes: tuple[QualityCode, ...]) -> str:
+    return "".join(f'<ReadingQualities><ReadingQualityType ref="{code}"/></ReadingQualities>' for code in codes)

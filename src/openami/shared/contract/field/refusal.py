@@ -1,0 +1,40 @@
+"""A part of a message that could not be taken while the rest was: where, why, and the code to answer with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One refused part. Nothing is dropped silently: each becomes a Reply/Error and a line in quarantine."""
+
+    position: str
+    """Where it stands, for example `MeterReading[3]/IntervalBlocks[1] line 40`."""
+    code: str
+    """Reply code, see `tables/errors.csv`."""
+    reason: str
+    object_name: str | None = None
+    """The meter or device that is concerned, if the message names one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Partner:
+    """What was agreed with one sender where the standard leaves a choice or the sender deviates."""
+
+    zone_name: str | None = None
+    """The zone of time stamps without an offset; without a zone such stamps are refused."""
+    interval_stamp: Literal["end", "start"] = "end"
+    """Which end of its interval a bare `timeStamp` names; a `timePeriod` always wins."""
+
+
+@dataclass(slots=True)
+class Reader:
+    """What goes along while one message is read: the agreement, and what was noticed on the way."""
+
+    partner: Partner = field(default_factory=Partner)
+    notes: list[str] = field(default_factory=list)
+    """Oddities that cost nothing."""
+    refusals: list[Refusal] = field(default_factory=list)
+    """Parts that were not taken."""

@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import structlog
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import bindparam, func, select, update
+from sqlalchemy.dialects.postgresql import insert
 
 from openami.shared.database import after_commit
 from openami.shared.errors import OpenAmiError
@@ -95,7 +96,7 @@ class Outbox:
             }
             for envelope in envelopes
         ]
-        await transaction.execute(insert(self._table).execution_options(), rows)
+        await transaction.execute(insert(self._table).on_conflict_do_nothing(index_elements=["id"]), rows)
         after_commit(transaction, self._wake)
 
     async def send_again(self, transaction: AsyncConnection, reference_id: object, *, operation_like: str) -> int:

@@ -1,0 +1,175 @@
+"""The enterprise door: SAP enterprise services over SOAP, one-way, confirmed by later messages.
+
+A message is read, kept and acknowledged (202); then the inbox hands it to its handler, once. What cannot be read at
+all is answered by a SOAP fault and set aside. A repeat of a message that was answered makes us send the stored
+confirmation again, under its old id.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from starlette.responses import Response
+from starlette.routing import Route
+
+from openami.shared.contract import enterprise as contract
+from openami.shared.errors import OpenAmiError
+from openami.shared.seam.access import partner_of, stranger
+from openami.shared.seam.model import Envelope, InboundMessage, Seam
+from openami.shared.seam.store import PROCESSED, REFUSED
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+    from starlette.requests import Request
+
+    from openami.shared.clock import Clock
+    from openami.shared.database import Database
+    from openami.shared.seam.inbox import Inbox
+    from openami.shared.seam.outbox import Outbox
+
+    Handler = Callable[[AsyncConnection, Any], Awaitable[None]]
+
+log = structlog.get_logger()
+
+CONTENT_TYPE = "text/xml; charset=utf-8"
+PATH = "/services"
+
+
+class NotOfferedError(OpenAmiError):
+    """The operation is of the contract, but this side has no handler for it."""
+
+
+class EnterpriseDoor:
+    """One area's door on the enterprise seam; `handlers` take a message class and return nothing."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        outbox: Outbox,
+        inbox: Inbox,
+        side: contract.Side,
+        partner: str,
+        passwords: Mapping[str, str],
+    ) -> None:
+        """Take the area's stores, which side we are, to whom we send, and the partners' passwords by user name."""
+        self.side = side
+        self.partner = partner
+        self.handlers: dict[type[Any], Handler] = {}
+        self._database = database
+        self._clock = clock
+        self._outbox = outbox
+        self._inbox = inbox
+        self._passwords = passwords
+        self._system_id = side.value.upper()
+        inbox.connect(Seam.ENTERPRISE, self._handle, self._refuse)
+
+    def routes(self) -> list[Route]:
+        """One URL per interface (dispatch is by root element all the same), `?wsdl` on each."""
+        return [
+            Route(f"{PATH}/{{interface}}", self._receive, methods=["POST"]),
+            Route(f"{PATH}/{{interface}}", self._describe, methods=["GET"]),
+        ]
+
+    def header(self, *, reference: contract.HeadedMessage | None = None) -> contract.MessageHeader:
+        """A fresh header of ours, that of an answer if a request is given."""
+        return contract.header(self._clock.now(), reference=reference, sender=self._system_id)
+
+    async def send(
+        self, transaction: AsyncConnection, message: contract.HeadedMessage, *, business_key: str = ""
+    ) -> None:
+        """Put a message into the outbox, in the caller's transaction."""
+        operation = contract.operation_of(message)
+        header = message.message_header
+        envelope = Envelope(
+            id=_uuid(header.uuid, header.id),
+            seam=Seam.ENTERPRISE,
+            partner=self.partner,
+            operation=operation.name,
+            path=f"{PATH}/{operation.name}",
+            body=contract.encode(message),
+            business_key=business_key,
+            reference_id=_uuid(header.reference_uuid, header.reference_id) if _answers(header) else None,
+        )
+        await self._outbox.put(transaction, envelope)
+
+    async def _receive(self, request: Request) -> Response:
+        partner = partner_of(request, self._passwords)
+        if partner is None:
+            return stranger()
+        body = await request.body()
+        try:
+            message = contract.decode(body)
+            if not isinstance(message, contract.HeadedMessage):
+                return _soap_fault(NotOfferedError("The synchronous queries are not offered here yet."))
+            header = message.message_header
+            if not header.uuid and not header.id:
+                raise contract.MissingMessageId  # noqa: TRY301 - one place answers all that cannot be read
+        except contract.Refusal as error:
+            await self._inbox.set_aside(seam=Seam.ENTERPRISE, partner=partner, body=body, reason=str(error))
+            return _soap_fault(error)
+        await self._keep(partner, message, body)
+        return Response(status_code=202)
+
+    async def _keep(self, partner: str, message: contract.HeadedMessage, body: bytes) -> None:
+        header = message.message_header
+        message_id = _uuid(header.uuid, header.id)
+        async with self._database.begin() as transaction:
+            receipt = await self._inbox.keep(
+                transaction,
+                seam=Seam.ENTERPRISE,
+                partner=partner,
+                message_id=message_id,
+                operation=contract.operation_of(message).name,
+                body=body,
+                reference_id=_uuid(header.reference_uuid, header.reference_id) if _answers(header) else None,
+            )
+            if not receipt.new and receipt.state in {PROCESSED, REFUSED}:
+                await self._outbox.send_again(transaction, message_id, operation_like="%Confirmation%")
+
+    async def _describe(self, request: Request) -> Response:
+        try:
+            operation = contract.catalogue().of(request.path_params["interface"])
+        except contract.Refusal as error:
+            return Response(f"{error}\n", status_code=404, media_type="text/plain")
+        address = str(request.url.replace(query=""))
+        return Response(contract.wsdl(operation, address), media_type=CONTENT_TYPE)
+
+    async def _handle(self, transaction: AsyncConnection, inbound: InboundMessage) -> None:
+        message = contract.decode(inbound.body)
+        handler = self.handlers.get(type(message))
+        if handler is None:
+            raise NotOfferedError(
+                f"{inbound.operation} is not offered by this {self.side.value}.", hint="See GET /services."
+            )
+        await handler(transaction, message)
+
+    async def _refuse(self, transaction: AsyncConnection, inbound: InboundMessage, reason: OpenAmiError) -> None:
+        """Say no by a negative confirmation where the contract has one; else the refusal is kept and shown."""
+        message = contract.decode(inbound.body)
+        if contract.catalogue().confirmation_of(contract.operation_of(message)) is None:
+            return
+        if isinstance(message, contract.HeadedMessage):
+            answer = contract.confirmation_for(message, contract.failed(reason), at=self._clock.now())
+            await self.send(transaction, answer, business_key=inbound.business_key)
+
+
+def _soap_fault(error: OpenAmiError) -> Response:
+    return Response(contract.fault(error), status_code=500, media_type=CONTENT_TYPE)
+
+
+def _answers(header: contract.MessageHeader) -> bool:
+    return bool(header.reference_uuid or header.reference_id)
+
+
+def _uuid(identifier: str | None, name: str | None) -> uuid.UUID:
+    """The message's id as a UUID; SAP's are any 32 hex digits in any case, and some partners send only an ID."""
+    try:
+        return uuid.UUID(identifier or "")
+    except ValueError:
+        return uuid.uuid5(uuid.NAMESPACE_OID, identifier or name or "")

@@ -1,0 +1,158 @@
+"""The field door: IEC 61968-9 over plain HTTP, answered at once, each message once.
+
+The roles of the HTTP profile have a path each (`/cim/request`, `/cim/get`, `/cim/send`, `/cim/reply`). A message is
+kept, handled and answered in one transaction; its answer is stored, so that a repeat gets the same bytes again.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+import structlog
+from starlette.responses import Response
+from starlette.routing import Route
+
+from openami.shared.contract import field as contract
+from openami.shared.errors import OpenAmiError
+from openami.shared.seam.access import partner_of, stranger
+from openami.shared.seam.model import Envelope, Seam
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+    from starlette.requests import Request
+
+    from openami.shared.clock import Clock
+    from openami.shared.database import Database
+    from openami.shared.seam.inbox import Inbox
+    from openami.shared.seam.outbox import Outbox
+
+    FieldHandler = Callable[[AsyncConnection, contract.Envelope], Awaitable[contract.Envelope]]
+    AnswerHandler = Callable[[AsyncConnection, Envelope, contract.Envelope], Awaitable[None]]
+
+log = structlog.get_logger()
+
+CONTENT_TYPE = "application/xml; charset=utf-8"
+
+
+class FieldDoor:
+    """One area's door on the field seam.
+
+    `handlers` take (verb, noun) and return the reply; `on_answer` sees what the partner said to a message of ours.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        outbox: Outbox,
+        inbox: Inbox,
+        source: str,
+        passwords: Mapping[str, str],
+    ) -> None:
+        """Take the area's stores, the name that we give as Source, and the passwords of the partners by user name."""
+        self.source = source
+        self.handlers: dict[tuple[contract.Verb, str], FieldHandler] = {}
+        self.on_answer: AnswerHandler | None = None
+        self._database = database
+        self._clock = clock
+        self._outbox = outbox
+        self._inbox = inbox
+        self._passwords = passwords
+
+    def routes(self) -> list[Route]:
+        """The four paths of the HTTP profile."""
+        return [Route(f"/cim/{role}", self._receive, methods=["POST"]) for role in ("request", "get", "send", "reply")]
+
+    async def send(
+        self, transaction: AsyncConnection, message: contract.Envelope, *, partner: str, business_key: str = ""
+    ) -> None:
+        """Put a message into the outbox, in the caller's transaction."""
+        header = message.header
+        envelope = Envelope(
+            id=_uuid(header.message_id),
+            seam=Seam.FIELD,
+            partner=partner,
+            operation=f"{header.verb.value} {header.noun}",
+            path=contract.path_of(header),
+            body=contract.encode(message),
+            business_key=business_key,
+            reference_id=_uuid(header.correlation_id),
+        )
+        await self._outbox.put(transaction, envelope)
+
+    async def answered(self, transaction: AsyncConnection, sent: Envelope, body: bytes) -> None:
+        """Hand a partner's synchronous answer to whoever waits for it; an unreadable one is kept and shown."""
+        if self.on_answer is None or not body:
+            return
+        try:
+            answer = contract.decode(body)
+        except contract.FieldContractError as error:
+            await self._inbox.set_aside(seam=Seam.FIELD, partner=sent.partner, body=body, reason=str(error))
+            return
+        await self.on_answer(transaction, sent, answer)
+
+    async def _receive(self, request: Request) -> Response:
+        partner = partner_of(request, self._passwords)
+        if partner is None:
+            return stranger()
+        body = await request.body()
+        try:
+            message = contract.decode(body)
+        except contract.FieldContractError as error:
+            await self._inbox.set_aside(seam=Seam.FIELD, partner=partner, body=body, reason=str(error))
+            return Response(contract.encode_fault(error), status_code=400, media_type=CONTENT_TYPE)
+        async with self._database.begin() as transaction:
+            answer = await self._answer_once(transaction, partner, message, body)
+        status = contract.http_status(contract.decode(answer))
+        return Response(answer, status_code=status, media_type=CONTENT_TYPE)
+
+    async def _answer_once(
+        self, transaction: AsyncConnection, partner: str, message: contract.Envelope, body: bytes
+    ) -> bytes:
+        header = message.header
+        receipt = await self._inbox.keep(
+            transaction,
+            seam=Seam.FIELD,
+            partner=partner,
+            message_id=_uuid(header.message_id),
+            operation=f"{header.verb.value} {header.noun}",
+            body=body,
+            reference_id=_uuid(header.correlation_id),
+        )
+        if not receipt.new and receipt.answer is not None:
+            return receipt.answer
+        reply = await self._handle(transaction, message)
+        answer = contract.encode(reply)
+        await self._inbox.answer(
+            transaction, seam=Seam.FIELD, partner=partner, message_id=_uuid(header.message_id), answer=answer
+        )
+        return answer
+
+    async def _handle(self, transaction: AsyncConnection, message: contract.Envelope) -> contract.Envelope:
+        header = message.header
+        handler = self.handlers.get((header.verb, header.noun))
+        now = self._clock.now()
+        if handler is None:
+            reason = f"{self.source} takes no {header.verb.value} {header.noun}."
+            error = contract.FieldError.of("2.12", reason)
+            return contract.reply_to(header, source=self.source, at=now, result=contract.Result.FAILED, errors=(error,))
+        try:
+            async with transaction.begin_nested():
+                return await handler(transaction, message)
+        except OpenAmiError as reason:
+            log.warning("field.refused", verb=header.verb.value, noun=header.noun, reason=str(reason))
+            code = reason.code if isinstance(reason, contract.FieldContractError) else "5.1"
+            error = contract.FieldError.of(code, str(reason))
+            return contract.reply_to(header, source=self.source, at=now, result=contract.Result.FAILED, errors=(error,))
+
+
+def _uuid(identifier: str) -> uuid.UUID:
+    """The sender's id as a UUID; ids that are none (partners send them) get one of their own, always the same."""
+    try:
+        return uuid.UUID(identifier)
+    except ValueError:
+        return uuid.uuid5(uuid.NAMESPACE_OID, identifier)

@@ -1,0 +1,117 @@
+"""The hot part: packed rows in PostgreSQL, in and out by binary COPY inside the caller's transaction."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from psycopg.sql import SQL
+from sqlalchemy import select
+
+from openami.mdus.series import packing, tables
+from openami.mdus.series.knowledge import knowledge_clause
+from openami.mdus.series.model import ChannelDays, Version
+from openami.shared.database import psycopg_connection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from psycopg.sql import Composed
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from openami.mdus.series.knowledge import AsOf
+    from openami.mdus.series.model import Provenance
+
+_EPOCH_2000: Final = datetime(2000, 1, 1, tzinfo=UTC)
+
+_IN: Final = SQL(
+    'COPY series_day (channel, day, version, intervals, "values", quality, flags, delivery, recorded_at, author, cause)'
+    " FROM STDIN (FORMAT binary)"
+)
+_BETWEEN: Final = SQL(
+    "SELECT DISTINCT ON (d.day, d.channel) d.* FROM series_day d"
+    " WHERE d.day >= %(first)s AND d.day < %(past)s AND d.channel = ANY(%(channels)s) {as_of}"
+    " ORDER BY d.day, d.channel, d.version DESC"
+)
+_LATEST: Final = SQL(
+    "SELECT DISTINCT ON (d.day, d.channel) d.* FROM series_day d"
+    " JOIN unnest(%(channels)s::bigint[], %(days)s::date[]) AS k (channel, day)"
+    " ON d.day = k.day AND d.channel = k.channel {as_of} ORDER BY d.day, d.channel, d.version DESC"
+)
+# rows that pack alike follow one another, so that a block of them is one view
+_OUT: Final = SQL(
+    'COPY (SELECT channel, day, version, intervals, "values", quality, flags FROM ({query}) AS p'
+    ' ORDER BY intervals, octet_length("values"), octet_length(quality), octet_length(flags), channel, day)'
+    " TO STDOUT (FORMAT binary)"
+)
+
+
+async def append(tx: AsyncConnection, days: ChannelDays, provenance: Provenance) -> ChannelDays:
+    """Write the next version of each channel-day; `version` of the rows given is the one they came from (0: none)."""
+    if not len(days):
+        return days
+    versions = days.version + 1
+    recorded_us = (provenance.recorded_at - _EPOCH_2000) // timedelta(microseconds=1)
+    constants = (
+        provenance.delivery.encode(),
+        recorded_us.to_bytes(8, "big", signed=True),
+        provenance.author.encode(),
+        provenance.cause.encode(),
+    )
+    connection = await psycopg_connection(tx)
+    async with connection.cursor() as cursor, cursor.copy(_IN) as copy:
+        await copy.write(packing.HEADER)
+        for block in packing.copy_block(days, versions, constants):
+            await copy.write(block)
+        await copy.write(packing.TRAILER)
+    return ChannelDays(days.channel, days.day, days.values, days.quality, days.flags, versions)
+
+
+async def days_between(
+    tx: AsyncConnection, channels: Iterable[int], days: range, as_of: AsOf = None
+) -> list[ChannelDays]:
+    """All kept channel-days of some channels and days (ordinals), one batch per day length."""
+    clause, parameters = knowledge_clause(as_of)
+    parameters |= {
+        "first": date.fromordinal(days.start),
+        "past": date.fromordinal(days.stop),
+        "channels": [int(one) for one in channels],
+    }
+    return await fetch(tx, _BETWEEN.format(as_of=clause), parameters)
+
+
+async def latest_of(
+    tx: AsyncConnection, channel: NDArray[np.int64], day: NDArray[np.int64], as_of: AsOf = None
+) -> list[ChannelDays]:
+    """The last versions of exactly these channel-days, as far as they are kept."""
+    clause, parameters = knowledge_clause(as_of)
+    parameters |= {"channels": channel.tolist(), "days": [date.fromordinal(one) for one in day.tolist()]}
+    return await fetch(tx, _LATEST.format(as_of=clause), parameters)
+
+
+async def versions_of(tx: AsyncConnection, channel: int, day: date) -> list[Version]:
+    """Every version of one channel-day, oldest first."""
+    query = select(tables.day).where(tables.day.c.day == day, tables.day.c.channel == channel)
+    return [
+        Version(
+            row["version"],
+            row["recorded_at"],
+            row["author"],
+            row["cause"],
+            row["delivery"],
+            *packing.unpack(row["intervals"], row["values"], row["quality"], row["flags"]),
+        )
+        for row in (await tx.execute(query.order_by(tables.day.c.version))).mappings()
+    ]
+
+
+async def fetch(tx: AsyncConnection, query: Composed, parameters: Mapping[str, Any]) -> list[ChannelDays]:
+    """The rows of a query over `series_day` as batches, one per day length."""
+    connection = await psycopg_connection(tx)
+    data = bytearray()
+    async with connection.cursor() as cursor, cursor.copy(_OUT.format(query=query), parameters) as copy:
+        async for block in copy:
+            data += block
+    return packing.parse_copy(data)

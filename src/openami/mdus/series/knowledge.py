@@ -1,0 +1,48 @@
+"""What was known: by instant of recording, or exactly, by the transactions that a reader could see.
+
+Two transactions may record at the same business instant and commit in any order; an instant alone cannot tell them
+apart. A `Knowledge` can: it is PostgreSQL's own snapshot, kept as text. A bill stores one, to look again bit for bit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from psycopg.sql import SQL
+from sqlalchemy import text
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """The transactions that were visible at one moment (`pg_current_snapshot()` as text)."""
+
+    snapshot: str
+
+    @staticmethod
+    async def now(tx: AsyncConnection) -> Knowledge:
+        """All that is committed now; what this transaction itself wrote is not part of it."""
+        return Knowledge(str((await tx.execute(text("SELECT pg_current_snapshot()::text"))).scalar_one()))
+
+
+NOTHING: Final = Knowledge("3:3:")
+"""Before the first transaction of any database."""
+
+AsOf: TypeAlias = datetime | Knowledge | None
+"""An instant of recording, the knowledge that a reader stored, or None for what is current."""
+
+_BY_SNAPSHOT: Final = SQL("AND pg_visible_in_snapshot(d.transaction::text::xid8, %(snapshot)s::pg_snapshot)")
+_BY_INSTANT: Final = SQL("AND d.recorded_at <= %(as_of)s")
+
+
+def knowledge_clause(as_of: AsOf) -> tuple[SQL, dict[str, Any]]:
+    """The SQL condition on rows `d` (starting with AND, or empty) and its parameters."""
+    if as_of is None:
+        return SQL(""), {}
+    if isinstance(as_of, Knowledge):
+        return _BY_SNAPSHOT, {"snapshot": as_of.snapshot}
+    return _BY_INSTANT, {"as_of": as_of}

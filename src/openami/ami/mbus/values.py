@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
-import struct
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
+
+import numpy as np
 
 from openami.ami.mbus.errors import UnencodableError
 from openami.shared.spans import zone
@@ -85,14 +85,8 @@ def encode_integer(value: int, size: int) -> bytes:
 
 def real(data: bytes) -> Decimal | None:
     """Type H: IEEE 754 single; the shortest decimal that is the same number, None for NaN and infinities."""
-    (value,) = struct.unpack("<f", data)
-    if not math.isfinite(value):
-        return None
-    for digits in range(1, 10):  # nine digits tell all singles apart
-        text = f"{value:.{digits}g}"
-        if struct.pack("<f", float(text)) == data:
-            return Decimal(text)
-    return Decimal(value)
+    value = np.frombuffer(data, "<f4")[0]
+    return Decimal(np.format_float_scientific(value)) if np.isfinite(value) else None
 
 
 def text(data: bytes) -> str:

@@ -1,0 +1,151 @@
+"""Bytes to message and back: the one place where XML, schema and values meet."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, cast
+
+from lxml import etree
+
+from openami.shared.contract.enterprise.catalogue import Operation, catalogue
+from openami.shared.contract.enterprise.decode import Readers, class_of
+from openami.shared.contract.enterprise.encode import Writers
+from openami.shared.contract.enterprise.errors import InvalidMessage, MissingElement, UnknownMessage
+from openami.shared.contract.enterprise.parse import MAXIMUM_BYTES, SOAP, line_of, message_element
+from openami.shared.contract.enterprise.schemas import GLOBAL, schema_files
+from openami.shared.contract.enterprise.shapes import Shape, shapes
+from openami.shared.contract.enterprise.tolerate import first_missing, first_unreadable, normalise, without_extras
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from openami.shared.contract.enterprise.model import Extra, Message
+
+_QUALIFIED = f"{{{GLOBAL}}}"
+
+
+class Codec:
+    """Decodes and encodes the messages of one set of schema files; safe to share between threads once warm."""
+
+    def __init__(self, overlay: Path | None = None) -> None:
+        self.files = schema_files(overlay)
+        self.shapes = shapes(overlay)
+        self._readers = Readers(self.shapes)
+        self._writers = Writers(self.shapes)
+        self._roots: dict[type[Any], str] = {}
+
+    def decode(self, body: bytes, *, maximum_bytes: int = MAXIMUM_BYTES) -> Message:
+        """The message in a SOAP request; see `parse` and InvalidMessage for what is refused."""
+        element = message_element(body, maximum_bytes=maximum_bytes)
+        root, shape = self.shape_of(element)
+        attributes = self.validate(element, root, shape)
+        try:
+            message = cast("Message", self._readers.of(shape)(element, []))
+        except (ValueError, ArithmeticError, TypeError) as problem:
+            place, reason = first_unreadable(element, shape) or (root, str(problem))
+            raise InvalidMessage(root, place, reason, line=line_of(element)) from problem
+        return replace(message, extras=(*message.extras, *attributes)) if attributes else message
+
+    def shape_of(self, element: etree._Element) -> tuple[str, Shape]:
+        """Root name and shape of a message element; raises UnknownMessage."""
+        tag = element.tag
+        root = tag.removeprefix(_QUALIFIED)
+        if not tag.startswith(_QUALIFIED) or root not in self.shapes.roots:
+            raise UnknownMessage(tag)
+        return root, self.shapes.roots[root]
+
+    def validate(self, element: etree._Element, root: str, shape: Shape) -> list[Extra]:
+        """Check a received element against its schema; tolerable deviations are put right in place.
+
+        Returns the attributes that the schema does not know; raises MissingElement or InvalidMessage.
+        """
+        validator = self.files.validator(self.shapes.root_files[root])
+        if validator.validate(element):
+            return []
+        normalise(element, shape)
+        if validator.validate(element):
+            return []
+        known, attributes = without_extras(element, shape)
+        if validator.validate(known):
+            return attributes
+        missing = first_missing(known, shape)
+        if missing is not None:
+            raise MissingElement(root, missing, "is mandatory but missing", line=line_of(element))
+        raise _invalid(root, validator)
+
+    def root_of(self, message: Message | type[Message]) -> str:
+        """The name of the message's root element."""
+        kind = message if isinstance(message, type) else type(message)
+        if not self._roots:
+            self._roots.update({class_of(shape): root for root, shape in self.shapes.roots.items()})
+        if kind not in self._roots:
+            raise UnknownMessage(kind.__name__)
+        return self._roots[kind]
+
+    def operation_of(self, message: Message | type[Message]) -> Operation:
+        """The operation that the message belongs to."""
+        return catalogue().of(self.root_of(message))
+
+    def encode(self, message: Message) -> bytes:
+        """The message in a SOAP 1.1 envelope, validated; raises InvalidMessage if the schema forbids it."""
+        text = self._text(message)
+        return f"{_ENVELOPE_START}{text}{_ENVELOPE_END}".encode()
+
+    def encode_bare(self, message: Message) -> bytes:
+        """The message without envelope, as a document of its own."""
+        return f'<?xml version="1.0" encoding="UTF-8"?>\n{self._text(message)}'.encode()
+
+    def _text(self, message: Message) -> str:
+        root = self.root_of(message)
+        content, _ = self._writers.of(self.shapes.roots[root])
+        out = [f'<n0:{root} xmlns:n0="{GLOBAL}">']
+        try:
+            content(message, out)
+            out.append(f"</n0:{root}>")
+            text = "".join(out)
+            element = etree.fromstring(text.encode())
+        except (ValueError, TypeError, AttributeError, etree.XMLSyntaxError) as problem:
+            raise InvalidMessage(root, type(message).__name__, str(problem)) from problem
+        validator = self.files.validator(self.shapes.root_files[root])
+        if not validator.validate(element):
+            missing = first_missing(element, self.shapes.roots[root])
+            if missing is not None:
+                raise MissingElement(root, missing, "is mandatory but missing")
+            raise _invalid(root, validator)
+        return text
+
+
+_ENVELOPE_START = (
+    f'<?xml version="1.0" encoding="UTF-8"?>\n<soapenv:Envelope xmlns:soapenv="{SOAP}"><soapenv:Header/><soapenv:Body>'
+)
+_ENVELOPE_END = "</soapenv:Body></soapenv:Envelope>"
+
+
+def _invalid(root: str, validator: etree.XMLSchema) -> InvalidMessage:
+    """The schema processor's first complaint as our error; the path is cut down to the part inside the message."""
+    error: Any = next(iter(cast("Any", validator.error_log)))
+    element = (error.path or "").partition(root)[2].strip("/") or root
+    reason = error.message.replace(_QUALIFIED, "").partition("': ")[2] or error.message
+    return InvalidMessage(root, element, reason, line=error.line)
+
+
+@lru_cache(maxsize=8)
+def codec(overlay: Path | None = None) -> Codec:
+    """The codec for the schema files with this overlay, built once a process."""
+    return Codec(overlay)
+
+
+def decode(body: bytes, *, maximum_bytes: int = MAXIMUM_BYTES) -> Message:
+    """The message in a SOAP request, by the schemas of the product; see Codec.decode."""
+    return codec().decode(body, maximum_bytes=maximum_bytes)
+
+
+def encode(message: Message) -> bytes:
+    """The message in a SOAP 1.1 envelope, by the schemas of the product; see Codec.encode."""
+    return codec().encode(message)
+
+
+def operation_of(message: Message | type[Message]) -> Operation:
+    """The operation that a message or message class belongs to."""
+    return codec().operation_of(message)

@@ -1,0 +1,105 @@
+"""Builds bulk messages and the confirmations of requests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from openami.shared.contract.enterprise import logs
+from openami.shared.contract.enterprise.catalogue import catalogue
+from openami.shared.contract.enterprise.codec import codec
+from openami.shared.contract.enterprise.decode import class_of
+from openami.shared.contract.enterprise.errors import NoConfirmation
+from openami.shared.contract.enterprise.headers import header
+from openami.shared.contract.enterprise.model import Bulk, HeadedMessage
+from openami.shared.contract.enterprise.shapes import Shape, shapes
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from openami.shared.contract.enterprise.messages.common import Log, MessageHeader
+
+ItemT = TypeVar("ItemT", bound=HeadedMessage)
+
+
+def bulk(items: Sequence[ItemT], head: MessageHeader) -> Bulk[ItemT]:
+    """The bulk message that carries these items; each keeps its own header."""
+    kind = class_of(_bulk_shapes()[type(items[0])])
+    return cast("Bulk[ItemT]", kind(message_header=head, items=tuple(items)))
+
+
+def confirmation_for(
+    request: HeadedMessage,
+    log: Log | Sequence[Log],
+    *,
+    created: dt.datetime,
+    sender: str | None = None,
+) -> HeadedMessage:
+    """The confirmation of a request, with new UUIDs and references to the request's.
+
+    A bulk request takes one log per item, or one for all; the overall log is made of them. What the request names and
+    the confirmation repeats (identifiers, mostly) is copied. Raises NoConfirmation for notifications.
+    """
+    shape = _confirmation_shape(codec().root_of(request))
+    head = header(created, reply_to=request.message_header, sender=sender)
+    if not isinstance(request, Bulk):
+        assert not isinstance(log, Sequence)
+        return _confirmed(request, shape, head, log)
+    each = list(log) if isinstance(log, Sequence) else [log] * len(request.items)
+    assert shape.item is not None
+    assert isinstance(shape.item.content, Shape)
+    item_shape = shape.item.content
+    items = tuple(
+        _confirmed(item, item_shape, header(created, reply_to=item.message_header, sender=sender), one)
+        for item, one in zip(request.items, each, strict=True)
+    )
+    return cast("HeadedMessage", class_of(shape)(message_header=head, items=items, log=logs.overall(each)))
+
+
+def _confirmed(request: HeadedMessage, shape: Shape, head: MessageHeader, log: Log) -> HeadedMessage:
+    values = {
+        member.name: copied
+        for member in shape.elements
+        if isinstance(member.content, Shape)
+        and member.name not in {"message_header", "log"}
+        and (copied := _copied(getattr(request, member.name, None), member.content)) is not None
+    }
+    return cast("HeadedMessage", class_of(shape)(message_header=head, log=log, **values))
+
+
+def _copied(source: Any, shape: Shape) -> Any:  # noqa: ANN401 - the class varies
+    """The part of `source` that the shape has too; None if it lacks something mandatory."""
+    if source is None:
+        return None
+    values = {}
+    for member in shape.elements:
+        value = getattr(source, member.name, None)
+        if isinstance(member.content, Shape):
+            if member.many:
+                parts = [_copied(each, member.content) for each in value or ()]
+                value = tuple(part for part in parts if part is not None)
+            else:
+                value = _copied(value, member.content)
+        if value is None and member.minimum:
+            return None
+        values[member.name] = value
+    return class_of(shape)(**values)
+
+
+@lru_cache(maxsize=256)
+def _confirmation_shape(root: str) -> Shape:
+    confirmation = catalogue().confirmation_of(catalogue().by_root[root])
+    if confirmation is None:
+        raise NoConfirmation(root)
+    return shapes().roots[confirmation.request]
+
+
+@lru_cache(maxsize=1)
+def _bulk_shapes() -> dict[type[Any], Shape]:
+    """The bulk message of each item class."""
+    found = {}
+    for shape in shapes().roots.values():
+        if shape.item is not None and isinstance(shape.item.content, Shape):
+            found[class_of(shape.item.content)] = shape
+    return found

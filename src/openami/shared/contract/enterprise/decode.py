@@ -1,0 +1,178 @@
+"""Compiles, per shape, a function from an XML element to its value.
+
+The element is expected to be valid; what a shape does not know becomes an Extra.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import datetime as dt
+import importlib
+from collections.abc import Callable
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from lxml import etree
+
+from openami.shared.contract.enterprise.model import Extra, Message
+from openami.shared.contract.enterprise.schemas import GLOBAL
+from openami.shared.contract.enterprise.shapes import Member, Shape, Simple
+
+if TYPE_CHECKING:
+    from openami.shared.contract.enterprise.shapes import Shapes
+
+PACKAGE = f"{__package__}.messages"
+XSI = "{http://www.w3.org/2001/XMLSchema-instance}"
+
+# from a text to a value; raises ValueError
+ReadText = Callable[[str], Any]
+# from an element to a value; extras found on the way are appended to the list, with the path from the message
+Read = Callable[[Any, list[Extra]], Any]
+# the same, with the values that the element's attributes gave
+ReadFrom = Callable[[Any, list[Extra], dict[str, Any]], Any]
+
+
+def class_of(shape: Shape) -> type[Any]:
+    """The generated class of a shape."""
+    found: Any = importlib.import_module(f"{PACKAGE}.{shape.module}")
+    for name in shape.class_path.split("."):
+        found = getattr(found, name)
+    assert isinstance(found, type)
+    return found
+
+
+def _token(text: str) -> str:
+    # only XML white space counts, so that a no-break space stays what it is
+    if text.isascii():
+        return " ".join(text.split())
+    return " ".join(part for part in text.replace("\t", " ").replace("\n", " ").replace("\r", " ").split(" ") if part)
+
+
+def _boolean(text: str) -> bool:
+    return text.strip() in {"true", "1"}
+
+
+def _float(text: str) -> float:
+    return float(text.strip().replace("INF", "inf"))
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return base64.b64decode(text)
+    except binascii.Error as problem:
+        raise ValueError(str(problem)) from problem
+
+
+def _instant(text: str) -> dt.datetime:
+    # the standard library cuts a seventh decimal off: 100 ns are the finest SAP sends, a microsecond is our finest
+    return dt.datetime.fromisoformat(text.strip()).astimezone(dt.UTC)
+
+
+READERS: dict[str, ReadText] = {
+    "string": str,
+    "date": lambda text: dt.date.fromisoformat(text.strip()),
+    "time": lambda text: dt.time.fromisoformat(text.strip()),
+    "boolean": _boolean,
+    "decimal": lambda text: Decimal(text.strip()),
+    "int": int,
+    "integer": int,
+    "float": _float,
+    "base64Binary": _bytes,
+}
+
+
+def text_reader(simple: Simple) -> ReadText:
+    """The function that turns a valid text of this type into its Python value."""
+    if simple.base == "dateTime":
+        return _instant if simple.utc else lambda text: dt.datetime.fromisoformat(text.strip())
+    return READERS.get(simple.base, _token)
+
+
+class Readers:
+    """The compiled readers of a set of shapes."""
+
+    def __init__(self, of: Shapes) -> None:
+        self._compiled: dict[int, Read] = {}
+        self._keep = of
+
+    def of(self, shape: Shape) -> Read:
+        """The reader of a shape, compiled on first use."""
+        key = id(shape)
+        if key not in self._compiled:
+            self._compiled[key] = self._compile(shape)
+        return self._compiled[key]
+
+    def _compile(self, shape: Shape) -> Read:
+        read_children = self._children(shape)
+        if not shape.attributes:
+            return lambda element, extras: read_children(element, extras, {})
+        make = class_of(shape)
+        attributes = [(m.xml_name, m.name, text_reader(_simple(m))) for m in shape.attributes]
+        read_text = None if shape.text is None else text_reader(shape.text)
+
+        def read(element: etree._Element, extras: list[Extra]) -> Any:  # noqa: ANN401 - the class varies
+            values = {}
+            for xml_name, name, convert in attributes:
+                text = element.get(xml_name)
+                if text is not None:
+                    values[name] = convert(text)
+            if read_text is None:
+                return read_children(element, extras, values)
+            return make(value=read_text(element.text or ""), **values)
+
+        return read
+
+    def _children(self, shape: Shape) -> ReadFrom:
+        make = class_of(shape)
+        is_message = issubclass(make, Message)
+        texts = {m.xml_name: (m.name, text_reader(_simple(m))) for m in shape.elements if _is_text(m) and not m.many}
+        parts = {m.xml_name: (m.name, self._reader(m)) for m in shape.elements if not _is_text(m) and not m.many}
+        lists = {m.xml_name: (m.name, self._reader(m)) for m in shape.elements if m.many}
+
+        def read(element: etree._Element, extras: list[Extra], values: dict[str, Any]) -> Any:  # noqa: ANN401
+            own = [] if is_message else extras
+            for child in element:
+                tag = child.tag
+                if tag in texts:
+                    name, convert = texts[tag]
+                    values[name] = convert(child.text or "")
+                elif tag in parts:
+                    name, descend = parts[tag]
+                    values[name] = descend(child, own)
+                elif tag in lists:
+                    name, descend = lists[tag]
+                    values.setdefault(name, []).append(descend(child, own))
+                else:
+                    own.append(Extra(place(child), etree.tostring(child, encoding="unicode", with_tail=False)))
+            for name, _ in lists.values():
+                if name in values:
+                    values[name] = tuple(values[name])
+            if own and is_message:
+                values["extras"] = tuple(own)
+            return make(**values)
+
+        return read
+
+    def _reader(self, member: Member) -> Read:
+        if isinstance(member.content, Shape):
+            return self.of(member.content)
+        convert = text_reader(member.content)
+        return lambda element, _: convert(element.text or "")
+
+
+def place(element: etree._Element) -> str:
+    """Where an element is, seen from its message: `UtilitiesDevice/Register[2]/TimeZoneCode`; empty for the message."""
+    path = str(element.getroottree().getelementpath(element))
+    if GLOBAL in path:
+        path = path.partition(f"{{{GLOBAL}}}")[2].partition("/")[2]
+    return "" if path == "." else path
+
+
+def _is_text(member: Member) -> bool:
+    return isinstance(member.content, Simple)
+
+
+def _simple(member: Member) -> Simple:
+    assert isinstance(member.content, Simple)
+    return member.content

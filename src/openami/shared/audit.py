@@ -92,17 +92,17 @@ async def verify(transaction: AsyncConnection, table: Table) -> int:
         ChainBrokenError: names the first record that does not fit.
     """
     previous, count = GENESIS, 0
-    rows = await transaction.stream(select(table).order_by(table.c.sequence))
-    async for row in rows:
-        record = AuditRecord(
-            row.at.astimezone(UTC), row.actor, row.action, row.subject, row.reason, row.before, row.after
-        )
-        if record.sealed(previous) != row.hash:
-            raise ChainBrokenError(
-                f"Audit record {row.sequence} ({row.action} on {row.subject}) does not fit the one before it.",
-                hint="It, or its predecessor, was altered outside OpenAMI: compare with a backup.",
+    async with transaction.stream(select(table).order_by(table.c.sequence)) as rows:
+        async for row in rows:
+            record = AuditRecord(
+                row.at.astimezone(UTC), row.actor, row.action, row.subject, row.reason, row.before, row.after
             )
-        previous, count = row.hash, count + 1
+            if record.sealed(previous) != row.hash:
+                raise ChainBrokenError(
+                    f"Audit record {row.sequence} ({row.action} on {row.subject}) does not fit the one before it.",
+                    hint="It, or its predecessor, was altered outside OpenAMI: compare with a backup.",
+                )
+            previous, count = row.hash, count + 1
     return count
 
 

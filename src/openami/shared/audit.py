@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _LOCK = 0x0A0D17  # advisory lock number of the chain's tail
 GENESIS = bytes(32)
+_PAGE = 1000  # records read at once when the chain is walked
 
 
 class ChainBrokenError(OpenAmiError):
@@ -91,9 +92,11 @@ async def verify(transaction: AsyncConnection, table: Table) -> int:
     Raises:
         ChainBrokenError: names the first record that does not fit.
     """
-    previous, count = GENESIS, 0
-    async with transaction.stream(select(table).order_by(table.c.sequence)) as rows:
-        async for row in rows:
+    previous, count, last = GENESIS, 0, 0
+    while True:
+        query = select(table).where(table.c.sequence > last).order_by(table.c.sequence).limit(_PAGE)
+        rows = (await transaction.execute(query)).all()
+        for row in rows:
             record = AuditRecord(
                 row.at.astimezone(UTC), row.actor, row.action, row.subject, row.reason, row.before, row.after
             )
@@ -102,8 +105,9 @@ async def verify(transaction: AsyncConnection, table: Table) -> int:
                     f"Audit record {row.sequence} ({row.action} on {row.subject}) does not fit the one before it.",
                     hint="It, or its predecessor, was altered outside OpenAMI: compare with a backup.",
                 )
-            previous, count = row.hash, count + 1
-    return count
+            previous, count, last = row.hash, count + 1, row.sequence
+        if len(rows) < _PAGE:
+            return count
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value

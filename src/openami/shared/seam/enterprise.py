@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import uuid
 from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import escape
 
 import structlog
 from starlette.responses import Response
 from starlette.routing import Route
 
-from openami.shared.contract import enterprise as contract
+from openami.shared.contract.enterprise import codec, confirm, headers, logs
+from openami.shared.contract.enterprise.catalogue import Side, catalogue
+from openami.shared.contract.enterprise.errors import Refusal
+from openami.shared.contract.enterprise.model import HeadedMessage
 from openami.shared.errors import OpenAmiError
 from openami.shared.seam.access import partner_of, stranger
 from openami.shared.seam.model import Envelope, InboundMessage, Seam
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from openami.shared.clock import Clock
+    from openami.shared.contract.enterprise.messages.common import MessageHeader
     from openami.shared.database import Database
     from openami.shared.seam.inbox import Inbox
     from openami.shared.seam.outbox import Outbox
@@ -53,7 +58,7 @@ class EnterpriseDoor:
         clock: Clock,
         outbox: Outbox,
         inbox: Inbox,
-        side: contract.Side,
+        side: Side,
         partner: str,
         passwords: Mapping[str, str],
     ) -> None:
@@ -70,21 +75,17 @@ class EnterpriseDoor:
         inbox.connect(Seam.ENTERPRISE, self._handle, self._refuse)
 
     def routes(self) -> list[Route]:
-        """One URL per interface (dispatch is by root element all the same), `?wsdl` on each."""
-        return [
-            Route(f"{PATH}/{{interface}}", self._receive, methods=["POST"]),
-            Route(f"{PATH}/{{interface}}", self._describe, methods=["GET"]),
-        ]
+        """One URL per interface; dispatch is by root element all the same."""
+        return [Route(f"{PATH}/{{interface}}", self._receive, methods=["POST"])]
 
-    def header(self, *, reference: contract.HeadedMessage | None = None) -> contract.MessageHeader:
+    def header(self, *, reference: HeadedMessage | None = None) -> MessageHeader:
         """A fresh header of ours, that of an answer if a request is given."""
-        return contract.header(self._clock.now(), reference=reference, sender=self._system_id)
+        reply_to = reference.message_header if reference is not None else None
+        return headers.header(self._clock.now(), reply_to=reply_to, sender=self._system_id)
 
-    async def send(
-        self, transaction: AsyncConnection, message: contract.HeadedMessage, *, business_key: str = ""
-    ) -> None:
+    async def send(self, transaction: AsyncConnection, message: HeadedMessage, *, business_key: str = "") -> None:
         """Put a message into the outbox, in the caller's transaction."""
-        operation = contract.operation_of(message)
+        operation = codec.codec().operation_of(message)
         header = message.message_header
         envelope = Envelope(
             id=_uuid(header.uuid, header.id),
@@ -92,7 +93,7 @@ class EnterpriseDoor:
             partner=self.partner,
             operation=operation.name,
             path=f"{PATH}/{operation.name}",
-            body=contract.encode(message),
+            body=codec.encode(message),
             business_key=business_key,
             reference_id=_uuid(header.reference_uuid, header.reference_id) if _answers(header) else None,
         )
@@ -104,19 +105,17 @@ class EnterpriseDoor:
             return stranger()
         body = await request.body()
         try:
-            message = contract.decode(body)
-            if not isinstance(message, contract.HeadedMessage):
+            message = codec.decode(body)
+            if not isinstance(message, HeadedMessage):
                 return _soap_fault(NotOfferedError("The synchronous queries are not offered here yet."))
-            header = message.message_header
-            if not header.uuid and not header.id:
-                raise contract.MissingMessageId  # noqa: TRY301 - one place answers all that cannot be read
-        except contract.Refusal as error:
+            headers.message_key(message.message_header)
+        except Refusal as error:
             await self._inbox.set_aside(seam=Seam.ENTERPRISE, partner=partner, body=body, reason=str(error))
             return _soap_fault(error)
         await self._keep(partner, message, body)
         return Response(status_code=202)
 
-    async def _keep(self, partner: str, message: contract.HeadedMessage, body: bytes) -> None:
+    async def _keep(self, partner: str, message: HeadedMessage, body: bytes) -> None:
         header = message.message_header
         message_id = _uuid(header.uuid, header.id)
         async with self._database.begin() as transaction:
@@ -125,23 +124,15 @@ class EnterpriseDoor:
                 seam=Seam.ENTERPRISE,
                 partner=partner,
                 message_id=message_id,
-                operation=contract.operation_of(message).name,
+                operation=codec.codec().operation_of(message).name,
                 body=body,
                 reference_id=_uuid(header.reference_uuid, header.reference_id) if _answers(header) else None,
             )
             if not receipt.new and receipt.state in {PROCESSED, REFUSED}:
                 await self._outbox.send_again(transaction, message_id, operation_like="%Confirmation%")
 
-    async def _describe(self, request: Request) -> Response:
-        try:
-            operation = contract.catalogue().of(request.path_params["interface"])
-        except contract.Refusal as error:
-            return Response(f"{error}\n", status_code=404, media_type="text/plain")
-        address = str(request.url.replace(query=""))
-        return Response(contract.wsdl(operation, address), media_type=CONTENT_TYPE)
-
     async def _handle(self, transaction: AsyncConnection, inbound: InboundMessage) -> None:
-        message = contract.decode(inbound.body)
+        message = codec.decode(inbound.body)
         handler = self.handlers.get(type(message))
         if handler is None:
             raise NotOfferedError(
@@ -151,19 +142,28 @@ class EnterpriseDoor:
 
     async def _refuse(self, transaction: AsyncConnection, inbound: InboundMessage, reason: OpenAmiError) -> None:
         """Say no by a negative confirmation where the contract has one; else the refusal is kept and shown."""
-        message = contract.decode(inbound.body)
-        if contract.catalogue().confirmation_of(contract.operation_of(message)) is None:
+        message = codec.decode(inbound.body)
+        if catalogue().confirmation_of(codec.codec().operation_of(message)) is None:
             return
-        if isinstance(message, contract.HeadedMessage):
-            answer = contract.confirmation_for(message, contract.failed(reason), at=self._clock.now())
+        if isinstance(message, HeadedMessage):
+            log_of_refusal = logs.failed(reason if isinstance(reason, Refusal) else str(reason))
+            answer = confirm.confirmation_for(
+                message, log_of_refusal, created=self._clock.now(), sender=self._system_id
+            )
             await self.send(transaction, answer, business_key=inbound.business_key)
 
 
 def _soap_fault(error: OpenAmiError) -> Response:
-    return Response(contract.fault(error), status_code=500, media_type=CONTENT_TYPE)
+    body = (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        '<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/"><soapenv:Body><soapenv:Fault>'
+        f"<faultcode>soapenv:Client</faultcode><faultstring>{escape(str(error))}</faultstring>"
+        "</soapenv:Fault></soapenv:Body></soapenv:Envelope>"
+    )
+    return Response(body, status_code=500, media_type=CONTENT_TYPE)
 
 
-def _answers(header: contract.MessageHeader) -> bool:
+def _answers(header: MessageHeader) -> bool:
     return bool(header.reference_uuid or header.reference_id)
 
 

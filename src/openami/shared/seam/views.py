@@ -1,0 +1,156 @@
+"""The messages of an area as JSON: what a monitor shows, and the two things a person does to a message."""
+
+from __future__ import annotations
+
+import base64
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, literal, select, union_all, update
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from openami.shared.errors import OpenAmiError
+from openami.shared.seam.store import DEAD, PENDING
+
+if TYPE_CHECKING:
+    from sqlalchemy import Select
+    from starlette.requests import Request
+
+    from openami.shared.database import Database
+    from openami.shared.seam.store import SeamTables
+
+PAGE = 50
+PAGE_MAX = 500
+
+
+class NoSuchMessageError(OpenAmiError):
+    """The message is not in this area's books."""
+
+
+class NotDeadError(OpenAmiError):
+    """Only a dead letter can be sent again by hand."""
+
+
+class MessageViews:
+    """Routes `/api/messages`, `/api/messages/counts`, `/api/messages/{direction}/{sequence}` and `.../resend`."""
+
+    def __init__(self, database: Database, tables: SeamTables) -> None:
+        self._database = database
+        self._tables = tables
+
+    def routes(self) -> list[Route]:
+        """What an area serves of its messages."""
+        return [
+            Route("/api/messages", self._list),
+            Route("/api/messages/counts", self._counts),
+            Route("/api/messages/quarantine", self._quarantine),
+            Route("/api/messages/{direction:str}/{sequence:int}", self._one),
+            Route("/api/messages/out/{sequence:int}/resend", self._resend, methods=["POST"]),
+        ]
+
+    def _all(self) -> Select[Any]:
+        out, inbox = self._tables.outbox, self._tables.inbox
+        sent = select(
+            literal("out").label("direction"),
+            out.c.sequence,
+            out.c.id,
+            out.c.seam,
+            out.c.partner,
+            out.c.operation,
+            out.c.business_key,
+            out.c.reference_id,
+            out.c.state,
+            out.c.attempts,
+            out.c.created_at.label("at"),
+            out.c.delivered_at.label("done_at"),
+            out.c.error,
+            func.length(out.c.body).label("size_bytes"),
+        )
+        received = select(
+            literal("in").label("direction"),
+            inbox.c.sequence,
+            inbox.c.id,
+            inbox.c.seam,
+            inbox.c.partner,
+            inbox.c.operation,
+            inbox.c.business_key,
+            inbox.c.reference_id,
+            inbox.c.state,
+            inbox.c.attempts,
+            inbox.c.received_at.label("at"),
+            inbox.c.processed_at.label("done_at"),
+            inbox.c.error,
+            func.length(inbox.c.body).label("size_bytes"),
+        )
+        return select(union_all(sent, received).subquery("messages"))
+
+    async def _list(self, request: Request) -> Response:
+        query = request.query_params
+        selection = self._all()
+        columns = selection.selected_columns
+        for name in ("seam", "direction", "state", "partner", "operation"):
+            if query.get(name):
+                selection = selection.where(columns[name] == query[name])
+        if query.get("reference"):
+            selection = selection.where(
+                (columns["id"] == query["reference"]) | (columns["reference_id"] == query["reference"])
+            )
+        limit = min(int(query.get("limit", PAGE)), PAGE_MAX)
+        offset = max(int(query.get("offset", 0)), 0)
+        newest = selection.order_by(columns["at"].desc(), columns["sequence"].desc()).limit(limit).offset(offset)
+        async with self._database.engine.connect() as connection:
+            rows = [_plain(row) for row in (await connection.execute(newest)).mappings()]
+        return JSONResponse({"messages": rows, "limit": limit, "offset": offset})
+
+    async def _counts(self, _request: Request) -> Response:
+        columns = self._all().subquery().c
+        query = select(columns.seam, columns.direction, columns.state, func.count().label("count")).group_by(
+            columns.seam, columns.direction, columns.state
+        )
+        async with self._database.engine.connect() as connection:
+            return JSONResponse([_plain(row) for row in (await connection.execute(query)).mappings()])
+
+    async def _quarantine(self, _request: Request) -> Response:
+        table = self._tables.quarantine
+        query = select(table).order_by(table.c.sequence.desc()).limit(PAGE)
+        async with self._database.engine.connect() as connection:
+            return JSONResponse([_plain(row) for row in (await connection.execute(query)).mappings()])
+
+    async def _one(self, request: Request) -> Response:
+        direction, sequence = request.path_params["direction"], request.path_params["sequence"]
+        table = {"out": self._tables.outbox, "in": self._tables.inbox}.get(direction)
+        if table is not None:
+            async with self._database.engine.connect() as connection:
+                row = (await connection.execute(select(table).where(table.c.sequence == sequence))).mappings().first()
+            if row is not None:
+                return JSONResponse({"direction": direction} | _plain(row))
+        raise NoSuchMessageError(f"There is no message {direction}/{sequence}.", hint="See GET /api/messages.")
+
+    async def _resend(self, request: Request) -> Response:
+        table, sequence = self._tables.outbox, request.path_params["sequence"]
+        statement = (
+            update(table)
+            .where(table.c.sequence == sequence, table.c.state == DEAD)
+            .values(state=PENDING, next_attempt_at=datetime.now(UTC), error=None)
+        )
+        async with self._database.begin() as transaction:
+            if (await transaction.execute(statement)).rowcount == 0:
+                raise NotDeadError(f"Message {sequence} is not a dead letter.", hint="Others are sent by themselves.")
+        return JSONResponse({"sequence": sequence, "state": PENDING})
+
+
+def _plain(row: Any) -> dict[str, Any]:  # noqa: ANN401 - a row mapping
+    return {key: _text(value) for key, value in row.items()}
+
+
+def _text(value: object) -> object:
+    """A value as JSON; bodies are UTF-8 text where they are text, base64 where not."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return base64.b64encode(value).decode()
+    return value if value is None or isinstance(value, int | float | str) else str(value)

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import httpx
+import pytest
+from sqlalchemy import MetaData
+
+from openami.shared.seam import Envelope, Inbox, Outbox, Seam, seam_tables
+from openami.shared.seam.views import MessageViews
+from openami.shared.service import Area, create_app
+
+if TYPE_CHECKING:
+    from openami.shared.clock import ManualClock
+    from openami.shared.database import Database
+
+pytestmark = pytest.mark.postgres
+
+
+@pytest.fixture
+async def client(database: Database, clock: ManualClock) -> httpx.AsyncClient:
+    metadata = MetaData()
+    tables = seam_tables(metadata)
+    async with database.begin() as transaction:
+        await transaction.run_sync(metadata.create_all)
+        await Outbox(database, clock, tables).put(
+            transaction, Envelope(uuid4(), Seam.FIELD, "mdus", "created MeterReadings", "/cim/send", b"<readings/>")
+        )
+        await Inbox(database, clock, tables).keep(
+            transaction,
+            seam=Seam.ENTERPRISE,
+            partner="sap",
+            message_id=uuid4(),
+            operation="Ask",
+            body=b"\xff\x00",
+        )
+    await Inbox(database, clock, tables).set_aside(seam=Seam.FIELD, partner="mdus", body=b"junk", reason="not XML")
+    area = Area("test", clock, database, routes=[*MessageViews(database, tables).routes()])
+    app = create_app(area, token="token")
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://area", headers={"authorization": "Bearer token"}
+    )
+
+
+async def test_messages_of_both_directions_are_listed_and_filtered(client: httpx.AsyncClient) -> None:
+    everything = (await client.get("/api/messages")).json()["messages"]
+    assert {message["direction"] for message in everything} == {"in", "out"}
+    only = (await client.get("/api/messages", params={"seam": "field"})).json()["messages"]
+    assert [message["operation"] for message in only] == ["created MeterReadings"]
+
+
+async def test_one_message_shows_its_payload(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/api/messages/out/1")).json()["body"] == "<readings/>"
+    assert (await client.get("/api/messages/in/1")).json()["body"] == "/wA=", "what is no text is base64"
+
+
+async def test_a_message_that_is_not_there_is_an_error_with_a_hint(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/api/messages/out/99")
+    assert answer.status_code == 422
+    assert answer.json()["error"] == "NoSuchMessageError"
+
+
+async def test_only_dead_letters_are_sent_again(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/api/messages/out/1/resend")
+    assert answer.json()["error"] == "NotDeadError"
+
+
+async def test_counts_and_quarantine(client: httpx.AsyncClient) -> None:
+    counts = (await client.get("/api/messages/counts")).json()
+    assert {(row["seam"], row["direction"], row["count"]) for row in counts} == {
+        ("field", "out", 1),
+        ("enterprise", "in", 1),
+    }
+    assert [row["reason"] for row in (await client.get("/api/messages/quarantine")).json()] == ["not XML"]
+
+
+async def test_strangers_see_nothing(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/api/messages", headers={"authorization": "Bearer wrong"})).status_code == 401
+    assert (await client.get("/healthz", headers={"authorization": ""})).status_code == 200

@@ -1,0 +1,194 @@
+"""The client end of an association: a head-end, a hand-held unit, a gateway asking a meter."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from openami.ami.dlms import acse, initiate, service_action, service_get, service_set, state
+from openami.ami.dlms.blocks import Block, NextBlock, Outgoing, Service
+from openami.ami.dlms.connection import Connection
+from openami.ami.dlms.enums import OUR_CONFORMANCE, Conformance, Mechanism
+from openami.ami.dlms.errors import RemoteProtocolError
+from openami.ami.dlms.events import (
+    ActionRequest,
+    AssociationRequest,
+    AssociationResponse,
+    DataNotificationConfirm,
+    Event,
+    GetRequest,
+    GetResponse,
+    Initiate,
+    ReleaseRequest,
+    SetRequest,
+)
+from openami.ami.dlms.references import Invoke
+from openami.ami.dlms.service_set import LastAck
+from openami.ami.dlms.state import Sent
+
+if TYPE_CHECKING:
+    from openami.ami.dlms.apdu import Apdu
+    from openami.ami.dlms.framing import Delivery, Framing
+    from openami.ami.dlms.protection import Protection
+
+ClientEvent = AssociationRequest | ReleaseRequest | GetRequest | SetRequest | ActionRequest | DataNotificationConfirm
+
+# One day of quarter hours with four columns is about 4 kB and so needs no blocks; modems still buffer it.
+DEFAULT_MAX_PDU_OCTETS = 8192
+
+
+class ClientConnection(Connection):
+    """The client end: requests go into `send`, answers come out of `next_event`.
+
+    `password` makes `associate` ask for low level security. `echoes_invoke=False` is for meters that do not copy the
+    invoke-id: their answers are taken in order.
+    """
+
+    is_client = True
+
+    def __init__(
+        self,
+        framing: Framing,
+        *,
+        password: bytes = b"",
+        conformance: Conformance = OUR_CONFORMANCE,
+        max_pdu_octets: int = DEFAULT_MAX_PDU_OCTETS,
+        protection: Protection | None = None,
+        echoes_invoke: bool = True,
+    ) -> None:
+        super().__init__(framing, Initiate(conformance, max_pdu_octets), protection)
+        self._password = password
+        self._echoes_invoke = echoes_invoke
+        self._listed = False
+        self.late_answers = 0
+
+    def associate(self) -> AssociationRequest:
+        """The request that opens an association with this connection's secrets."""
+        mechanism = Mechanism.LOW if self._password else Mechanism.NONE
+        return AssociationRequest(mechanism=mechanism, authentication=self._password, initiate=self._offer)
+
+    def send(self, event: ClientEvent) -> bytes:
+        """Send a request; the octets for the wire. Raises LocalProtocolError when it is not its time."""
+        match event:
+            case AssociationRequest():
+                self._associate(event)
+            case ReleaseRequest():
+                self._move(Sent.RLRQ, by_us=True)
+                self._framing.send(acse.encode_release(event))
+            case GetRequest():
+                self._listed = event.listed or len(event.attributes) > 1
+                self._put(replace(event, listed=self._listed, invoke=self._next_invoke(event.invoke)))
+            case SetRequest():
+                set_request = replace(event, listed=event.listed or len(event.attributes) > 1)
+                self._ask(replace(set_request, invoke=self._next_invoke(event.invoke)))
+            case ActionRequest():
+                action_request = replace(event, listed=event.listed or len(event.methods) > 1)
+                self._ask(replace(action_request, invoke=self._next_invoke(event.invoke)))
+            case DataNotificationConfirm():
+                self._put(event)
+        if isinstance(event, GetRequest | SetRequest | ActionRequest) and not event.invoke.confirmed:
+            # nobody will answer
+            self.give_up()
+        return self.data_to_send()
+
+    def give_up(self) -> None:
+        """Stop waiting for an answer (the caller's clock ran out); a late one will be dropped and counted."""
+        self._state = state.given_up(self._state)
+        self._drop_transfers()
+
+    def _associate(self, request: AssociationRequest) -> None:
+        self._move(Sent.AARQ, by_us=True)
+        self._drop_transfers()
+        self._offer = request.initiate
+        self._framing.send(acse.encode_aarq(request, initiate.encode_request(request.initiate)))
+
+    def _next_invoke(self, wanted: Invoke) -> Invoke:
+        # a new number for each request, so that a late answer to the one before is told apart
+        self._invoke = replace(wanted, number=self._invoke.number % 15 + 1)
+        return self._invoke
+
+    def _ask(self, request: SetRequest | ActionRequest) -> None:
+        codec = service_set if isinstance(request, SetRequest) else service_action
+        encoded = codec.encode_request(request)
+        if self._fits(encoded):
+            self._put(request, encoded)
+            return
+        is_set = isinstance(request, SetRequest)
+        self._outgoing = Outgoing(
+            Service.SET if is_set else Service.ACTION,
+            request.invoke,
+            codec.long_value(request),
+            self._block_octets,
+            codec.head_of(request),
+            listed=request.listed,
+        )
+        self._put_next_block()
+
+    def _take(self, delivery: Delivery) -> Event | None:
+        tag = delivery.apdu[:1]
+        if tag == bytes((acse.AARE,)):
+            return self._take_aare(delivery.apdu)
+        if tag == bytes((acse.RLRE,)):
+            self._move(Sent.RLRE, by_us=False)
+            message, _ = acse.decode_release(delivery.apdu)
+            return message
+        answer, sent = self._open(delivery)
+        if self._is_late(answer):
+            self.late_answers += 1
+            return None
+        self._move(sent, by_us=False)
+        return self._answer(answer)
+
+    def _take_aare(self, octets: bytes) -> AssociationResponse:
+        response, information = acse.decode_aare(octets)
+        # Landis+Gyr leaves the user-information out of refusals: the result counts before anything inside it
+        if not response.accepted:
+            self._move(Sent.AARE_REFUSED, by_us=False)
+            return response
+        self._move(Sent.AARE_OPEN, by_us=False)
+        agreed = initiate.decode_response(information)
+        response = replace(response, initiate=agreed)
+        common = agreed.conformance & self._offer.conformance
+        self._agreed = replace(agreed, conformance=common)
+        return response
+
+    def _is_late(self, answer: Apdu) -> bool:
+        invoke = getattr(answer, "invoke", None)
+        if isinstance(answer, LastAck):
+            invoke = answer.response.invoke
+        if not isinstance(invoke, Invoke):
+            return False
+        return self._state not in state.AWAITING_SERVER or (
+            self._echoes_invoke and invoke.number != self._invoke.number
+        )
+
+    def _answer(self, answer: Apdu) -> Event | None:
+        match answer:
+            case Block():
+                return self._answer_block(answer)
+            case NextBlock():
+                if self._outgoing is None or answer.number != self._outgoing.number:
+                    msg = f"The server acknowledged block {answer.number}, which is not the last one sent."
+                    raise RemoteProtocolError(msg)
+                self._put_next_block()
+                return None
+            case LastAck():
+                return answer.response
+            case GetRequest() | SetRequest() | ActionRequest():
+                msg = "A server sent a request."
+                raise RemoteProtocolError(msg)
+            case _:
+                self._drop_transfers()
+                return answer
+
+    def _answer_block(self, block: Block) -> Event | None:
+        if block.failure is not None:
+            self._drop_transfers()
+            return GetResponse((block.failure,), invoke=block.invoke)
+        whole = self._collect(block)
+        if whole is None:
+            self._put(NextBlock(block.service, self._invoke, block.number))
+            return None
+        if block.service is Service.GET:
+            return service_get.from_long_value(whole.raw, listed=self._listed, invoke=block.invoke)
+        return service_action.from_long_answer(whole.raw, listed=False, invoke=block.invoke)

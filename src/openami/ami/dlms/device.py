@@ -1,0 +1,145 @@
+"""The server side in one call: an object model plus `serve` is a meter.
+
+class Meter:                                  # a LogicalDevice
+    def admit(self, client_sap, mechanism, password): ...
+    def get(self, class_id, obis, attribute, selection): ...
+    def set(self, class_id, obis, attribute, value): ...
+    def act(self, class_id, obis, method, parameter): ...
+
+connection = ServerConnection(WrapperFraming.server())
+answer = serve(connection, Meter(), octets_from_the_wire)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from openami.ami.dlms.axdr import Encoded, encode
+from openami.ami.dlms.enums import AcseDiagnostic, ActionResult, Context, DataAccessResult, Mechanism
+from openami.ami.dlms.errors import AccessDeniedError, ActionRefusedError, RemoteProtocolError, TypeMismatchError
+from openami.ami.dlms.events import (
+    NEED_DATA,
+    ActionOutcome,
+    ActionRequest,
+    ActionResponse,
+    AssociationRequest,
+    Event,
+    GetRequest,
+    GetResponse,
+    ReleaseRequest,
+    ReleaseResponse,
+    SetRequest,
+    SetResponse,
+)
+
+if TYPE_CHECKING:
+    from openami.ami.dlms.data import Data
+    from openami.ami.dlms.obis import Obis
+    from openami.ami.dlms.references import AttributeRef, MethodRef, Selection
+    from openami.ami.dlms.server import ServerConnection, ServerEvent
+
+
+class LogicalDevice(Protocol):
+    """The object model of a meter, as the server asks it.
+
+    `get` and `set` raise AccessDeniedError, `act` raises ActionRefusedError (or AccessDeniedError with the same
+    reason). A TypeMismatchError while reading a parameter is answered "type unmatched".
+    """
+
+    def admit(self, client_sap: int, mechanism: Mechanism, password: bytes) -> bool:
+        """Whether this client may open an association with this mechanism and password (empty without one)."""
+
+    def get(self, class_id: int, obis: Obis, attribute: int, selection: Selection | None) -> Data | Encoded:
+        """The value of an attribute, or of the selected part of it."""
+
+    def set(self, class_id: int, obis: Obis, attribute: int, value: Data) -> None:
+        """Write an attribute."""
+
+    def act(self, class_id: int, obis: Obis, method: int, parameter: Data | None) -> Data | None:
+        """Carry out a method; what it returns, if anything."""
+
+
+def serve(connection: ServerConnection, device: LogicalDevice, data: bytes) -> bytes:
+    """Give octets from the wire to a device; the octets that go back.
+
+    Raises RemoteProtocolError only when the stream itself is lost: then close the connection.
+    """
+    connection.receive_data(data)
+    answer = bytearray()
+    while True:
+        try:
+            event = connection.next_event()
+        except RemoteProtocolError as error:
+            if error.service_error == 0:
+                raise
+            answer += connection.data_to_send() + connection.refuse(error)
+            continue
+        answer += connection.data_to_send()
+        if event is NEED_DATA:
+            return bytes(answer)
+        response = respond(connection, device, event)  # type: ignore[arg-type]  # NEED_DATA was just excluded
+        if response is not None:
+            answer += connection.send(response)
+
+
+def respond(connection: ServerConnection, device: LogicalDevice, event: Event) -> ServerEvent | None:
+    """The answer of a device to one request, or None when there is nothing to answer."""
+    match event:
+        case AssociationRequest():
+            return _associate(connection, device, event)
+        case ReleaseRequest():
+            return ReleaseResponse()
+        case GetRequest():
+            return GetResponse(tuple([_get(device, reference) for reference in event.attributes]))
+        case SetRequest():
+            pairs = zip(event.attributes, event.values, strict=True)
+            return SetResponse(tuple([_set(device, reference, value) for reference, value in pairs]))
+        case ActionRequest():
+            calls = zip(event.methods, event.parameters, strict=True)
+            return ActionResponse(tuple([_act(device, reference, parameter) for reference, parameter in calls]))
+        case _:
+            return None
+
+
+def _associate(connection: ServerConnection, device: LogicalDevice, request: AssociationRequest) -> ServerEvent:
+    if request.context != Context.LOGICAL_NAMES:
+        return connection.reject(AcseDiagnostic.APPLICATION_CONTEXT_NAME_NOT_SUPPORTED)
+    if request.mechanism not in (Mechanism.NONE, Mechanism.LOW):
+        return connection.reject(AcseDiagnostic.MECHANISM_NAME_NOT_RECOGNIZED)
+    if not device.admit(connection.client_sap, request.mechanism, request.authentication):
+        return connection.reject(AcseDiagnostic.AUTHENTICATION_FAILURE)
+    return connection.accept()
+
+
+def _get(device: LogicalDevice, reference: AttributeRef) -> Encoded | DataAccessResult:
+    try:
+        value = device.get(reference.class_id, reference.obis, reference.attribute, reference.selection)
+    except AccessDeniedError as error:
+        return error.result
+    except TypeMismatchError:
+        return DataAccessResult.TYPE_UNMATCHED
+    return value if isinstance(value, Encoded) else Encoded(encode(value))
+
+
+def _set(device: LogicalDevice, reference: AttributeRef, value: Encoded) -> DataAccessResult:
+    try:
+        device.set(reference.class_id, reference.obis, reference.attribute, value.data())
+    except AccessDeniedError as error:
+        return error.result
+    except (TypeMismatchError, RemoteProtocolError):
+        return DataAccessResult.TYPE_UNMATCHED
+    return DataAccessResult.SUCCESS
+
+
+def _act(device: LogicalDevice, reference: MethodRef, parameter: Encoded | None) -> ActionOutcome:
+    try:
+        given = parameter.data() if parameter is not None else None
+        returned = device.act(reference.class_id, reference.obis, reference.method, given)
+    except ActionRefusedError as error:
+        return ActionOutcome(error.result)
+    except AccessDeniedError as error:
+        same = error.result in set(map(int, ActionResult))
+        return ActionOutcome(ActionResult(error.result) if same else ActionResult.OTHER_REASON)
+    except (TypeMismatchError, RemoteProtocolError):
+        return ActionOutcome(ActionResult.TYPE_UNMATCHED)
+    return ActionOutcome(ActionResult.SUCCESS, None if returned is None else Encoded(encode(returned)))

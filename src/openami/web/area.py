@@ -1,0 +1,187 @@
+"""The console as an area: login, pages, static files, live counters. It keeps no database."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from openami.shared.errors import OpenAmiError
+from openami.shared.service import Area
+from openami.web.areas import AreaDownError, Areas, NotThereError
+from openami.web.pages import PAGES
+from openami.web.pages.landscape import counters
+from openami.web.render import HERE, environment, json_safe
+from openami.web.session import COOKIE, LIFETIME, Sessions
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    import httpx
+    from starlette.requests import Request
+
+    from openami.shared.clock import Clock
+    from openami.shared.settings import Settings
+    from openami.web.page import Page
+
+LIVE_EVERY_S = 1.0
+
+
+class Console:
+    """Serves the pages to whoever is logged in."""
+
+    def __init__(self, settings: Settings, clock: Clock, areas: Areas, sessions: Sessions) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._areas = areas
+        self._sessions = sessions
+        self._templates = environment(settings.zone)
+
+    def routes(self) -> list[BaseRoute]:
+        """All pages, each also as JSON, and what they need."""
+        routes: list[BaseRoute] = [
+            Mount("/static", StaticFiles(directory=HERE / "static")),
+            Route("/login", self._login, methods=["GET", "POST"]),
+            Route("/logout", self._logout),
+            Route("/live", self._live),
+            Route("/bills/{bill}/document", self._bill_document),
+        ]
+        for page in PAGES:
+            routes.append(Route("/index.json" if page.path == "/" else f"{page.path}.json", self._json(page)))
+            routes.append(Route(page.path, self._html(page)))
+        return routes
+
+    def _html(self, page: Page) -> Any:  # noqa: ANN401 - a Starlette endpoint
+        async def show(request: Request) -> Response:
+            user = self._sessions.user_of(request)
+            if user is None:
+                return RedirectResponse(f"/login?next={request.url.path}", status_code=303)
+            try:
+                data = await page.load(self._areas, request)
+            except OpenAmiError as error:
+                return self._problem(request, user, error)
+            path = request.url.path
+            query = f"?{request.url.query}" if request.url.query else ""
+            return self._render(
+                page.template,
+                request,
+                user,
+                title=page.title.format(**{"id": "", **request.path_params}),
+                here=page.section or page.path,
+                json_path=("/index.json" if path == "/" else f"{path}.json") + query,
+                **data,
+                **page.dress(data),
+            )
+
+        return show
+
+    def _json(self, page: Page) -> Any:  # noqa: ANN401 - a Starlette endpoint
+        async def show(request: Request) -> Response:
+            if self._sessions.user_of(request) is None:
+                return JSONResponse({"error": "NotLoggedIn", "found": "Nobody is logged in.", "hint": "/login"}, 401)
+            try:
+                return JSONResponse(json_safe(await page.load(self._areas, request)))
+            except OpenAmiError as error:
+                body = {"error": type(error).__name__, "found": error.found, "hint": error.hint}
+                return JSONResponse(body, _status(error))
+
+        return show
+
+    async def _login(self, request: Request) -> Response:
+        if request.method == "GET":
+            return self._render("login.html", request, None, title="Log in", wrong=False, next=_next(request))
+        form = await request.form()
+        cookie = await self._sessions.log_in(str(form.get("user", "")), str(form.get("password", "")))
+        if cookie is None:
+            page = self._render(
+                "login.html", request, None, title="Log in", wrong=True, next=_safe(str(form.get("next", "/")))
+            )
+            page.status_code = 401
+            return page
+        answer = RedirectResponse(_safe(str(form.get("next", "/"))), status_code=303)
+        answer.set_cookie(
+            COOKIE, cookie, max_age=int(LIFETIME.total_seconds()), httponly=True, samesite="strict", path="/"
+        )
+        return answer
+
+    async def _logout(self, _request: Request) -> Response:
+        answer = RedirectResponse("/login", status_code=303)
+        answer.delete_cookie(COOKIE)
+        return answer
+
+    async def _live(self, request: Request) -> Response:
+        """Server-sent events: the landscape's counters, every second while somebody looks."""
+        if self._sessions.user_of(request) is None:
+            return Response(status_code=401)
+
+        async def stream() -> AsyncIterator[str]:
+            while not await request.is_disconnected():
+                yield f"data: {json.dumps(json_safe(await counters(self._areas)))}\n\n"
+                await asyncio.sleep(LIVE_EVERY_S)
+
+        return StreamingResponse(stream(), media_type="text/event-stream", headers={"cache-control": "no-store"})
+
+    async def _bill_document(self, request: Request) -> Response:
+        """The bill itself, as the customer gets it."""
+        if self._sessions.user_of(request) is None:
+            return RedirectResponse(f"/login?next={request.url.path}", status_code=303)
+        try:
+            return HTMLResponse(await self._areas.text("office", f"/api/bills/{request.path_params['bill']}/document"))
+        except OpenAmiError as error:
+            return self._problem(request, "admin", error)
+
+    def _problem(self, request: Request, user: str, error: OpenAmiError) -> Response:
+        page = self._render(
+            "problem.html", request, user, title="That did not work", found=error.found, hint=error.hint
+        )
+        page.status_code = _status(error)
+        return page
+
+    def _render(self, template: str, request: Request, user: str | None, **values: Any) -> HTMLResponse:  # noqa: ANN401
+        given = {"here": "", "json_path": None, "problems": [], **values}
+        given |= {
+            "user": user,
+            "now": self._clock.now().isoformat() if user else None,
+            "form_token": self._sessions.form_token(request),
+        }
+        headers = {
+            "content-security-policy": "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "
+            "frame-ancestors 'self'; form-action 'self'; base-uri 'none'",
+            "x-content-type-options": "nosniff",
+            "referrer-policy": "same-origin",
+            "cache-control": "no-store",
+        }
+        return HTMLResponse(self._templates.get_template(template).render(**given), headers=headers)
+
+
+def _status(error: OpenAmiError) -> int:
+    return 503 if isinstance(error, AreaDownError) else 404 if isinstance(error, NotThereError) else 422
+
+
+def _next(request: Request) -> str:
+    return _safe(request.query_params.get("next", "/"))
+
+
+def _safe(path: str) -> str:
+    """Only a path of ours: no other host, no scheme."""
+    return path if path.startswith("/") and not path.startswith("//") and "\\" not in path else "/"
+
+
+def build(
+    *,
+    settings: Settings,
+    clock: Clock,
+    token: str,
+    session_key: bytes,
+    users_file: Path,
+    client: httpx.AsyncClient | None = None,
+) -> Area:
+    """The console; `client` lets tests put areas of their own behind it."""
+    areas = Areas(settings, token, client)
+    console = Console(settings, clock, areas, Sessions(users_file, session_key, clock))
+    return Area("web", clock, routes=console.routes())

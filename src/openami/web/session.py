@@ -1,0 +1,77 @@
+"""Who is logged in: a signed cookie, no table. The password file is made by the landscape, hashed."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from openami.shared.secrets import hash_password, password_matches
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from starlette.requests import Request
+
+    from openami.shared.clock import Clock
+
+COOKIE = "openami_session"
+LIFETIME = timedelta(hours=12)
+_NOBODY = hash_password("nobody")  # so that an unknown user takes as long as a wrong password
+
+
+class Sessions:
+    """Checks passwords and signs cookies; sessions end after twelve hours or when the password changes."""
+
+    def __init__(self, users_file: Path, key: bytes, clock: Clock) -> None:
+        self._users_file = users_file
+        self._key = key
+        self._clock = clock
+
+    async def log_in(self, user: str, password: str) -> str | None:
+        """A cookie value for the right password, None for a wrong one. Costs a tenth of a second either way."""
+        hashed = self._users().get(user, _NOBODY)
+        right = await asyncio.to_thread(password_matches, password, hashed)
+        if not right or user not in self._users():
+            return None
+        return self._cookie(user, self._clock.now() + LIFETIME)
+
+    def user_of(self, request: Request) -> str | None:
+        """Who sent a request, if the cookie is ours, valid and of the present password."""
+        user, _, rest = request.cookies.get(COOKIE, "").partition("|")
+        until_text, _, _signature = rest.partition("|")
+        try:
+            until = datetime.fromisoformat(until_text)
+        except ValueError:
+            return None
+        if until.tzinfo is None or user not in self._users():
+            return None
+        genuine = hmac.compare_digest(request.cookies[COOKIE], self._cookie(user, until))
+        return user if genuine and self._clock.now() < until else None
+
+    def form_token(self, request: Request) -> str:
+        """What a form must carry back, so that no other site can post in the user's name."""
+        return self._sign(f"form|{request.cookies.get(COOKIE, '')}")
+
+    def is_our_form(self, request: Request, token: str) -> bool:
+        """Whether a posted form was ours."""
+        return hmac.compare_digest(token, self.form_token(request))
+
+    def _cookie(self, user: str, until: datetime) -> str:
+        password = self._users().get(user, "")
+        return f"{user}|{until.isoformat()}|{self._sign(f'{user}|{until.isoformat()}|{password}')}"
+
+    def _sign(self, text: str) -> str:
+        digest = hmac.new(self._key, text.encode(), hashlib.sha256).digest()
+        return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+    def _users(self) -> dict[str, str]:
+        try:
+            users: dict[str, str] = json.loads(self._users_file.read_text())
+        except FileNotFoundError:
+            return {}
+        return users

@@ -107,6 +107,7 @@ from openami.ami.dlms.gateway import GatewayAddress
 from openami.ami.dlms.obis import Obis
 from openami.ami.dlms.profile import Column, Profile, decode_profile
 from openami.ami.dlms.profile_encode import NumberColumn, StampColumn, encode_profile
+from openami.ami.dlms.profile_rows import Kind
 from openami.ami.dlms.profile_times import NO_TIME, stamps_to_utc_s, utc_s_to_stamps
 from openami.ami.dlms.queries import (
     Query,
@@ -164,6 +165,7 @@ __all__ = [
     "GetRequest",
     "GetResponse",
     "Invoke",
+    "Kind",
     "LocalProtocolError",
     "LogicalDevice",
     "Mechanism",

@@ -55,6 +55,7 @@ from openami.shared.contract.field.config import (
 from openami.shared.contract.field.controls import (
     ControlledDevice,
     DeviceTiming,
+    EndDeviceAction,
     EndDeviceControl,
     EndDeviceControls,
     PanDemandResponse,
@@ -129,6 +130,7 @@ __all__ = [
     "DeviceTiming",
     "ElectronicAddress",
     "EndDevice",
+    "EndDeviceAction",
     "EndDeviceConfig",
     "EndDeviceControl",
     "EndDeviceControls",

@@ -101,14 +101,15 @@ class _Refuser:
 
 def _block(rows: _Rows, reading_type: ReadingTypeCode, pending: str | None, refuse: _Refuser) -> IntervalBlock:
     texts = rows.by_name
-    start, start_ok = _instants(texts["start"], refuse)
-    end, end_ok = _instants(texts["end"], refuse)
-    stamp, stamp_ok = _instants(texts["timeStamp"], refuse)
+    start, start_ok, start_bad = _instants(texts["start"], refuse)
+    end, end_ok, end_bad = _instants(texts["end"], refuse)
+    stamp, stamp_ok, stamp_bad = _instants(texts["timeStamp"], refuse)
     interval_s = reading_type.interval_s or _interval_of(start, end, start_ok & end_ok)
     bare = stamp if refuse.reader.partner.interval_stamp == "start" else stamp - interval_s
     starts = np.where(start_ok, start, np.where(end_ok, end - interval_s, bare))
-    timed = start_ok | end_ok | stamp_ok
-    refuse.rows(~timed, "no usable time", texts["timeStamp"])
+    unreadable = start_bad | end_bad | stamp_bad  # already refused, each in its own words
+    timed = (start_ok | end_ok | stamp_ok) & ~unreadable
+    refuse.rows(~timed & ~unreadable, "no usable time", texts["timeStamp"])
     length = end - start
     # A daily interval of a local day may have 23 or 25 hours; every other length is what the type says.
     tolerance = _HOUR_S if interval_s == _DAY_S else 0
@@ -119,7 +120,7 @@ def _block(rows: _Rows, reading_type: ReadingTypeCode, pending: str | None, refu
     sets, index, known = _qualities(rows.qualities)
     refuse.rows(~known, "not a quality code", [str(each) for each in rows.qualities], BadQualityCodeError.code)
     keep = timed & ~odd & numeric & known
-    reported, _ = _instants(texts["reportedDateTime"], refuse)
+    reported, _, _ = _instants(texts["reportedDateTime"], refuse)
     return IntervalBlock(
         reading_type=reading_type,
         starts=starts[keep],
@@ -135,10 +136,14 @@ def _block(rows: _Rows, reading_type: ReadingTypeCode, pending: str | None, refu
     )
 
 
-def _instants(texts: list[str], refuse: _Refuser) -> tuple[Int64s, Flags]:
-    """Seconds of a column; plain forms at once, unusual ones text by text, absent ones as not ok."""
+def _instants(texts: list[str], refuse: _Refuser) -> tuple[Int64s, Flags, Flags]:
+    """Seconds of a column, where there is a time, and where there is a text that is none.
+
+    Plain forms are read at once, unusual ones text by text.
+    """
+    nothing = np.zeros(len(texts), np.bool_)
     if not any(texts):
-        return np.zeros(len(texts), np.int64), np.zeros(len(texts), np.bool_)
+        return np.zeros(len(texts), np.int64), nothing, nothing
     seconds, ok = columns.parse_stamps(texts)
     unusual = [row for row in np.flatnonzero(~ok).tolist() if texts[row]]
     bad = np.zeros(len(texts), np.bool_)
@@ -151,7 +156,7 @@ def _instants(texts: list[str], refuse: _Refuser) -> tuple[Int64s, Flags]:
             bad[row] = True
             why = error.found
     refuse.rows(bad, why, texts)
-    return seconds, ok
+    return seconds, ok, bad
 
 
 def _interval_of(start: Int64s, end: Int64s, both: Flags) -> int:

@@ -63,6 +63,8 @@ def parse_decimals(texts: Sequence[str]) -> tuple[Int64s, int, Flags]:
 
 def format_decimals(values: Int64s, exponent: int) -> list[str]:
     """Write integers times ten to `exponent` as decimal texts without exponent or needless work."""
+    if not values.size:
+        return []
     if exponent >= 0:
         zeros = "0" * exponent
         whole: list[str] = np.strings.add(values.astype("U20"), zeros).tolist()

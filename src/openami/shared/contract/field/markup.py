@@ -81,8 +81,8 @@ def namespace(element: etree._Element) -> str:
 
 
 def text_of(element: etree._Element) -> str:
-    """The text of a leaf, trimmed."""
-    return (element.text or "").strip()
+    """The text of a leaf, without the white space of XML around it (a no-break space is text)."""
+    return (element.text or "").strip(" \t\r\n")
 
 
 def child(element: etree._Element, *names: str) -> etree._Element | None:

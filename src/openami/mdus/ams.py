@@ -6,10 +6,9 @@ number and by an mRID that follows from its number in the back office, so that a
 
 from __future__ import annotations
 
-import uuid
 from typing import TYPE_CHECKING, Final, Protocol
 
-from openami.mdus.registry.ids import PointId, SystemId, bare
+from openami.mdus.registry.ids import PointId, SystemId, device_mrid, point_mrid
 from openami.mdus.registry.slices import OPEN_INSTANT
 from openami.shared.contract import field
 from openami.shared.errors import OpenAmiError
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 SOURCE: Final = "MDUS"
 SERIAL: Final = "SerialNumber"
 POINT: Final = "UsagePoint"
-_SPACE: Final = uuid.UUID("6f70656e-616d-4969-8000-6d6475730001")
 _SERVICES: Final = {"1": "electricity", "7": "gas", "8": "water", "9": "water", "6": "heat"}
 """Medium of an OBIS code (value group A) -> service category."""
 
@@ -46,16 +44,6 @@ class Sender(Protocol):
     ) -> None:
         """Put a message into the outbox."""
         ...
-
-
-def device_mrid(device: str) -> str:
-    """The mRID of a device."""
-    return str(uuid.uuid5(_SPACE, f"device {bare(device)}"))
-
-
-def point_mrid(point: str) -> str:
-    """The mRID of a point of delivery."""
-    return str(uuid.uuid5(_SPACE, f"point {point}"))
 
 
 def identity_of(device: Device) -> field.Identity:

@@ -82,6 +82,7 @@ async def _update(transaction: AsyncConnection, changed: Sequence[Channel]) -> N
             start_at=bindparam("new_start"),
             end_at=bindparam("new_end"),
             rollover=bindparam("new_rollover"),
+            step=bindparam("new_step"),
             register_channel=bindparam("new_register"),
         )
     )
@@ -91,6 +92,7 @@ async def _update(transaction: AsyncConnection, changed: Sequence[Channel]) -> N
             "new_start": one.span.start,
             "new_end": one.span.end,
             "new_rollover": one.rollover,
+            "new_step": one.step,
             "new_register": one.register,
         }
         for one in changed
@@ -117,6 +119,7 @@ def _row(channel: Channel) -> dict[str, object]:
         "start_at": channel.span.start,
         "end_at": channel.span.end,
         "rollover": channel.rollover,
+        "step": channel.step,
         "register_channel": channel.register,
     }
 
@@ -133,5 +136,6 @@ def _channel(row: Row[Any]) -> Channel:
         zone=row.zone,
         span=Span(row.start_at, row.end_at),
         rollover=row.rollover,
+        step=row.step,
         register=row.register_channel,
     )

@@ -36,6 +36,8 @@ class Channel:
     span: Span
     rollover: int | None = None
     """Where the display of a register begins anew, in scaled values; None for intervals."""
+    step: int = 1
+    """The last digit of the display, in scaled values."""
     register: int | None = None
     """The register channel that advances by the sum of these intervals."""
 
@@ -112,6 +114,7 @@ def _channel(device: Device, register: Register, codes: CodeTables, default_zone
         interval_s=interval_s,
         zone=zone,
         span=register.period.span(zone),
+        step=max(1, 10 ** max(0, rule.power - scale - register.fraction_digits)),
         rollover=None if interval_s else 10 ** (rule.power - scale + register.total_digits - register.fraction_digits),
     )
 

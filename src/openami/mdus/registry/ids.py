@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NewType
+import uuid
+from typing import Final, NewType
 
 DeviceId = NewType("DeviceId", str)
 """The equipment number of the back office (up to 18 characters), not the serial number."""
@@ -14,6 +15,18 @@ ProfileId = NewType("ProfileId", str)
 """The profile number of a time series in the back office (up to 18 characters)."""
 SystemId = NewType("SystemId", str)
 """An advanced metering system (AMS, head-end): up to 4 characters."""
+
+_SPACE: Final = uuid.UUID("6f70656e-616d-4969-8000-6d6475730001")
+
+
+def device_mrid(device: str) -> str:
+    """The mRID of a device on the field seam: it follows from the device's id, so that a repeat is the same object."""
+    return str(uuid.uuid5(_SPACE, f"device {bare(device)}"))
+
+
+def point_mrid(point: str) -> str:
+    """The mRID of a point of delivery on the field seam."""
+    return str(uuid.uuid5(_SPACE, f"point {point}"))
 
 
 def bare(identifier: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 
-from openami.mdus.registry.ids import DeviceId, PointId, SystemId, TaskId, bare
+from openami.mdus.registry.ids import DeviceId, PointId, SystemId, TaskId, bare, device_mrid
 from openami.mdus.registry.model import (
     Address,
     Device,
@@ -60,6 +60,29 @@ async def load_devices(transaction: AsyncConnection, ids: Iterable[str], *, lock
 async def device_keys(transaction: AsyncConnection) -> list[str]:
     """The bare ids of all devices."""
     return list(await transaction.scalars(select(device_table.c.device_key).order_by(device_table.c.device_key)))
+
+
+async def keys_by_name(transaction: AsyncConnection, names: Iterable[str]) -> dict[str, str]:
+    """Bare device ids by what a device is called on the field seam: mRID, serial number, or id in any spelling.
+
+    A name that fits several devices (a serial number of two makers) is left out: nothing is guessed.
+    """
+    wanted = sorted(set(names))
+    if not wanted:
+        return {}
+    columns = (device_table.c.mrid, device_table.c.serial_id, device_table.c.device_key)
+    found: dict[str, dict[str, str | None]] = {column.name: {} for column in columns}
+    spellings = {bare(one): one for one in wanted}
+    for column in columns:
+        keys = sorted(spellings) if column is device_table.c.device_key else wanted
+        query = select(column, device_table.c.device_key).where(among(column, keys))
+        for name, key in await transaction.execute(query):
+            spelled = spellings[name] if column is device_table.c.device_key else name
+            found[column.name][spelled] = None if spelled in found[column.name] else key
+    result: dict[str, str] = {}
+    for column in reversed(columns):
+        result |= {name: key for name, key in found[column.name].items() if key}
+    return result
 
 
 async def owners_of(
@@ -170,6 +193,7 @@ def _device_row(device: Device) -> dict[str, object]:
     return {
         "device_key": bare(device.id),
         "device": device.id,
+        "mrid": device_mrid(device.id),
         "serial_id": master.serial_id,
         "material_id": master.material_id,
         **_dates(master.period),

@@ -53,6 +53,7 @@ device_table: Final = Table(
     metadata,
     Column("device_key", Text, primary_key=True),
     Column("device", Text, nullable=False),
+    Column("mrid", Text, nullable=False, unique=True),
     Column("serial_id", Text, nullable=False, index=True),
     Column("material_id", Text, nullable=False),
     *_period(),
@@ -143,5 +144,6 @@ channel_table: Final = Table(
     Column("zone", Text, nullable=False),
     *_span(),
     Column("rollover", BigInteger),
+    Column("step", BigInteger, nullable=False),
     Column("register_channel", BigInteger),
 )

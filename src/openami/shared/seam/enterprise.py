@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import uuid
 from typing import TYPE_CHECKING, Any
-from xml.sax.saxutils import escape
 
 import structlog
 from starlette.responses import Response
@@ -18,8 +17,9 @@ from starlette.routing import Route
 from openami.shared.contract.enterprise import codec, confirm, headers, logs
 from openami.shared.contract.enterprise.catalogue import Side, catalogue
 from openami.shared.contract.enterprise.errors import Refusal
+from openami.shared.contract.enterprise.fault import encode_fault
 from openami.shared.contract.enterprise.model import HeadedMessage
-from openami.shared.errors import OpenAmiError
+from openami.shared.contract.enterprise.wsdl import operation_wsdl, side_wsdl
 from openami.shared.seam.access import partner_of, stranger
 from openami.shared.seam.model import Envelope, InboundMessage, Seam
 from openami.shared.seam.store import PROCESSED, REFUSED
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from openami.shared.clock import Clock
     from openami.shared.contract.enterprise.messages.common import MessageHeader
     from openami.shared.database import Database
+    from openami.shared.errors import OpenAmiError
     from openami.shared.seam.inbox import Inbox
     from openami.shared.seam.outbox import Outbox
 
@@ -44,8 +45,10 @@ CONTENT_TYPE = "text/xml; charset=utf-8"
 PATH = "/services"
 
 
-class NotOfferedError(OpenAmiError):
+class NotOfferedError(Refusal):
     """The operation is of the contract, but this side has no handler for it."""
+
+    type_id = "OAMI014"
 
 
 class EnterpriseDoor:
@@ -75,8 +78,12 @@ class EnterpriseDoor:
         inbox.connect(Seam.ENTERPRISE, self._handle, self._refuse)
 
     def routes(self) -> list[Route]:
-        """One URL per interface; dispatch is by root element all the same."""
-        return [Route(f"{PATH}/{{interface}}", self._receive, methods=["POST"])]
+        """One URL per interface (dispatch is by root element all the same), a WSDL at each and one for the side."""
+        return [
+            Route(PATH, self._describe_side),
+            Route(f"{PATH}/{{interface}}", self._receive, methods=["POST"]),
+            Route(f"{PATH}/{{interface}}", self._describe),
+        ]
 
     def header(self, *, reference: HeadedMessage | None = None) -> MessageHeader:
         """A fresh header of ours, that of an answer if a request is given."""
@@ -131,6 +138,18 @@ class EnterpriseDoor:
             if not receipt.new and receipt.state in {PROCESSED, REFUSED}:
                 await self._outbox.send_again(transaction, message_id, operation_like="%Confirmation%")
 
+    async def _describe_side(self, request: Request) -> Response:
+        address = str(request.url.replace(query=""))
+        return Response(side_wsdl(self.side, address), media_type=CONTENT_TYPE)
+
+    async def _describe(self, request: Request) -> Response:
+        try:
+            operation = catalogue().of(request.path_params["interface"])
+        except Refusal as error:
+            return Response(f"{error}\n", status_code=404, media_type="text/plain")
+        address = str(request.url.replace(query=""))
+        return Response(operation_wsdl(operation, address), media_type=CONTENT_TYPE)
+
     async def _handle(self, transaction: AsyncConnection, inbound: InboundMessage) -> None:
         message = codec.decode(inbound.body)
         handler = self.handlers.get(type(message))
@@ -153,14 +172,8 @@ class EnterpriseDoor:
             await self.send(transaction, answer, business_key=inbound.business_key)
 
 
-def _soap_fault(error: OpenAmiError) -> Response:
-    body = (
-        '<?xml version="1.0" encoding="UTF-8"?>\n'
-        '<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/"><soapenv:Body><soapenv:Fault>'
-        f"<faultcode>soapenv:Client</faultcode><faultstring>{escape(str(error))}</faultstring>"
-        "</soapenv:Fault></soapenv:Body></soapenv:Envelope>"
-    )
-    return Response(body, status_code=500, media_type=CONTENT_TYPE)
+def _soap_fault(error: Refusal) -> Response:
+    return Response(encode_fault(error), status_code=500, media_type=CONTENT_TYPE)
 
 
 def _answers(header: MessageHeader) -> bool:

@@ -1,0 +1,211 @@
+"""Both doors as a partner sees them: over HTTP, with duplicates, strangers and garbage."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from sqlalchemy import MetaData, select
+
+from openami.shared.contract import field as cim
+from openami.shared.contract.enterprise import codec, confirm, logs
+from openami.shared.contract.enterprise.catalogue import Side
+from openami.shared.contract.enterprise.examples import example
+from openami.shared.errors import OpenAmiError
+from openami.shared.seam import Inbox, Outbox, Seam, SeamTables, seam_tables
+from openami.shared.seam.enterprise import EnterpriseDoor
+from openami.shared.seam.field import FieldDoor
+from openami.shared.service import Area, create_app
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from openami.shared.clock import ManualClock
+    from openami.shared.contract.enterprise.model import HeadedMessage
+    from openami.shared.database import Database
+    from openami.shared.seam import Envelope
+
+pytestmark = pytest.mark.postgres
+CREATE = "UtilitiesDeviceERPSmartMeterCreateRequest"
+
+
+@dataclass
+class Middle:
+    """An MDUS with two doors, its partner's ear, and what it was handed."""
+
+    database: Database
+    tables: SeamTables
+    inbox: Inbox
+    outbox: Outbox
+    enterprise: EnterpriseDoor
+    field_door: FieldDoor
+    client: httpx.AsyncClient
+    handled: list[Any] = field(default_factory=list)
+    heard: list[Envelope] = field(default_factory=list)
+
+    async def run_until(self, count: int) -> None:
+        """Let inbox and outbox work until the partner has heard so many messages."""
+        tasks = [asyncio.create_task(self.inbox.run()), asyncio.create_task(self.outbox.run())]
+        for _ in range(1000):
+            if len(self.heard) >= count:
+                break
+            await asyncio.sleep(0.01)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert len(self.heard) == count
+
+
+@pytest.fixture
+async def middle(database: Database, clock: ManualClock) -> Middle:
+    metadata = MetaData()
+    tables = seam_tables(metadata)
+    async with database.begin() as transaction:
+        await transaction.run_sync(metadata.create_all)
+    inbox, outbox = Inbox(database, clock, tables), Outbox(database, clock, tables)
+    stores: dict[str, Any] = {"database": database, "clock": clock, "inbox": inbox, "outbox": outbox}
+    passwords = {"sap": "secret", "AMS1": "secret"}
+    enterprise = EnterpriseDoor(**stores, side=Side.MDUS, partner="office", passwords=passwords)
+    door = FieldDoor(**stores, source="MDUS", passwords=passwords)
+    app = create_app(Area("mdus", clock, database, routes=[*enterprise.routes(), *door.routes()]), token="t")
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://mdus", auth=("sap", "secret"))
+    made = Middle(database, tables, inbox, outbox, enterprise, door, client)
+
+    async def hear(envelope: Envelope) -> bytes:
+        made.heard.append(envelope)
+        return b""
+
+    async def create(transaction: AsyncConnection, message: Any) -> None:
+        made.handled.append(message)
+        if message.utilities_device.id == "REFUSE":
+            raise OpenAmiError("this device is not for us")
+        answer = confirm.confirmation_for(message, logs.success(), created=clock.now())
+        await enterprise.send(transaction, answer)
+
+    async def take_readings(_transaction: AsyncConnection, message: cim.Envelope) -> cim.Envelope:
+        made.handled.append(message)
+        return cim.reply_to(message.header, source="MDUS", at=clock.now())
+
+    outbox.connect(Seam.ENTERPRISE, hear)
+    enterprise.handlers[type(example(CREATE))] = create
+    door.handlers[cim.Verb.CREATED, "MeterReadings"] = take_readings
+    return made
+
+
+def soap(root: str = CREATE) -> tuple[HeadedMessage, bytes]:
+    message: Any = example(root)
+    return message, codec.encode(message)
+
+
+async def test_a_request_is_kept_acknowledged_handled_and_confirmed(middle: Middle) -> None:
+    request, body = soap()
+    answer = await middle.client.post(f"/services/{CREATE}_Out", content=body)
+    assert answer.status_code == 202
+    await middle.run_until(1)
+    confirmation: Any = codec.decode(middle.heard[0].body)
+    assert confirmation.message_header.reference_uuid == request.message_header.uuid
+    assert confirmation.log.business_document_processing_result_code == "3"
+
+
+async def test_a_repeat_is_handled_once_and_gets_the_stored_confirmation_again(middle: Middle) -> None:
+    _, body = soap()
+    await middle.client.post(f"/services/{CREATE}_Out", content=body)
+    await middle.run_until(1)
+    await middle.client.post(f"/services/{CREATE}_Out", content=body)
+    await middle.run_until(2)
+    assert len(middle.handled) == 1
+    assert middle.heard[0] == middle.heard[1]
+
+
+async def test_a_refusal_is_a_negative_confirmation_that_says_why(middle: Middle) -> None:
+    request: Any = example(CREATE)
+    body = codec.encode(request).replace(f"<ID>{request.utilities_device.id}</ID>".encode(), b"<ID>REFUSE</ID>")
+    await middle.client.post(f"/services/{CREATE}_Out", content=body)
+    await middle.run_until(1)
+    confirmation: Any = codec.decode(middle.heard[0].body)
+    assert confirmation.log.business_document_processing_result_code == "5"
+    assert "not for us" in confirmation.log.item[0].note
+
+
+async def test_an_operation_without_a_handler_is_refused_too(middle: Middle) -> None:
+    _, body = soap("UtilitiesDeviceERPSmartMeterRegisterCreateRequest")
+    await middle.client.post("/services/anything", content=body)
+    await middle.run_until(1)
+    confirmation: Any = codec.decode(middle.heard[0].body)
+    assert "not offered" in confirmation.log.item[0].note
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"not xml",
+        b"<a/>",
+        b'<!DOCTYPE x [<!ENTITY a "aaaa">]><x>&a;</x>',
+        soap()[1].replace(b"<SerialID>", b"<Serial>").replace(b"</SerialID>", b"</Serial>"),
+    ],
+)
+async def test_garbage_gets_a_fault_and_is_set_aside_and_the_door_stays_open(middle: Middle, body: bytes) -> None:
+    answer = await middle.client.post("/services/anything", content=body)
+    assert answer.status_code == 500
+    assert b"Fault" in answer.content
+    async with middle.database.begin() as transaction:
+        kept = (await transaction.execute(select(middle.tables.quarantine))).one()
+    assert (kept.body, kept.partner) == (body, "sap")
+    assert (await middle.client.post("/services/anything", content=soap()[1])).status_code == 202
+
+
+async def test_strangers_are_asked_who_they_are(middle: Middle) -> None:
+    for auth in (("sap", "wrong"), ("nobody", "secret"), ("sap", "")):
+        assert (await middle.client.post("/services/x", content=soap()[1], auth=auth)).status_code == 401
+        assert (await middle.client.post("/cim/send", content=b"", auth=auth)).status_code == 401
+
+
+async def test_each_interface_describes_itself(middle: Middle) -> None:
+    assert b"definitions" in (await middle.client.get(f"/services/{CREATE}_Out?wsdl")).content
+    assert b"definitions" in (await middle.client.get("/services?wsdl")).content
+    assert (await middle.client.get("/services/Nothing?wsdl")).status_code == 404
+
+
+def readings(message_id: str) -> bytes:
+    payload = cim.MeterReadings((cim.MeterReading(meter=cim.Identity.named("M1")),))
+    return cim.encode(cim.event(cim.Verb.CREATED, payload, source="AMS1", at=_at(), message_id=message_id))
+
+
+def _at() -> datetime:
+    return datetime(2026, 3, 1, tzinfo=UTC)
+
+
+async def test_a_delivery_is_answered_at_once_and_a_repeat_gets_the_same_bytes(middle: Middle) -> None:
+    body = readings(str(uuid4()))
+    first, second = [await middle.client.post("/cim/send", content=body, auth=("AMS1", "secret")) for _ in range(2)]
+    assert first.status_code == second.status_code == 200
+    assert first.content == second.content
+    assert len(middle.handled) == 1
+    reply = cim.decode(first.content).reply
+    assert reply is not None
+    assert reply.result is cim.Result.OK
+
+
+async def test_what_a_door_does_not_take_is_refused_with_a_code(middle: Middle) -> None:
+    payload = cim.MeterReadings((cim.MeterReading(meter=cim.Identity.named("M1")),))
+    body = cim.encode(cim.event(cim.Verb.CHANGED, payload, source="AMS1", at=_at()))
+    answer = await middle.client.post("/cim/send", content=body)
+    reply = cim.decode(answer.content).reply
+    assert reply is not None
+    assert (reply.result, reply.errors[0].code) == (cim.Result.FAILED, "2.12")
+
+
+@pytest.mark.parametrize("body", [b"", b"<x/>", b"\xff\xfe", readings(str(uuid4()))[:200]])
+async def test_a_broken_field_message_is_a_400_with_a_code_and_is_set_aside(middle: Middle, body: bytes) -> None:
+    answer = await middle.client.post("/cim/send", content=body)
+    assert answer.status_code == 400
+    reply = cim.decode(answer.content).reply
+    assert reply is not None
+    assert reply.errors[0].code.startswith("1.")
+    assert (await middle.client.post("/cim/send", content=readings(str(uuid4())))).status_code == 200

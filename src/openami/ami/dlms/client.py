@@ -133,7 +133,7 @@ class ClientConnection(Connection):
             message, _ = acse.decode_release(delivery.apdu)
             return message
         answer, sent = self._open(delivery)
-        if self._is_late(answer):
+        if sent not in state.FROM_CLIENT and self._is_late(answer):
             self.late_answers += 1
             return None
         self._move(sent, by_us=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from enum import IntFlag
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,6 @@ from openami.shared.quality import EMPTY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from datetime import datetime
 
     from numpy.typing import NDArray
 
@@ -44,7 +43,7 @@ class Channel:
 
     Values are integers of `unit` times ten to the `scale` (Wh: unit Wh, scale 0; litres as m3: unit m3, scale -3).
     `register` names the channel whose cumulative readings advance by the sum of this channel's intervals;
-    `register_step` is one such reading's last digit in values of this channel.
+    `register_step` is one such reading's last digit in values of this channel. It lives from `since` to `until`.
     """
 
     id: int
@@ -60,6 +59,8 @@ class Channel:
     rule_set: str = "default"
     kind: str = "residential"
     net: bool = False
+    since: datetime | None = None
+    until: datetime | None = None
 
     @property
     def calendar(self) -> Calendar:

@@ -11,7 +11,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from sqlalchemy import ARRAY, BigInteger, any_, literal, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from openami.mdus.series import hot, registers, tables
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from openami.mdus.series.model import Provenance, RegisterReadings, Version
     from openami.shared.spans import Span
 
-_CHANGEABLE: Final = ("register", "register_step", "modulus", "rating_w", "rule_set", "kind", "net")
+_CHANGEABLE: Final = ("register", "register_step", "modulus", "rating_w", "rule_set", "kind", "net", "since", "until")
 
 
 class UnknownChannelError(OpenAmiError):
@@ -74,8 +74,7 @@ class Series:
             UnknownChannelError: one of them was never declared.
         """
         wanted = sorted({int(one) for one in ids})
-        among = any_(literal(wanted, ARRAY(BigInteger)))
-        query = select(tables.channel).where(tables.channel.c.id == among).order_by(tables.channel.c.id)
+        query = select(tables.channel).where(tables.channel.c.id == tables.any_of(wanted)).order_by(tables.channel.c.id)
         rows = (await tx.execute(query.with_for_update(key_share=True) if lock else query)).mappings()
         found = {row["id"]: Channel(**row) for row in rows}
         if unknown := [one for one in wanted if one not in found]:
@@ -83,6 +82,15 @@ class Series:
                 f"{len(unknown)} channels were never declared, the first is {unknown[0]}.",
                 hint="Declare a channel (Series.declare) when its device is registered.",
             )
+        return found
+
+    async def channels_of_registers(self, tx: AsyncConnection, registers_: Iterable[int]) -> dict[int, list[Channel]]:
+        """The interval channels that count along with these registers."""
+        among = tables.any_of(sorted({int(one) for one in registers_}))
+        query = select(tables.channel).where(tables.channel.c.register == among).order_by(tables.channel.c.id)
+        found: dict[int, list[Channel]] = {}
+        for row in (await tx.execute(query)).mappings():
+            found.setdefault(row["register"], []).append(Channel(**row))
         return found
 
     async def merge(self, tx: AsyncConnection, batch: ChannelDays, provenance: Provenance) -> MergeReport:

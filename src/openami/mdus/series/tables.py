@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     Column,
@@ -16,10 +17,17 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    any_,
+    literal,
     text,
 )
 
 from openami.mdus.tables import metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import CollectionAggregate
 
 _TRANSACTION: Final = text("(pg_current_xact_id()::text)::bigint")
 
@@ -39,6 +47,8 @@ channel: Final = Table(
     Column("rule_set", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("net", Boolean, nullable=False),
+    Column("since", DateTime(timezone=True)),
+    Column("until", DateTime(timezone=True)),
 )
 
 # (day, channel) and not (channel, day): all channels of one day arrive together and lie together
@@ -93,3 +103,8 @@ seal: Final = Table(
     Column("rows", BigInteger, nullable=False),
     Column("started_at", DateTime(timezone=True), nullable=False),
 )
+
+
+def any_of(ids: Sequence[int]) -> CollectionAggregate[bool]:
+    """The right side of an equals sign: one bound array, however many ids."""
+    return any_(literal(list(ids), ARRAY(BigInteger)))

@@ -1,0 +1,146 @@
+"""The catalogue of rules: every check and method under its id, with its sentence and the parameters it takes.
+
+Other packages add theirs through entry points of the group `openami.vee.rules`: each names a module whose import
+registers rules with `check` and `method`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from openami.mdus.vee.errors import RuleError
+from openami.mdus.vee.model import Facts, Filled, Fired, Parameters
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+ENTRY_POINT_GROUP: Final = "openami.vee.rules"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Work:
+    """What estimation has to do: facts, values so far, slots still needed, slots that no method may lean on."""
+
+    facts: Facts
+    values: NDArray[np.int64]
+    needed: NDArray[np.bool_]
+    actual: NDArray[np.bool_]
+    """Measured (or a person's) and not failed: what estimates may start from."""
+    results: Mapping[str, Fired]
+
+
+CheckFunction: TypeAlias = Callable[[Facts, Parameters, "Mapping[str, Fired]"], Fired]
+MethodFunction: TypeAlias = Callable[[Work, Parameters], Filled]
+Kind: TypeAlias = type[int] | type[Decimal] | type[str] | type[bool] | type[list]  # type: ignore[type-arg]
+
+COMMON: Final[Mapping[str, Kind]] = {"enabled": bool, "severity": str, "severity_when_sum_fails": str}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What every rule has: its id, a sentence, the parameters it takes."""
+
+    id: str
+    sentence: str
+    parameters: Mapping[str, Kind]
+
+
+@dataclass(frozen=True, slots=True)
+class Check(Rule):
+    """A validation rule."""
+
+    function: CheckFunction
+
+
+@dataclass(frozen=True, slots=True)
+class Method(Rule):
+    """An estimation method."""
+
+    function: MethodFunction
+
+
+_CHECKS: Final[dict[str, Check]] = {}
+_METHODS: Final[dict[str, Method]] = {}
+_OWN: Final = (
+    "openami.mdus.vee.checks.presence",
+    "openami.mdus.vee.checks.shape",
+    "openami.mdus.vee.checks.sums",
+    "openami.mdus.vee.estimates.interpolation",
+    "openami.mdus.vee.estimates.reference",
+    "openami.mdus.vee.estimates.scaling",
+    "openami.mdus.vee.estimates.state",
+)
+
+
+def check(rule_id: str, sentence: str, **parameters: Kind) -> Callable[[CheckFunction], CheckFunction]:
+    """Register a validation rule."""
+
+    def register(function: CheckFunction) -> CheckFunction:
+        _refuse_second(rule_id)
+        _CHECKS[rule_id] = Check(rule_id, sentence, {**COMMON, **parameters}, function)
+        return function
+
+    return register
+
+
+def method(rule_id: str, sentence: str, **parameters: Kind) -> Callable[[MethodFunction], MethodFunction]:
+    """Register an estimation method."""
+
+    def register(function: MethodFunction) -> MethodFunction:
+        _refuse_second(rule_id)
+        _METHODS[rule_id] = Method(rule_id, sentence, {**COMMON, **parameters}, function)
+        return function
+
+    return register
+
+
+def checks() -> Mapping[str, Check]:
+    """All validation rules: ours and those of installed packages."""
+    _load()
+    return _CHECKS
+
+
+def methods() -> Mapping[str, Method]:
+    """All estimation methods: ours and those of installed packages."""
+    _load()
+    return _METHODS
+
+
+def rule(rule_id: str) -> Rule:
+    """A rule of either sort.
+
+    Raises:
+        RuleError: the catalogue has no such rule.
+    """
+    found = checks().get(rule_id) or methods().get(rule_id)
+    if found is None:
+        raise RuleError(
+            f"There is no rule {rule_id!r}.", hint=f"Known are {', '.join(sorted({*checks(), *methods()}))}."
+        )
+    return found
+
+
+def _refuse_second(rule_id: str) -> None:
+    if rule_id in _CHECKS or rule_id in _METHODS:
+        raise RuleError(f"Two rules have the id {rule_id}.", hint="Give a rule of your own an id of your own.")
+
+
+_loaded: Final[list[bool]] = []
+
+
+def _load() -> None:
+    if _loaded:
+        return
+    _loaded.append(True)
+    for module in _OWN:
+        import_module(module)
+    for point in entry_points(group=ENTRY_POINT_GROUP):
+        point.load()

@@ -1,0 +1,174 @@
+"""Loading what the rules need to know of a batch: registers, supply, neighbours, reference days."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from openami.mdus.series.calendar import seconds
+from openami.mdus.series.model import ChannelDays, Flag
+from openami.mdus.series.rules import RANK, RANK_MEASURED
+from openami.mdus.vee.model import Facts, Reference
+from openami.mdus.vee.supply import dead_slots
+from openami.shared.quality import Verdict, has_value, is_estimated, verdicts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from openami.mdus.series.knowledge import AsOf
+    from openami.mdus.series.model import Channel
+    from openami.mdus.series.store import Series
+
+NEAR_DAYS: Final = 35
+AHEAD_DAYS: Final = 7
+_OPEN_S: Final = 1 << 40
+
+
+async def facts_of(
+    series: Series, tx: AsyncConnection, days: ChannelDays, channels: Sequence[Channel], as_of: AsOf = None
+) -> Facts:
+    """What is known of the rows of a batch; `channels` gives the channel of each row, all of one calendar."""
+    calendar = channels[0].calendar
+    start_s = calendar.starts_s(days.day)
+    end_s = start_s + days.count * calendar.interval_s
+    lives_from = np.array([seconds(one.since) if one.since else -_OPEN_S for one in channels], np.int64)
+    lives_to = np.array([seconds(one.until) if one.until else _OPEN_S for one in channels], np.int64)
+    begins = start_s[:, None] + np.arange(days.count) * calendar.interval_s
+    advance, known = await _advance(
+        series, tx, channels, np.maximum(start_s, lives_from), np.minimum(end_s, lives_to), as_of
+    )
+    return Facts(
+        days=days,
+        interval_s=calendar.interval_s,
+        active=(begins + calendar.interval_s > lives_from[:, None]) & (begins < lives_to[:, None]),
+        dead=await dead_slots(tx, days.channel, start_s, days.count, calendar.interval_s),
+        advance=advance,
+        advance_known=known,
+        step=np.array([one.register_step for one in channels], np.int64),
+        net=np.array([one.net for one in channels], np.bool_),
+        rating=np.array([hourly_limit(one) for one in channels], np.int64),
+        day_type=((days.day + 6) % 7).astype(np.int8),
+    )
+
+
+def hourly_limit(channel: Channel) -> int:
+    """The most an hour can bring by the channel's rating, in its own units; 0 when the rating is not known."""
+    return round((channel.rating_w or 0) / 10**channel.scale) if channel.unit == "Wh" else 0
+
+
+async def _advance(
+    series: Series,
+    tx: AsyncConnection,
+    channels: Sequence[Channel],
+    start_s: NDArray[np.int64],
+    end_s: NDArray[np.int64],
+    as_of: AsOf,
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Register differences between exact instants, in the channels' units, where both readings are actual."""
+    has = np.flatnonzero(np.array([one.register is not None for one in channels]) & (end_s > start_s))
+    owners = [channels[row] for row in has.tolist()]
+    advance, known = np.zeros(len(channels), np.int64), np.zeros(len(channels), np.bool_)
+    if not has.size:
+        return advance, known
+    register = np.array([one.register for one in owners], np.int64)
+    at_start = await series.registers_at(tx, register, start_s[has], as_of)
+    at_end = await series.registers_at(tx, register, end_s[has], as_of)
+    difference = at_end.value - at_start.value
+    modulus = np.array([one.modulus or 0 for one in owners], np.int64)
+    limit = np.array([hourly_limit(one) for one in owners], np.int64)
+    step = np.array([one.register_step for one in owners], np.int64)
+    wrapped = difference + modulus
+    hours = (end_s - start_s)[has] / 3600
+    rolled = (difference < 0) & (modulus > 0) & (wrapped * step <= limit * hours * 1.2)
+    difference = np.where(rolled, wrapped, difference)
+    actual = (RANK[at_start.quality] >= RANK_MEASURED) & (RANK[at_end.quality] >= RANK_MEASURED)
+    advance[has], known[has] = difference * step, actual & (difference >= 0)
+    return advance, known
+
+
+async def with_history(series: Series, tx: AsyncConnection, facts: Facts, as_of: AsOf = None) -> Facts:
+    """The same facts with neighbouring slots and reference days, for rows that are to be estimated."""
+    days = facts.days
+    window = range(int(days.day.min()) - NEAR_DAYS, int(days.day.max()) + AHEAD_DAYS + 1)
+    kept = await series.days(tx, np.unique(days.channel).tolist(), window, as_of)
+    offsets = np.array([o for o in range(-NEAR_DAYS, AHEAD_DAYS + 1) if o != 0], np.int64)
+    offsets = offsets[np.argsort(np.abs(offsets), kind="stable")]
+    values = np.zeros((len(days), len(offsets), days.count), np.int64)
+    usable = np.zeros(values.shape, np.bool_)
+    more: dict[str, NDArray[np.int64] | NDArray[np.bool_]] = {
+        "previous": np.zeros(len(days), np.int64),
+        "previous_good": np.zeros(len(days), np.bool_),
+        "next": np.zeros(len(days), np.int64),
+        "next_good": np.zeros(len(days), np.bool_),
+    }
+    for group in kept:
+        good = usable_slots(group)
+        slots = _same_local_time(days.count, group.count, facts.interval_s)
+        position = _Lookup(group)
+        for place, offset in enumerate(offsets):
+            row, found = position.of(days.channel, days.day + offset)
+            if slots is not None:
+                values[row, place], usable[row, place] = group.values[found][:, slots], good[found][:, slots]
+            if abs(offset) == 1:
+                side, edge = ("previous", -1) if offset < 0 else ("next", 0)
+                more[side][row], more[f"{side}_good"][row] = group.values[found, edge], good[found, edge]
+    reference = Reference(
+        values,
+        usable,
+        np.broadcast_to(offsets, (len(days), len(offsets))).copy(),
+        ((days.day[:, None] + offsets + 6) % 7).astype(np.int8),
+    )
+    return replace(facts, reference=reference, more={**facts.more, **more})
+
+
+def usable_slots(group: ChannelDays) -> NDArray[np.bool_]:
+    """Actual, not failed, judged, and not during an outage: what an estimate may rest on."""
+    verdict = verdicts(group.quality)
+    good = has_value(group.quality) & ~is_estimated(group.quality)
+    good &= (verdict != Verdict.FV) & (verdict != Verdict.NV) & ((group.flags & Flag.OUTAGE) == 0)
+    return good
+
+
+class _Lookup:
+    """Finds rows of a batch by channel and day."""
+
+    def __init__(self, group: ChannelDays) -> None:
+        self._low = int(group.channel.min())
+        self._width = int(group.channel.max()) - self._low + 1
+        keys = group.day * self._width + (group.channel - self._low)
+        self._order = np.argsort(keys)
+        self._keys = keys[self._order]
+
+    def of(self, channel: NDArray[np.int64], day: NDArray[np.int64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Which of the wanted are there, and where."""
+        inside = (channel >= self._low) & (channel < self._low + self._width)
+        wanted = day * self._width + (channel - self._low)
+        place = np.minimum(np.searchsorted(self._keys, wanted), len(self._keys) - 1)
+        row = np.flatnonzero(inside & (self._keys[place] == wanted))
+        return row, self._order[place[row]]
+
+
+def _same_local_time(count: int, reference: int, interval_s: int) -> NDArray[np.intp] | None:
+    """Which slots of a reference day have the local times of a day's slots; None when they cannot be told.
+
+    Days change their length by the hour from 02:00 to 03:00, in the zones where most meters hang; a day of normal
+    length serves a changed one, never the other way round.
+    """
+    slots = np.arange(count, dtype=np.intp)
+    change = reference - count
+    if change == 0:
+        return slots
+    if reference * interval_s != 86400 or abs(change) * interval_s != 3600:
+        return None
+    after = 7200 // interval_s if change > 0 else 10800 // interval_s
+    return np.where(slots < after, slots, slots + change)
+
+
+def merge_known(channels: Mapping[int, Channel], days: ChannelDays) -> list[Channel]:
+    """The channel of each row."""
+    return [channels[one] for one in days.channel.tolist()]

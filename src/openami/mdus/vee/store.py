@@ -1,0 +1,119 @@
+"""Findings and open days, written in the transaction that keeps the version they are about."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import ARRAY, BigInteger, Date, SmallInteger, bindparam, select, text
+from sqlalchemy.dialects.postgresql import insert
+
+from openami.mdus.vee import tables
+from openami.mdus.vee.model import Finding
+from openami.shared.quality import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from openami.mdus.series.model import ChannelDays
+
+_ARRAYS: Final = (bindparam("channels", type_=ARRAY(BigInteger)), bindparam("days", type_=ARRAY(Date)))
+_CLOSE: Final = text(
+    "DELETE FROM vee_open_day o USING unnest(:channels, :days) AS k (channel, day)"
+    " WHERE o.channel = k.channel AND o.day = k.day"
+).bindparams(*_ARRAYS)
+_OPEN: Final = text(
+    "INSERT INTO vee_open_day (channel, day, slots, tried)"
+    " SELECT k.channel, k.day, k.slots, :tried FROM unnest(:channels, :days, :slots) AS k (channel, day, slots)"
+    " ON CONFLICT (day, channel) DO UPDATE SET slots = excluded.slots, tried = excluded.tried"
+).bindparams(*_ARRAYS, bindparam("slots", type_=ARRAY(SmallInteger)))
+_NEVER_SEEN: Final = text(
+    "SELECT c.id, g.day::date FROM series_channel c"
+    " JOIN generate_series(CAST(:first AS date), CAST(:up_to AS date), interval '1 day') AS g (day)"
+    " ON c.since < g.day + interval '2 days' AND coalesce(c.until, 'infinity') > g.day - interval '1 day'"
+    " WHERE c.interval_s > 0"
+    " AND NOT EXISTS (SELECT FROM series_day d WHERE d.channel = c.id AND d.day = g.day::date)"
+    " AND NOT EXISTS (SELECT FROM vee_open_day o WHERE o.channel = c.id AND o.day = g.day::date)"
+    " ORDER BY 2, 1 LIMIT :limit"
+)
+
+
+async def keep_findings(
+    tx: AsyncConnection,
+    findings: Iterable[Finding],
+    versions: Mapping[tuple[int, date], int],
+    stamp: str,
+    recorded_at: datetime,
+) -> None:
+    """Keep the findings about the versions just written."""
+    rows = [
+        {
+            "day": one.day,
+            "channel": one.channel,
+            "version": versions[one.channel, one.day],
+            "rule": one.rule,
+            "verdict": int(one.verdict),
+            "slots": list(one.slots),
+            "inputs": dict(one.inputs),
+            "rule_set": stamp,
+            "recorded_at": recorded_at,
+        }
+        for one in findings
+        if (one.channel, one.day) in versions
+    ]
+    if rows:
+        await tx.execute(insert(tables.finding).on_conflict_do_nothing(), rows)
+
+
+async def findings_of(
+    tx: AsyncConnection, channel: int, first: date, past_last: date, version: int | None = None
+) -> list[tuple[int, str, Finding]]:
+    """Version, rule-set stamp and finding, in order of day, version and rule."""
+    table = tables.finding
+    query = select(table).where(table.c.channel == channel, table.c.day >= first, table.c.day < past_last)
+    if version is not None:
+        query = query.where(table.c.version == version)
+    rows = await tx.execute(query.order_by(table.c.day, table.c.version, table.c.rule))
+    return [
+        (
+            row.version,
+            row.rule_set,
+            Finding(row.rule, row.channel, row.day, Verdict(row.verdict), tuple(row.slots), row.inputs),
+        )
+        for row in rows
+    ]
+
+
+async def keep_open(tx: AsyncConnection, days: ChannelDays, open_slots: NDArray[np.bool_], *, tried: bool) -> None:
+    """Remember which channel-days have open slots, forget those that have none any more."""
+    count = open_slots.sum(axis=1)
+    closed, still = days.rows(count == 0), days.rows(count > 0)
+    if len(closed):
+        days_ = [date.fromordinal(one) for one in closed.day.tolist()]
+        await tx.execute(_CLOSE, {"channels": closed.channel.tolist(), "days": days_})
+    if len(still):
+        days_ = [date.fromordinal(one) for one in still.day.tolist()]
+        values = {"channels": still.channel.tolist(), "days": days_, "slots": count[count > 0].tolist(), "tried": tried}
+        await tx.execute(_OPEN, values)
+
+
+async def open_days(tx: AsyncConnection, up_to: date, limit: int) -> list[tuple[int, date]]:
+    """Channel-days up to and including a day that have open slots and no attempt to estimate them yet."""
+    table = tables.open_day
+    query = select(table.c.channel, table.c.day).where(table.c.day <= up_to, ~table.c.tried)
+    rows = await tx.execute(query.order_by(table.c.day, table.c.channel).limit(limit))
+    return [(row.channel, row.day) for row in rows]
+
+
+async def days_never_seen(tx: AsyncConnection, first: date, up_to: date, limit: int) -> list[tuple[int, date]]:
+    """Days in the life of interval channels of which nothing has arrived at all.
+
+    Generous by a day at both ends of a life: the zone of the channel decides later.
+    """
+    rows = await tx.execute(_NEVER_SEEN, {"first": first, "up_to": up_to, "limit": limit})
+    return [(row[0], row[1]) for row in rows]

@@ -1,0 +1,42 @@
+"""What VEE keeps: findings, days with open slots, spans without supply."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import ARRAY, BigInteger, Boolean, Column, Date, DateTime, Integer, SmallInteger, Table, Text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from openami.mdus.tables import metadata
+
+finding: Final = Table(
+    "vee_finding",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("channel", BigInteger, primary_key=True, autoincrement=False),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("rule", Text, primary_key=True),
+    Column("verdict", SmallInteger, nullable=False),
+    Column("slots", ARRAY(SmallInteger), nullable=False),
+    Column("inputs", JSONB, nullable=False),
+    Column("rule_set", Text, nullable=False),
+    Column("recorded_at", DateTime(timezone=True), nullable=False),
+)
+
+open_day: Final = Table(
+    "vee_open_day",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("channel", BigInteger, primary_key=True, autoincrement=False),
+    Column("slots", SmallInteger, nullable=False),
+    Column("tried", Boolean, nullable=False),
+)
+
+supply: Final = Table(
+    "vee_supply",
+    metadata,
+    Column("channel", BigInteger, primary_key=True, autoincrement=False),
+    Column("off_at", DateTime(timezone=True), primary_key=True),
+    Column("on_at", DateTime(timezone=True)),
+    Column("cause", Text, nullable=False),
+)

@@ -130,9 +130,13 @@ def _invalid(root: str, validator: etree.XMLSchema) -> InvalidMessage:
     return InvalidMessage(root, element, reason, line=error.line)
 
 
-@lru_cache(maxsize=8)
 def codec(overlay: Path | None = None) -> Codec:
     """The codec for the schema files with this overlay, built once a process."""
+    return _codec(overlay)
+
+
+@lru_cache(maxsize=8)
+def _codec(overlay: Path | None) -> Codec:
     return Codec(overlay)
 
 

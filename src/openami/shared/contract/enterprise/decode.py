@@ -27,7 +27,7 @@ XSI = "{http://www.w3.org/2001/XMLSchema-instance}"
 
 # from a text to a value; raises ValueError
 ReadText = Callable[[str], Any]
-# from an element to a value; extras found on the way are appended to the list, with the path from the message
+# from an element to a value; extras found on the way are appended to the list, with the path from the element
 Read = Callable[[Any, list[Extra]], Any]
 # the same, with the values that the element's attributes gave
 ReadFrom = Callable[[Any, list[Extra], dict[str, Any]], Any]
@@ -99,9 +99,10 @@ class Readers:
     def of(self, shape: Shape) -> Read:
         """The reader of a shape, compiled on first use."""
         key = id(shape)
-        if key not in self._compiled:
-            self._compiled[key] = self._compile(shape)
-        return self._compiled[key]
+        found = self._compiled.get(key)
+        if found is None:
+            found = self._compiled[key] = self._compile(shape)
+        return found
 
     def _compile(self, shape: Shape) -> Read:
         read_children = self._children(shape)
@@ -127,8 +128,8 @@ class Readers:
         make = class_of(shape)
         is_message = issubclass(make, Message)
         texts = {m.xml_name: (m.name, text_reader(_simple(m))) for m in shape.elements if _is_text(m) and not m.many}
-        parts = {m.xml_name: (m.name, self._reader(m)) for m in shape.elements if not _is_text(m) and not m.many}
-        lists = {m.xml_name: (m.name, self._reader(m)) for m in shape.elements if m.many}
+        parts = {m.xml_name: (m.name, m.many, self._reader(m)) for m in shape.elements if m.xml_name not in texts}
+        lists = [member.name for member in shape.elements if member.many]
 
         def read(element: etree._Element, extras: list[Extra], values: dict[str, Any]) -> Any:  # noqa: ANN401
             own = [] if is_message else extras
@@ -136,16 +137,16 @@ class Readers:
                 tag = child.tag
                 if tag in texts:
                     name, convert = texts[tag]
-                    values[name] = convert(child.text or "")
+                    text = child.text
+                    # most texts are tokens without white space: they are their own value
+                    if convert is not _token or not text or " " in text or not text.isprintable():
+                        text = convert(text or "")
+                    values[name] = text
                 elif tag in parts:
-                    name, descend = parts[tag]
-                    values[name] = descend(child, own)
-                elif tag in lists:
-                    name, descend = lists[tag]
-                    values.setdefault(name, []).append(descend(child, own))
+                    _read_part(child, parts[tag], values, own)
                 else:
-                    own.append(Extra(place(child), etree.tostring(child, encoding="unicode", with_tail=False)))
-            for name, _ in lists.values():
+                    own.append(Extra(tag, etree.tostring(child, encoding="unicode", with_tail=False)))
+            for name in lists:
                 if name in values:
                     values[name] = tuple(values[name])
             if own and is_message:
@@ -159,6 +160,22 @@ class Readers:
             return self.of(member.content)
         convert = text_reader(member.content)
         return lambda element, _: convert(element.text or "")
+
+
+def _read_part(
+    child: etree._Element, part: tuple[str, bool, Read], values: dict[str, Any], extras: list[Extra]
+) -> None:
+    """Put the value of an element with inner elements into `values`; extras in it get its name into their paths."""
+    name, many, descend = part
+    known = len(extras)
+    value = descend(child, extras)
+    if many:
+        values.setdefault(name, []).append(value)
+    else:
+        values[name] = value
+    if len(extras) > known:
+        parent = f"{child.tag}[{len(values[name])}]" if many else child.tag
+        extras[known:] = [extra.below(parent) for extra in extras[known:]]
 
 
 def place(element: etree._Element) -> str:

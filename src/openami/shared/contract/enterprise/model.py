@@ -13,11 +13,16 @@ if TYPE_CHECKING:
 class Extra:
     """Something the sender added that the schema does not know: kept as it came, never sent by us.
 
-    `path` leads from the message to the place, `xml` is the element (or the value of an attribute, path `.../@name`).
+    `path` leads to the place from the message (in a bulk message: from the item) that has it in its `extras`, such as
+    `UtilitiesDevice/Register[2]/RegisterID`; `xml` is the element, or the value of an attribute (path `.../@name`).
     """
 
     path: str
     xml: str
+
+    def below(self, parent: str) -> Extra:
+        """The same, seen from the parent of where its path starts."""
+        return Extra(f"{parent}/{self.path}", self.xml)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,9 +17,13 @@ from openami.shared.contract.enterprise.errors import FaultReceived, HostileXml,
 
 SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
 SOAP_12 = "http://www.w3.org/2003/05/soap-envelope"
+_ENVELOPE, _BODY, _FAULT = f"{{{SOAP}}}Envelope", f"{{{SOAP}}}Body", f"{{{SOAP}}}Fault"
 # a bulk of 100,000 reading results is about 80 MB
 MAXIMUM_BYTES = 128 * 1024 * 1024
 
+# what nearly all senders start with; anything else is looked at closely
+_DECLARATION = rb"""<\?xml version=["']1\.0["'](?: encoding=["'](?i:utf-8)["'])?(?: standalone=["']\w+["'])?\s*\?>"""
+_PLAIN_START = re.compile(rb"(?:" + _DECLARATION + rb")?\s*<[A-Za-z_]")
 _BEFORE_ROOT = re.compile(rb"(?:\s+|<\?.*?\?>|<!--.*?-->)*", re.DOTALL)
 _DECLARED_ENCODING = re.compile(rb"""<\?xml[^>]*?\sencoding\s*=\s*["']([^"']+)["']""")
 # in all of these the bytes of "<!DOCTYPE" are what they are in ASCII
@@ -77,6 +81,8 @@ def line_of(element: etree._Element) -> int:
 
 def _harmless(body: bytes) -> bytes:
     """The body in an ASCII-compatible encoding without a document type."""
+    if _PLAIN_START.match(body):
+        return body
     if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         try:
             text = body.decode("utf-16")
@@ -104,20 +110,24 @@ def _harmless(body: bytes) -> bytes:
 
 def unwrapped(root: etree._Element) -> etree._Element:
     """The only child of the SOAP body; raises NotSoap or FaultReceived."""
-    if root.tag == f"{{{SOAP_12}}}Envelope":
-        raise NotSoap("The envelope is SOAP 1.2.", hint="Send SOAP 1.1 (text/xml).")
-    if root.tag != f"{{{SOAP}}}Envelope":
-        if isinstance(root.tag, str) and "envelope" in root.tag.lower():
-            raise NotSoap(f"Root element {root.tag} is not a SOAP 1.1 envelope.", hint=f"Use namespace {SOAP}.")
+    if root.tag != _ENVELOPE:
+        _check_no_other_envelope(root.tag)
         return root
-    bodies = root.findall(f"{{{SOAP}}}Body")
+    bodies = [child for child in root if child.tag == _BODY]
     if len(bodies) != 1 or len(bodies[0]) != 1:
         found = len(bodies[0]) if len(bodies) == 1 else f"{len(bodies)} bodies"
         raise NotSoap(f"The SOAP body must have exactly one child, found {found}.", hint="Send one message a request.")
     message = bodies[0][0]
-    if message.tag == f"{{{SOAP}}}Fault":
+    if message.tag == _FAULT:
         raise _fault(message)
     return message
+
+
+def _check_no_other_envelope(tag: str) -> None:
+    if tag == f"{{{SOAP_12}}}Envelope":
+        raise NotSoap("The envelope is SOAP 1.2.", hint="Send SOAP 1.1 (text/xml).")
+    if "envelope" in tag.lower():
+        raise NotSoap(f"Root element {tag} is not a SOAP 1.1 envelope.", hint=f"Use namespace {SOAP}.")
 
 
 def _fault(element: etree._Element) -> FaultReceived:

@@ -83,7 +83,11 @@ class SchemaFiles:
         return self._validators[name]
 
 
-@lru_cache(maxsize=8)
 def schema_files(overlay: Path | None = None) -> SchemaFiles:
     """The schema files with this overlay, read once a process."""
+    return _schema_files(overlay)
+
+
+@lru_cache(maxsize=8)
+def _schema_files(overlay: Path | None) -> SchemaFiles:
     return SchemaFiles(overlay)

@@ -217,7 +217,11 @@ def _numeric_facets(restriction: etree._Element) -> list[etree._Element]:
     return [facet for facet in restriction if facet.tag in wanted]
 
 
-@lru_cache(maxsize=8)
 def shapes(overlay: Path | None = None) -> Shapes:
     """The shapes of the schema files with this overlay, read once a process."""
+    return _shapes(overlay)
+
+
+@lru_cache(maxsize=8)
+def _shapes(overlay: Path | None) -> Shapes:
     return Shapes(schema_files(overlay))

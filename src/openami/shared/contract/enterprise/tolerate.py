@@ -86,21 +86,27 @@ def first_unreadable(element: etree._Element, shape: Shape) -> tuple[str, str] |
 
 def _strip(element: etree._Element, shape: Shape, found: list[Extra]) -> None:
     members = {member.xml_name: member for member in shape.elements}
-    known = {member.xml_name for member in shape.attributes}
-    for name, text in element.attrib.items():
-        if str(name) not in known and not str(name).startswith(XSI):
-            found.append(Extra(f"{place(element)}/@{name!s}".lstrip("/"), str(text)))
-            del element.attrib[name]
+    _strip_attributes(element, {member.xml_name for member in shape.attributes}, found)
+    counts: dict[str, int] = {}
     for child in list(element):
         member = members.get(child.tag)
-        if member is None:
+        if member is None or (isinstance(member.content, Simple) and len(child)):
             element.remove(child)
         elif isinstance(member.content, Shape):
+            counts[child.tag] = counts.get(child.tag, 0) + 1
+            known = len(found)
             _strip(child, member.content, found)
-        else:
-            for name in list(child.attrib):
-                if not str(name).startswith(XSI):
-                    del child.attrib[name]
+            parent = f"{child.tag}[{counts[child.tag]}]" if member.many else child.tag
+            found[known:] = [extra.below(parent) for extra in found[known:]]
+        elif child.attrib:
+            _strip_attributes(child, set(), [])
+
+
+def _strip_attributes(element: etree._Element, known: set[str], found: list[Extra]) -> None:
+    for name, text in element.attrib.items():
+        if str(name) not in known and not str(name).startswith(XSI):
+            found.append(Extra(f"@{name!s}", str(text)))
+            del element.attrib[name]
 
 
 def _is_optional_text(member: Member) -> bool:

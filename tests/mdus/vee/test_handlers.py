@@ -86,6 +86,25 @@ async def test_good_days_are_kept_as_passed(mdus: Database, series: Series, vee:
     assert ((await current(mdus, series, 2)).quality == VALID).all()
 
 
+async def test_accepting_keeps_what_merging_and_validating_keep(mdus: Database, series: Series, vee: Vee) -> None:
+    await read_registers(mdus, series, range(1, 4))
+    await read_registers(mdus, series, range(1, 4), channel=2)
+    keys = await deliver(mdus, series, [1], lost={1: slice(3, 9)})
+    values = np.where(np.isin(np.arange(48), range(3, 9)), 0, shape(1))[None]
+    packed = np.where(np.isin(np.arange(48), range(3, 9)), EMPTY, MEASURED).astype(np.uint8)[None]
+    async with mdus.begin() as tx:
+        await vee.validate_days(tx, keys, AT)
+        judged = await vee.accept(tx, ChannelDays.of(np.array([2]), np.array([march(1)]), values, packed), BY)
+        again = await vee.accept(tx, ChannelDays.of(np.array([2]), np.array([march(1)]), values, packed), BY)
+        (version,) = await series.versions(tx, 2, date(2026, 3, 1))
+    two_steps, one_step = await current(mdus, series, 1), await current(mdus, series, 1, channel=2)
+    np.testing.assert_array_equal(two_steps.quality, one_step.quality)
+    np.testing.assert_array_equal(two_steps.values, one_step.values)
+    assert (judged.changed, judged.open) == (((2, date(2026, 3, 1)),), ((2, date(2026, 3, 1)),))
+    assert (again.days, version.delivery) == (0, "d1")
+    assert version.cause.startswith("delivery; validated by default 2026.1 ")
+
+
 async def test_a_lost_day_is_estimated_from_like_days_to_its_register(mdus: Database, series: Series, vee: Vee) -> None:
     keys = await deliver(mdus, series, [day for day in range(1, 18) if day != 14])
     await read_registers(mdus, series, range(1, 19))

@@ -7,7 +7,7 @@ partial data fill what is open or estimated, an estimate never replaces an actua
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -61,6 +61,10 @@ class Merge:
     def changed(self) -> NDArray[np.bool_]:
         """The rows that need a new version."""
         return np.asarray(self.taken.any(axis=1), np.bool_)
+
+    def over(self, kept: ChannelDays) -> ChannelDays:
+        """The merged days, still with the version of what was kept."""
+        return replace(kept, values=self.values, quality=self.quality, flags=self.flags)
 
 
 def merge(kept: ChannelDays, new: ChannelDays, *, rejected: NDArray[np.bool_] | None = None) -> Merge:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from openami.mdus.series.knowledge import AsOf
     from openami.mdus.series.model import Provenance, RegisterReadings, Version
+    from openami.mdus.series.rules import Merge
     from openami.shared.spans import Span
 
 _CHANGEABLE: Final = ("register", "register_step", "modulus", "rating_w", "rule_set", "kind", "net", "since", "until")
@@ -101,14 +102,17 @@ class Series:
             WrongDayLengthError: a day has another number of intervals than its calendar gives it.
         """
         kept = await self.current_for(tx, batch)
-        merged = merge(kept, batch, rejected=await self._rejected_before(tx, kept, batch))
-        after = ChannelDays(kept.channel, kept.day, merged.values, merged.quality, merged.flags, kept.version)
+        merged = await self.merged(tx, kept, batch)
         return MergeReport(
-            changed=await hot.append(tx, after.rows(merged.changed), provenance),
+            changed=await hot.append(tx, merged.over(kept).rows(merged.changed), provenance),
             taken=int(merged.taken.sum()),
             replaced=int(merged.replaced.sum()),
             refused=int(merged.refused.sum()),
         )
+
+    async def merged(self, tx: AsyncConnection, kept: ChannelDays, batch: ChannelDays) -> Merge:
+        """How a batch merges into what is kept (`current_for`), without writing it."""
+        return merge(kept, batch, rejected=await self._rejected_before(tx, kept, batch))
 
     async def revise(self, tx: AsyncConnection, after: ChannelDays, provenance: Provenance) -> ChannelDays:
         """Write judged, estimated or edited days over the versions they were made from; returns the new versions.

@@ -169,6 +169,6 @@ def _same_local_time(count: int, reference: int, interval_s: int) -> NDArray[np.
     return np.where(slots < after, slots, slots + change)
 
 
-def merge_known(channels: Mapping[int, Channel], days: ChannelDays) -> list[Channel]:
+def owners_of(channels: Mapping[int, Channel], days: ChannelDays) -> list[Channel]:
     """The channel of each row."""
     return [channels[one] for one in days.channel.tolist()]

@@ -6,7 +6,7 @@ or fall together.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
@@ -16,13 +16,13 @@ import numpy as np
 from openami.mdus.series import hot
 from openami.mdus.series.model import ChannelDays, Provenance
 from openami.mdus.vee import store
-from openami.mdus.vee.context import facts_of, merge_known, with_history
+from openami.mdus.vee.context import facts_of, owners_of, with_history
 from openami.mdus.vee.engine import evaluate
 from openami.mdus.vee.ruleset import load
 from openami.shared.quality import is_estimated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -38,22 +38,32 @@ LOOK_BACK: Final = timedelta(days=40)
 _ROWS_AT_ONCE: Final = 2_000  # with 42 reference days of 96 slots: about 75 MB
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Judged:
-    """What a run over channel-days did."""
+    """What a run over channel-days did: the versions it wrote, the days that still have open slots."""
 
     days: int
-    changed: tuple[tuple[int, date], ...]
-    open: tuple[tuple[int, date], ...]
+    written: tuple[ChannelDays, ...]
+    still_open: tuple[ChannelDays, ...]
     findings: int
 
     def __add__(self, other: Judged) -> Judged:
         return Judged(
             self.days + other.days,
-            self.changed + other.changed,
-            self.open + other.open,
+            self.written + other.written,
+            self.still_open + other.still_open,
             self.findings + other.findings,
         )
+
+    @property
+    def changed(self) -> tuple[tuple[int, date], ...]:
+        """Channel and date of every channel-day that got a new version."""
+        return tuple(key for group in self.written for key in group.keys())  # noqa: SIM118 - a batch, not a dict
+
+    @property
+    def open(self) -> tuple[tuple[int, date], ...]:
+        """Channel and date of every channel-day that still has open slots."""
+        return tuple(key for group in self.still_open for key in group.keys())  # noqa: SIM118 - a batch, not a dict
 
 
 NOTHING_DONE: Final = Judged(0, (), (), 0)
@@ -66,6 +76,25 @@ class Vee:
         """Take the series, and a folder of rule-set files that go before the shipped ones."""
         self._series = series
         self._folder = rule_set_folder
+
+    async def accept(self, tx: AsyncConnection, batch: ChannelDays, provenance: Provenance) -> Judged:
+        """Merge a batch of a delivery into the series and judge it, in one version: the bulk path.
+
+        The result is what `Series.merge` and then `validate_days` would keep, without the version between.
+
+        Raises:
+            UnknownChannelError: a channel was never declared.
+            WrongDayLengthError: a day has another number of intervals than its calendar gives it.
+        """
+        kept = await self._series.current_for(tx, batch)
+        after = await self._series.merged(tx, kept, batch)
+        rows = np.flatnonzero(after.changed)
+        kept, batch = kept.rows(rows), after.over(kept).rows(rows)
+        channels = await self._series.channels(tx, np.unique(batch.channel).tolist())
+        total = NOTHING_DONE
+        for part in _alike_rows(batch, channels):
+            total += await self._redo(tx, kept.rows(part), batch.rows(part), channels, provenance, estimate=False)
+        return total
 
     async def validate_days(self, tx: AsyncConnection, keys: Iterable[tuple[int, date]], at: datetime) -> Judged:
         """Judge channel-days as they are now; days that carry estimates are estimated anew from what is known now.
@@ -100,64 +129,88 @@ class Vee:
     async def _run(
         self, tx: AsyncConnection, keys: Iterable[tuple[int, date]], at: datetime, *, estimate: bool
     ) -> Judged:
-        wanted = sorted({(channel, day.toordinal()) for channel, day in keys})
-        channels = await self._series.channels(tx, {channel for channel, _ in wanted}, lock=True)
+        distinct = {(channel, day.toordinal()) for channel, day in keys}
+        channels = await self._series.channels(tx, {channel for channel, _ in distinct}, lock=True)
+        wanted = sorted(distinct, key=lambda key: (channels[key[0]].calendar.count(key[1]), key))
         total = NOTHING_DONE
-        for batch, owners in _batches(wanted, channels):
-            kept = await self._series.current_for(tx, batch)
-            redo: NDArray[np.bool_] = np.asarray(is_estimated(kept.quality).any(axis=1) | estimate, np.bool_)
-            for rows, again in ((~redo, False), (redo, True)):
-                chosen = [owners[row] for row in np.flatnonzero(rows)]
-                total += await self._judge(tx, kept.rows(np.flatnonzero(rows)), chosen, at, estimate=again)
+        for count, members in groupby(wanted, lambda key: channels[key[0]].calendar.count(key[1])):
+            keys = np.array(list(members), np.int64)
+            kept = await self._series.current_for(tx, ChannelDays.empty(keys[:, 0], keys[:, 1], count))
+            for part in _alike_rows(kept, channels):
+                days = kept.rows(part)
+                total += await self._redo(tx, days, days, channels, Provenance(at, AUTHOR, ""), estimate=estimate)
+        return total
+
+    async def _redo(
+        self,
+        tx: AsyncConnection,
+        kept: ChannelDays,
+        days: ChannelDays,
+        channels: Mapping[int, Channel],
+        provenance: Provenance,
+        *,
+        estimate: bool,
+    ) -> Judged:
+        """Judge rows of one sort; those that carry estimates are estimated anew, in parts that fit into memory."""
+        anew = is_estimated(days.quality).any(axis=1) | estimate
+        total = NOTHING_DONE
+        for rows, again in ((np.flatnonzero(~anew), False), (np.flatnonzero(anew), True)):
+            at_once = _ROWS_AT_ONCE if again else max(len(rows), 1)
+            for start in range(0, len(rows), at_once):
+                part = rows[start : start + at_once]
+                total += await self._judge(tx, kept.rows(part), days.rows(part), channels, provenance, estimate=again)
         return total
 
     async def _judge(
-        self, tx: AsyncConnection, kept: ChannelDays, owners: Sequence[Channel], at: datetime, *, estimate: bool
+        self,
+        tx: AsyncConnection,
+        kept: ChannelDays,
+        days: ChannelDays,
+        channels: Mapping[int, Channel],
+        provenance: Provenance,
+        *,
+        estimate: bool,
     ) -> Judged:
-        total = NOTHING_DONE
-        for start in range(0, len(kept), _ROWS_AT_ONCE):
-            rows = slice(start, start + _ROWS_AT_ONCE)
-            total += await self._judge_part(tx, kept.rows(rows), owners[rows], at, estimate=estimate)
-        return total
-
-    async def _judge_part(
-        self, tx: AsyncConnection, kept: ChannelDays, owners: Sequence[Channel], at: datetime, *, estimate: bool
-    ) -> Judged:
+        owners = owners_of(channels, days)
         rule_set = load(owners[0].rule_set, self._folder)
-        facts = await facts_of(self._series, tx, kept, owners)
-        if not facts.active.any():
-            return NOTHING_DONE
+        facts = await facts_of(self._series, tx, days, owners)
         if estimate:
             facts = await with_history(self._series, tx, facts)
         outcome = evaluate(facts, rule_set.for_class(owners[0].kind), estimate=estimate)
-        changed = _differs(kept, outcome.days)
-        cause = f"{'estimated' if estimate else 'validated'} by {rule_set.stamp}"
-        written = await hot.append(tx, outcome.days.rows(changed), Provenance(at, AUTHOR, cause))
-        await self._keep(tx, written, outcome, rule_set.stamp, at, tried=estimate)
-        open_rows = outcome.days.rows(outcome.open.any(axis=1))
-        return Judged(len(kept), tuple(written.keys()), tuple(open_rows.keys()), len(outcome.findings))
+        why = f"{'estimated' if estimate else 'validated'} by {rule_set.stamp}"
+        cause = f"{provenance.cause}; {why}" if provenance.cause else why
+        changed = outcome.days.rows(np.flatnonzero(_differs(kept, outcome.days)))
+        written = await hot.append(tx, changed, replace(provenance, cause=cause))
+        await self._keep(tx, written, outcome, rule_set.stamp, provenance.recorded_at, tried=estimate)
+        still_open = outcome.days.rows(np.flatnonzero(outcome.open.any(axis=1)))
+        return Judged(
+            len(days),
+            (written,) if len(written) else (),
+            (still_open,) if len(still_open) else (),
+            len(outcome.findings),
+        )
 
     async def _keep(
         self, tx: AsyncConnection, written: ChannelDays, outcome: Outcome, stamp: str, at: datetime, *, tried: bool
     ) -> None:
-        versions = dict(zip(written.keys(), written.version.tolist(), strict=True))
-        await store.keep_findings(tx, outcome.findings, versions, stamp, at)
+        if outcome.findings:
+            versions = dict(zip(written.keys(), written.version.tolist(), strict=True))
+            await store.keep_findings(tx, outcome.findings, versions, stamp, at)
         await store.keep_open(tx, outcome.days, outcome.open, tried=tried)
 
 
-def _batches(
-    wanted: Sequence[tuple[int, int]], channels: dict[int, Channel]
-) -> Iterator[tuple[ChannelDays, list[Channel]]]:
-    """The wanted channel-days as batches alike in calendar, day length, rule set and class."""
-
-    def alike(key: tuple[int, int]) -> tuple[str, int, int, str, str, int]:
-        one = channels[key[0]]
-        return (one.zone, one.interval_s, one.day_start_s, one.rule_set, one.kind, one.calendar.count(key[1]))
-
-    for kind, members in groupby(sorted(wanted, key=alike), alike):
-        keys = np.array(list(members), np.int64)
-        batch = ChannelDays.empty(keys[:, 0], keys[:, 1], kind[-1])
-        yield batch, merge_known(channels, batch)
+def _alike_rows(days: ChannelDays, channels: Mapping[int, Channel]) -> Iterator[NDArray[np.intp]]:
+    """The rows of a batch that are judged together: of one calendar, rule set and class."""
+    distinct, inverse = np.unique(days.channel, return_inverse=True)
+    sorts: dict[tuple[object, ...], int] = {}
+    of_each = np.empty(len(distinct), np.int64)
+    for place, channel in enumerate(distinct.tolist()):
+        one = channels[channel]
+        sort = (one.zone, one.interval_s, one.day_start_s, one.rule_set, one.kind)
+        of_each[place] = sorts.setdefault(sort, len(sorts))
+    of_row = of_each[inverse]
+    for number in range(len(sorts)):
+        yield np.flatnonzero(of_row == number)
 
 
 def _differs(before: ChannelDays, after: ChannelDays) -> NDArray[np.bool_]:

@@ -35,7 +35,8 @@ _OPEN: Final = text(
 _NEVER_SEEN: Final = text(
     "SELECT c.id, g.day::date FROM series_channel c"
     " JOIN generate_series(CAST(:first AS date), CAST(:up_to AS date), interval '1 day') AS g (day)"
-    " ON c.since < g.day + interval '2 days' AND coalesce(c.until, 'infinity') > g.day - interval '1 day'"
+    " ON c.since < (g.day::timestamp + interval '1 day' + c.day_start_s * interval '1 second') AT TIME ZONE c.zone"
+    " AND coalesce(c.until, 'infinity') > (g.day::timestamp + c.day_start_s * interval '1 second') AT TIME ZONE c.zone"
     " WHERE c.interval_s > 0"
     " AND NOT EXISTS (SELECT FROM series_day d WHERE d.channel = c.id AND d.day = g.day::date)"
     " AND NOT EXISTS (SELECT FROM vee_open_day o WHERE o.channel = c.id AND o.day = g.day::date)"
@@ -111,9 +112,6 @@ async def open_days(tx: AsyncConnection, up_to: date, limit: int) -> list[tuple[
 
 
 async def days_never_seen(tx: AsyncConnection, first: date, up_to: date, limit: int) -> list[tuple[int, date]]:
-    """Days in the life of interval channels of which nothing has arrived at all.
-
-    Generous by a day at both ends of a life: the zone of the channel decides later.
-    """
+    """Local days in the life of interval channels of which nothing has arrived at all."""
     rows = await tx.execute(_NEVER_SEEN, {"first": first, "up_to": up_to, "limit": limit})
     return [(row[0], row[1]) for row in rows]

@@ -1,0 +1,221 @@
+"""The only file that picks concrete parts and wires them: settings in, a running area out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from openami.shared.clock import RealClock, SharedClock
+from openami.shared.database import Database
+from openami.shared.log import configure_logs
+from openami.shared.postgres import EmbeddedPostgres
+from openami.shared.seam import Inbox, Outbox, Seam, SeamTables
+from openami.shared.seam.enterprise import CONTENT_TYPE as SOAP
+from openami.shared.seam.enterprise import EnterpriseDoor
+from openami.shared.seam.field import CONTENT_TYPE as CIM
+from openami.shared.seam.field import FieldDoor
+from openami.shared.seam.transport import HttpTransport, Partner
+from openami.shared.seam.views import MessageViews
+from openami.shared.secrets import Secrets, load_secrets
+from openami.shared.service import Area, Work, create_app
+from openami.shared.supervisor import DATABASES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from openami.shared.clock import Clock
+    from openami.shared.contract.enterprise.catalogue import Side
+    from openami.shared.settings import Settings
+
+CLOCK_FILE = "clock"
+AMS = "AMS1"
+
+
+@dataclass(slots=True)
+class Parts:
+    """What every area is built from."""
+
+    settings: Settings
+    secrets: Secrets
+    clock: Clock
+    postgres_url: str
+
+    def database(self, area: str) -> Database:
+        """The area's own database."""
+        return Database(f"{self.postgres_url}/{DATABASES[area]}")
+
+    def password(self, link: str) -> str:
+        """The password of one link, the same at both its ends."""
+        return self.secrets.token(f"link:{link}")
+
+    def partner(self, area: str, *, user: str, link: str) -> Partner:
+        """How an area is reached by a partner that calls itself `user`."""
+        return Partner(self.settings.url_of(area), user, self.password(link))
+
+
+class Seams:
+    """Outbox, inbox and doors of one area, and what they add to it."""
+
+    def __init__(self, parts: Parts, database: Database, tables: SeamTables) -> None:
+        self._parts = parts
+        self._database = database
+        self._tables = tables
+        self.outbox = Outbox(database, parts.clock, tables)
+        self.inbox = Inbox(database, parts.clock, tables)
+        self._doors: list[FieldDoor | EnterpriseDoor] = []
+
+    def field(self, *, source: str, partners: dict[str, Partner], passwords: dict[str, str]) -> FieldDoor:
+        """Open the field door: who we are, to whom we send, who may send to us."""
+        door = FieldDoor(
+            database=self._database,
+            clock=self._parts.clock,
+            outbox=self.outbox,
+            inbox=self.inbox,
+            source=source,
+            passwords=passwords,
+        )
+        self.outbox.connect(Seam.FIELD, HttpTransport(partners, content_type=CIM).deliver, door.answered)
+        self._doors.append(door)
+        return door
+
+    def enterprise(self, *, side: Side, partner: str, at: Partner, passwords: dict[str, str]) -> EnterpriseDoor:
+        """Open the enterprise door: which side we are, our one partner, who may send to us."""
+        door = EnterpriseDoor(
+            database=self._database,
+            clock=self._parts.clock,
+            outbox=self.outbox,
+            inbox=self.inbox,
+            side=side,
+            partner=partner,
+            passwords=passwords,
+        )
+        self.outbox.connect(Seam.ENTERPRISE, HttpTransport({partner: at}, content_type=SOAP).deliver)
+        self._doors.append(door)
+        return door
+
+    def join(self, area: Area) -> Area:
+        """Add the doors' routes, the message views, the loops and the work to an area."""
+
+        async def outbox_work() -> Work:
+            return Work("outbox", await self.outbox.pending())
+
+        async def inbox_work() -> Work:
+            pending, due = await self.inbox.pending()
+            return Work("inbox", pending, due)
+
+        doors = [route for door in self._doors for route in door.routes()]
+        area.routes += [*MessageViews(self._database, self._tables).routes(), *doors]
+        area.loops += [self.outbox.run, self.inbox.run]
+        area.work += [outbox_work, inbox_work]
+        own = area.activity
+        area.activity = lambda: own() + self.outbox.delivered + self.inbox.processed
+        return area
+
+
+async def serve_area(name: str, settings: Settings, *, supervised: bool) -> None:
+    """Run one area until a signal comes, or until its supervisor is gone."""
+    configure_logs(name, settings.log_level)
+    secrets = load_secrets(settings.data_dir / "secrets.json")
+    clock = SharedClock(settings.data_dir / CLOCK_FILE) if settings.clock == "shared" else RealClock()
+    with contextlib.ExitStack() as stack:
+        url = settings.postgres_url or ""
+        if not url and name in DATABASES:
+            server = EmbeddedPostgres(settings.data_dir / "postgres", secrets.token("postgres"))
+            stack.enter_context(server)
+            server.ensure_database(DATABASES[name])
+            url = server.url("").rstrip("/")
+        area = _BUILDERS[name](Parts(settings, secrets, clock, url))
+        if area.database is not None:
+            await area.database.migrate(_PACKAGES[name])
+        address = settings.address(name)
+        config = uvicorn.Config(
+            create_app(area, token=secrets.token("service")),
+            host=address.host,
+            port=address.port,
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=5,
+            lifespan="on",
+        )
+        server_http = uvicorn.Server(config)
+        watch = asyncio.create_task(_until_orphaned(server_http)) if supervised else None
+        await server_http.serve()
+        if watch is not None:
+            watch.cancel()
+
+
+async def _until_orphaned(server: uvicorn.Server) -> None:
+    """Our supervisor holds the other end of standard input: when it ends, so do we."""
+    reader = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    await reader.read()
+    server.should_exit = True
+
+
+def _field(parts: Parts) -> Area:
+    from openami.ami.meter.area import build  # noqa: PLC0415 - each process imports its own area only
+
+    settings = parts.settings
+    return build(
+        database=parts.database("field"),
+        clock=parts.clock,
+        zone=settings.zone,
+        homes=settings.homes,
+        seed=settings.seed,
+        fleet_secret=settings.fleet_secret or parts.secrets.token("fleet"),
+        host=settings.host,
+        first_concentrator_port=settings.first_concentrator_port,
+        collector_host=settings.host,
+        collector_port=settings.collector_port,
+    )
+
+
+def _headend(parts: Parts) -> Area:
+    from openami.ami.headend.area import HeadEndSettings, build  # noqa: PLC0415 - as above
+    from openami.ami.headend.tables import seam  # noqa: PLC0415
+
+    settings, database = parts.settings, parts.database("headend")
+    seams = Seams(parts, database, seam)
+    door = seams.field(
+        source=AMS,
+        partners={"mdus": parts.partner("mdus", user=AMS, link="field")},
+        passwords={"MDUS": parts.password("field")},
+    )
+    area = build(
+        database=database,
+        clock=parts.clock,
+        settings=HeadEndSettings(
+            source=AMS, zone_name=settings.zone, collector_host=settings.host, collector_port=settings.collector_port
+        ),
+        door=door,
+        sealer=parts.secrets.sealer,
+    )
+    return seams.join(area)
+
+
+def _web(parts: Parts) -> Area:
+    from openami.landscape import CONSOLE_USERS  # noqa: PLC0415 - as above
+    from openami.web.area import build  # noqa: PLC0415
+
+    return build(
+        settings=parts.settings,
+        clock=parts.clock,
+        token=parts.secrets.token("service"),
+        session_key=parts.secrets.token("console-session").encode(),
+        users_file=parts.settings.data_dir / CONSOLE_USERS,
+    )
+
+
+_BUILDERS: dict[str, Callable[[Parts], Area]] = {"field": _field, "headend": _headend, "web": _web}
+_PACKAGES = {
+    "field": "openami.ami.meter",
+    "headend": "openami.ami.headend",
+    "mdus": "openami.mdus",
+    "office": "openami.office",
+}

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from openami.shared.settings import AREAS, SettingsError, load_settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_defaults_listen_on_loopback_only() -> None:
+    settings = load_settings()
+    assert {settings.address(area).host for area in AREAS} == {"127.0.0.1"}
+    assert len({settings.address(area).port for area in AREAS}) == len(AREAS)
+
+
+def test_arguments_beat_variables_beat_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "openami.toml").write_text('zone = "Europe/Paris"\nhomes = 7\nbase_port = 9000\n')
+    monkeypatch.setenv("OPENAMI_HOMES", "8")
+    settings = load_settings(base_port=9100)
+    assert (settings.zone, settings.homes, settings.base_port) == ("Europe/Paris", 8, 9100)
+
+
+def test_another_area_may_live_elsewhere() -> None:
+    settings = load_settings(office_url="https://sap.example:8443")
+    assert settings.url_of("office") == "https://sap.example:8443"
+    assert settings.url_of("mdus") == settings.address("mdus").url
+
+
+def test_a_setting_that_cannot_be_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAMI_CLOCK", "cuckoo")
+    with pytest.raises(SettingsError, match="setting clock is 'cuckoo'") as caught:
+        load_settings()
+    assert "OPENAMI_CLOCK" in caught.value.hint
+
+
+def test_an_unknown_setting_is_not_ignored(tmp_path: Path) -> None:
+    (tmp_path / "openami.toml").write_text("hoems = 7\n")
+    with pytest.raises(SettingsError, match="hoems"):
+        load_settings()

@@ -112,11 +112,11 @@ def test_rows_and_missing_together_cover_the_span_once(present: set[int], until:
     ],
 )
 def test_status_octets_become_reading_qualities(status: int, codes: list[str]) -> None:
-    assert rules.interval_qualities(ends(1)[0], status, HALF_HOUR) == tuple(map(QualityCode.parse, codes))
+    assert rules.status_qualities(status) == tuple(map(QualityCode.parse, codes))
 
 
-def test_an_interval_that_ends_off_the_grid_is_short() -> None:
-    assert QualityCode(1, 4, 2) in rules.interval_qualities(ends(1)[0] - 60, 0, HALF_HOUR)
+def test_a_short_interval_says_so_beside_its_flags() -> None:
+    assert rules.status_qualities(0x80, short=True) == (QualityCode(1, 2, 32), QualityCode(1, 4, 2))
 
 
 @pytest.mark.parametrize(("drift_s", "must"), [(0, False), (-9.5, False), (10.5, True), (-3600, True)])

@@ -72,6 +72,7 @@ class Meter:
     serial: str
     address: Address
     sealed_password: bytes
+    mrid: str | None = None
     usage_point: str | None = None
     installed_at: datetime | None = None
     removed_at: datetime | None = None

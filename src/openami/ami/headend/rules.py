@@ -92,10 +92,10 @@ def _first_end_s(mark: datetime, interval_s: int) -> int:
     return -(-int(mark.timestamp()) // interval_s) * interval_s + interval_s
 
 
-def interval_qualities(end_s: int, status: int, interval_s: int) -> tuple[QualityCode, ...]:
+def status_qualities(status: int, *, short: bool = False) -> tuple[QualityCode, ...]:
     """What a row's status octet says in the seam's words; a row without a flag is good."""
     flags = tuple(code for bit, code in STATUS_QUALITIES.items() if status & bit)
-    if end_s % interval_s:
+    if short:
         flags += (SHORT_INTERVAL,)
     return flags or (GOOD,)
 

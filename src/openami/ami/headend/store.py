@@ -55,7 +55,9 @@ meter_table = Table(
     Column("shipped_at", _Instant, nullable=False),
     Column("mrid", Text, unique=True),
     Column("usage_point", Text),
+    Column("configured_at", _Instant),
     Column("provisioned_at", _Instant),
+    Column("linked_at", _Instant),
     Column("installed_at", _Instant),
     Column("removed_at", _Instant),
     Column("discovered_at", _Instant),
@@ -71,6 +73,14 @@ meter_table = Table(
     Column("clock_drift_s", Float),
 )
 Index("meter_due", meter_table.c.next_due_at, postgresql_where=meter_table.c.next_due_at.is_not(None))
+
+point_table = Table(
+    "usage_point",
+    metadata,
+    Column("mrid", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("stated_at", _Instant, nullable=False),
+)
 
 mark_table = Table(
     "mark",
@@ -117,6 +127,7 @@ def meter_of(row: Row[Any], marks: Mapping[str, Mark] | None = None, *, offset_s
         serial=row.serial,
         address=Address(row.host, row.port, row.physical_address, row.network_id),
         sealed_password=row.sealed_password or b"",
+        mrid=row.mrid,
         usage_point=row.usage_point,
         installed_at=row.installed_at,
         removed_at=row.removed_at,
@@ -161,6 +172,18 @@ async def meter_row_of(transaction: AsyncConnection, *, mrid: str | None, names:
 async def change_meter(transaction: AsyncConnection, serial: str, **values: object) -> None:
     """Set columns of one meter."""
     await transaction.execute(update(meter_table).where(meter_table.c.serial == serial).values(**values))
+
+
+async def keep_point(transaction: AsyncConnection, mrid: str, name: str, stated_at: datetime) -> None:
+    """Keep a usage point; an older word does not replace a newer one."""
+    statement = insert(point_table).values(mrid=mrid, name=name, stated_at=stated_at)
+    await transaction.execute(
+        statement.on_conflict_do_update(
+            index_elements=["mrid"],
+            set_={"name": name, "stated_at": stated_at},
+            where=point_table.c.stated_at <= stated_at,
+        )
+    )
 
 
 async def due_meters(

@@ -1,0 +1,186 @@
+"""The head-end as an area: its parts wired, its doors, its loops, its truthful word on what is in hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from openami.ami.collector.forwarding import Forwarding
+from openami.ami.collector.listener import Listener
+from openami.ami.headend import shipment, store, views
+from openami.ami.headend.answers import Answers
+from openami.ami.headend.command_handlers import Orders
+from openami.ami.headend.commands import Commands
+from openami.ami.headend.deliveries import Deliveries, Sender
+from openami.ami.headend.dialogues import Manners
+from openami.ami.headend.handlers import Provisioning
+from openami.ami.headend.links import Links
+from openami.ami.headend.model import Kind
+from openami.ami.headend.reader import MeterReader
+from openami.ami.headend.schedule import Schedule
+from openami.ami.headend.sessions import Timing
+from openami.shared.database import after_commit
+from openami.shared.errors import OpenAmiError
+from openami.shared.service import Area, Work
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from openami.ami.headend.shipment import Seals
+    from openami.shared.clock import Clock
+    from openami.shared.database import Database
+    from openami.shared.seam.field import FieldDoor
+
+_PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class HeadEndSettings:
+    """How one head-end runs; the defaults fit a Dutch street.
+
+    `source` is the name of this AMS at the seam, `partner` the name of the MDUS in the outbox.
+    """
+
+    source: str = "AMS1"
+    partner: str = "mdus"
+    zone_name: str = "Europe/Amsterdam"
+    read_offset_s: int = 20 * 60
+    permits_per_segment: int = 4
+    connect_s: float = 5.0
+    answer_s: float = 10.0
+    clock_tolerance_s: float = 10.0
+    breaker_polls: int = 20
+    breaker_poll_s: float = 0.25
+    collector_host: str = "127.0.0.1"
+    collector_port: int = 4061
+
+
+class UnknownMeterError(OpenAmiError):
+    """No shipment brought a meter of this serial."""
+
+
+class HeadEnd:
+    """The parts of a head-end, for its area and for tests."""
+
+    def __init__(
+        self, *, database: Database, clock: Clock, settings: HeadEndSettings, door: FieldDoor, sealer: Seals
+    ) -> None:
+        self.database, self.clock, self.settings, self.sealer = database, clock, settings, sealer
+        sender = Sender(door, settings.partner, settings.source)
+        zone_name, offset_s = settings.zone_name, settings.read_offset_s
+        manners = Manners(zone_name, settings.clock_tolerance_s, settings.breaker_polls, settings.breaker_poll_s)
+        timing = Timing(settings.connect_s, settings.answer_s)
+        self.links = Links(clock, permits_per_segment=settings.permits_per_segment)
+        self.reader = MeterReader(self.links, clock, sealer, manners=manners, timing=timing)
+        self.deliveries = Deliveries(database, clock, sender, zone_name=zone_name)
+        self.schedule = Schedule(database, clock, self.reader, self.deliveries, offset_s=offset_s)
+        self.commands = Commands(database, clock, self.reader, Answers(database, clock, sender), offset_s=offset_s)
+        self.listener = Listener(
+            database, clock, host=settings.collector_host, port=settings.collector_port, zone_name=zone_name
+        )
+        self.forwarding = Forwarding(
+            database, clock, sender, zone_name=zone_name, offset_s=offset_s, arrived=self.listener.arrived
+        )
+        provisioning = Provisioning(
+            clock, source=settings.source, zone_name=zone_name, schedule_wake=self.schedule.wake
+        )
+        orders = Orders(clock, source=settings.source, wake=self.commands.wake)
+        door.handlers.update(provisioning.handlers())
+        door.handlers.update(orders.handlers())
+
+    def routes(self) -> list[Route]:
+        """The JSON interface."""
+        return [
+            Route("/api/status", self._status),
+            Route("/api/meters", self._meters),
+            Route("/api/meters/{serial}", self._meter),
+            Route("/api/shipment", self._shipment, methods=["POST"]),
+            Route("/api/read/{serial}", self._read, methods=["POST"]),
+        ]
+
+    async def receiving(self) -> Work:
+        """Telegrams that have come in and are not durable yet."""
+        return Work("receiving", self.listener.in_hand)
+
+    async def _status(self, _request: Request) -> Response:
+        async with self.database.engine.connect() as connection:
+            shown = await views.status(connection, self.clock.now())
+        counters = self.listener.counters
+        shown["sessions"] = {
+            "open": self.links.open,
+            "since_start": self.reader.visits,
+            "failed_since_start": self.reader.failures,
+            "links_down": self.links.down_segments(),
+        }
+        shown["collector"] = {
+            "port": self.listener.port,
+            "connections": counters.connections,
+            "noise_octets": counters.noise_octets,
+            "failed_commits": counters.failed_commits,
+        }
+        return JSONResponse(shown)
+
+    async def _meters(self, request: Request) -> Response:
+        async with self.database.engine.connect() as connection:
+            shown = await views.meters(connection, after=request.query_params.get("after", ""), limit=_PAGE)
+        return JSONResponse(shown)
+
+    async def _meter(self, request: Request) -> Response:
+        serial = request.path_params["serial"]
+        async with self.database.engine.connect() as connection:
+            shown = await views.meter(connection, serial)
+        if shown is None:
+            return JSONResponse(
+                {"error": "UnknownMeterError", "found": f"There is no meter {serial}.", "hint": "See /api/meters."},
+                status_code=404,
+            )
+        return JSONResponse(shown)
+
+    async def _shipment(self, request: Request) -> Response:
+        try:
+            body = await request.json()
+        except ValueError as error:
+            raise shipment.BadShipmentError(
+                f"The body is not JSON: {error}.", hint="Send the file as it is."
+            ) from error
+        rows = shipment.rows_of(body, self.sealer, self.clock.now())
+        async with self.database.begin() as transaction:
+            await store.upsert_shipped(transaction, rows)
+        return JSONResponse({"taken": len(rows)})
+
+    async def _read(self, request: Request) -> Response:
+        """A person asks for a reading now: the regular one, by the same path, just earlier."""
+        serial = request.path_params["serial"]
+        async with self.database.begin() as transaction:
+            row = await store.meter_row(transaction, serial, lock=True)
+            if row is None or row.kind != Kind.ELECTRICITY or row.provisioned_at is None:
+                raise UnknownMeterError(
+                    f"There is no provisioned electricity meter {serial}.",
+                    hint="Gas and water meters send by themselves.",
+                )
+            await store.change_meter(transaction, serial, next_due_at=self.clock.now())
+            after_commit(transaction, self.schedule.wake)
+        return JSONResponse({"serial": serial, "due": self.clock.now().isoformat()}, status_code=202)
+
+
+def build(*, database: Database, clock: Clock, settings: HeadEndSettings, door: FieldDoor, sealer: Seals) -> Area:
+    """Wire a head-end; the caller adds the seam's own routes, loops and work (door, inbox, outbox)."""
+    head_end = HeadEnd(database=database, clock=clock, settings=settings, door=door, sealer=sealer)
+    return Area(
+        name="headend",
+        clock=clock,
+        database=database,
+        routes=[*head_end.routes()],
+        loops=[
+            head_end.listener.run,
+            head_end.deliveries.run,
+            head_end.schedule.run,
+            head_end.commands.run,
+            head_end.forwarding.run,
+        ],
+        work=[head_end.schedule.work, head_end.commands.work, head_end.forwarding.work, head_end.receiving],
+        activity=lambda: head_end.reader.visits,
+    )

@@ -1,0 +1,185 @@
+"""What was collected, in the words of the field seam: readings, events, discovered meters."""
+
+from __future__ import annotations
+
+import uuid
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from openami.ami.headend.model import Kind, Stream
+from openami.ami.headend.rules import status_qualities
+from openami.ami.headend.vocabulary import announced, interval_type, of_name, register_type
+from openami.shared.contract import field
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Row
+
+    from openami.ami.headend.model import Collected, LoadProfile, LoggedEvent, Meter, RegisterValue
+
+SERIAL: Final = "SerialNumber"
+VOLUME_CODES: Final = {Kind.GAS: "7-0:3.0.0", Kind.WATER: "8-0:1.0.0"}
+# status byte of EN 13757-3 table 23: battery low, permanent and temporary error
+_MBUS_QUALITIES: Final = {
+    0x04: field.QualityCode(1, 1, 1),
+    0x08: field.QualityCode(1, 1, 0),
+    0x10: field.QualityCode(1, 5, 258),
+}
+_MISSING_KEY: Final = 0x200
+_SHORT_KEY: Final = 0x100
+# The same event read twice has the same id: whoever de-duplicates by it sees one event.
+_EVENTS: Final = uuid.UUID("5f0c1f4e-7a52-4d1c-9c5e-4f2f6f9d8b11")
+
+
+def identity(serial: str, mrid: str | None) -> field.Identity:
+    """A meter as the seam names it: by serial number, and by the mRID that MDUS gave it."""
+    return field.Identity.named(serial, SERIAL, mrid=mrid)
+
+
+def point(name: str | None) -> field.Identity | None:
+    """The usage point as the seam names it."""
+    return None if name is None else field.Identity.named(name)
+
+
+def meter_reading(meter: Meter, collected: Collected, *, source: str) -> field.MeterReading | None:
+    """Everything measured in a session; None if there is nothing to tell."""
+    profile = collected.profile
+    blocks: tuple[field.IntervalBlock, ...] = ()
+    if profile is not None and len(profile.rows) + len(profile.missing_ends_s):
+        blocks = (interval_block(profile, collected.read_at, source=source),)
+    readings = tuple(register_reading(value, collected.read_at, source=source) for value in collected.registers)
+    if not blocks and not readings:
+        return None
+    return field.MeterReading(
+        meter=identity(meter.serial, meter.mrid), usage_point=point(meter.usage_point), blocks=blocks, readings=readings
+    )
+
+
+def interval_block(profile: LoadProfile, reported: datetime, *, source: str) -> field.IntervalBlock:
+    """A load profile as a block: DLMS stamps ends, the seam counts from starts; missing intervals stand in line."""
+    rows, interval_s = profile.rows, profile.interval_s
+    ends = np.concatenate([rows.ends_s, profile.missing_ends_s])
+    order = np.argsort(ends, kind="stable")
+    nothing = np.zeros(len(profile.missing_ends_s), np.int64)
+    missing = np.concatenate([np.zeros(len(rows), np.bool_), np.ones(len(nothing), np.bool_)])
+    short = (ends % interval_s != 0) * np.int64(_SHORT_KEY)
+    keys = np.where(missing, _MISSING_KEY, np.concatenate([rows.status.astype(np.int64), nothing]) | short)[order]
+    distinct, index = np.unique(keys, return_inverse=True)
+    return field.IntervalBlock.of(
+        interval_type(profile.column.obis, interval_s),
+        ((ends - 1) // interval_s * interval_s)[order],
+        interval_s,
+        np.concatenate([rows.values, nothing])[order],
+        scale=profile.column.scaler,
+        missing=missing[order],
+        qualities=[_qualities(int(key)) for key in distinct],
+        quality_index=(index + 1).astype(np.uint16),
+        reported=reported,
+        source=source,
+    )
+
+
+def _qualities(key: int) -> tuple[field.QualityCode, ...]:
+    if key == _MISSING_KEY:
+        return (field.KNOWN_MISSING_BY_AMS,)
+    return status_qualities(key & 0xFF, short=bool(key & _SHORT_KEY))
+
+
+def register_reading(value: RegisterValue, reported: datetime, *, source: str) -> field.Reading:
+    """A dial value in the multiplier of its reading type."""
+    code = register_type(value.obis, daily=value.daily)
+    return field.Reading(
+        reading_type=code,
+        at=value.at,
+        value=value.value.scaleb(-code.multiplier),
+        qualities=status_qualities(value.status),
+        reason=value.reason,
+        reported=reported,
+        source=source,
+    )
+
+
+def volume_reading(kind: Kind, telegram: Row[Any], *, source: str) -> field.Reading:
+    """A one-way meter's dial value in m3; a telegram that reports a fault of its meter says so."""
+    code = register_type(VOLUME_CODES[kind])
+    flags = tuple(quality for bit, quality in _MBUS_QUALITIES.items() if telegram.status & bit)
+    return field.Reading(
+        reading_type=code,
+        at=telegram.measured_at,
+        value=Decimal(telegram.volume_litres).scaleb(-3 - code.multiplier),
+        qualities=flags or (field.VALID_BY_DEVICE,),
+        reported=telegram.received_at,
+        source=source,
+    )
+
+
+def logged(meter: Meter, events: Iterable[LoggedEvent], received: datetime) -> list[field.EndDeviceEvent]:
+    """Rows of a meter's logs as events; rows that only accompany another tell nothing."""
+    found = ((each, announced(each)) for each in events)
+    return [
+        field.EndDeviceEvent(
+            mrid=str(uuid.uuid5(_EVENTS, f"{meter.serial}|{each.stream}|{each.at}|{each.code}|{each.position}")),
+            created=each.at,
+            severity=words.severity,
+            device=identity(meter.serial, meter.mrid),
+            details=_details(each, words.name, words.detail, received),
+            code=words.code,
+            usage_point=point(meter.usage_point),
+        )
+        for each, words in found
+        if words.name is not None
+    ]
+
+
+def _details(event: LoggedEvent, name: str | None, detail: str, received: datetime) -> tuple[field.EventDetail, ...]:
+    log = "standard" if event.stream is Stream.STANDARD_LOG else event.stream.name.removesuffix("_LOG").lower()
+    facts = [("rawCode", str(event.code)), ("log", log), ("receivedDateTime", f"{received:%Y-%m-%dT%H:%M:%SZ}")]
+    if detail:
+        facts.append(("cover" if name in {"tamper.cover_open", "tamper.cover_closed"} else "detail", detail))
+    return tuple(field.EventDetail(key, value) for key, value in facts)
+
+
+def own_event(
+    name: str,
+    *,
+    serial: str,
+    mrid: str | None,
+    usage_point: str | None,
+    at: datetime,
+    control_mrid: str,
+    tracking: tuple[str | None, str | None],
+    reason: str | None = None,
+    facts: Sequence[tuple[str, str]] = (),
+) -> field.EndDeviceEvent:
+    """An event that the head-end itself raises about an order: proven done, armed, or failed."""
+    words = of_name(name)
+    issuer, number = tracking
+    return field.EndDeviceEvent(
+        mrid=str(uuid.uuid5(_EVENTS, f"{control_mrid}|{serial}|{name}")),
+        created=at,
+        issuer_id=issuer,
+        issuer_tracking_id=number,
+        reason=reason,
+        severity=words.severity,
+        device=identity(serial, mrid),
+        details=tuple(field.EventDetail(key, value) for key, value in (("controlMRID", control_mrid), *facts)),
+        code=words.code,
+        usage_point=point(usage_point),
+    )
+
+
+def discovered(serial: str, mrid: str | None, *, amr_system: str, at: datetime) -> field.MeterConfig:
+    """The news that a provisioned meter has answered for the first time."""
+    meter = field.Meter(
+        mrid=mrid,
+        amr_system=amr_system,
+        serial_number=serial,
+        configuration=field.ConfigurationEvent(effective=at, type="discovered", reason="first successful session"),
+        names=(field.Name.of(serial, SERIAL),),
+        status=field.Status(at=at, value="discovered"),
+    )
+    return field.MeterConfig(meters=(meter,))

@@ -48,6 +48,11 @@ class Pick(StrEnum):
     EARLIEST = "earliest"
     LATEST = "latest"
 
+    @property
+    def at_end_of_day(self) -> bool:
+        """Whether the reading at the end of the day answers it."""
+        return self is not Pick.EARLIEST
+
 
 PICKS: Final[dict[int, Pick]] = {
     1: Pick.END_OF_DAY,

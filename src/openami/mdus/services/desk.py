@@ -63,10 +63,17 @@ class Desk:
 
         return handle
 
+    def is_patient_with(self, message: HeadedMessage) -> bool:
+        """Whether a predecessor of this message may still come."""
+        return self._clock.now() < message.message_header.creation_date_time + self._patience
+
+    def log_of(self, verdict: Verdict) -> Log:
+        """The log that tells a verdict."""
+        return log_of(verdict)
+
     def _wait_for_predecessors(self, message: HeadedMessage, verdicts: Sequence[Verdict]) -> None:
-        patient = self._clock.now() < message.message_header.creation_date_time + self._patience
         late = next((one for one in verdicts if isinstance(one, NotYet)), None)
-        if late is not None and patient:
+        if late is not None and self.is_patient_with(message):
             raise late
 
     async def _confirm(self, tx: AsyncConnection, message: HeadedMessage, verdicts: Sequence[Verdict]) -> None:

@@ -21,12 +21,12 @@ from openami.shared.errors import OpenAmiError
 from openami.shared.spans import local_date
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from openami.mdus.provisioning import Provisioner
-    from openami.mdus.registry.model import Device
+    from openami.mdus.registry.model import Device, Profile
     from openami.mdus.series import Series
     from openami.mdus.services.codes import EnterpriseCodes
     from openami.mdus.services.desk import Desk, Verdict
@@ -51,8 +51,8 @@ class MasterData:
     zone: str
     series: Series
     provisioner: Provisioner
-    backlog: Callable[[AsyncConnection, Iterable[str]], Any]
-    """Told of profiles whose assignment changed: what is stored already has to be uploaded."""
+    assigned: Callable[[AsyncConnection, Profile | None, Profile], Awaitable[None]]
+    """Told of a profile before and after an assignment: what is stored of it already has to be uploaded."""
 
     async def create(self, tx: AsyncConnection, items: Sequence[Any]) -> list[Verdict]:
         """Devices are announced and confirmed."""
@@ -212,7 +212,7 @@ class MasterData:
             others=await profiles.profiles_of(tx, tasks),
         )
         await profiles.save_profile(tx, after, cause="profile assignment", at=self.clock.now())
-        await self.backlog(tx, [after.id])
+        await self.assigned(tx, known, after)
 
     async def _each(
         self,

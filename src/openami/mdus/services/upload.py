@@ -1,0 +1,246 @@
+"""Interval upload: what changed in the series since the last look goes to the back office, exactly once.
+
+Fed by the change feed, whose cursor moves in the transaction that puts the messages into the outbox. A profile that is
+assigned after values were stored gets them as a backlog, as far as the cursor had passed them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+import numpy as np
+from sqlalchemy import BigInteger, Column, DateTime, Identity, Integer, Table, Text, Uuid, func, select
+
+from openami.mdus.registry import profiles
+from openami.mdus.registry.channel_store import channels_by_id, channels_of_tasks
+from openami.mdus.registry.ids import bare
+from openami.mdus.registry.tables import among
+from openami.mdus.series import ChannelDays
+from openami.mdus.series import tables as series_tables
+from openami.mdus.series.calendar import Calendar, instant_of
+from openami.mdus.series.feed import pending_changes, take_changes
+from openami.mdus.series.knowledge import NOTHING, Knowledge
+from openami.mdus.services.upload_rules import Feed, Items, bundles, items_of, uncovered
+from openami.mdus.tables import metadata
+from openami.shared.contract.enterprise import logs
+from openami.shared.contract.enterprise.confirm import bulk
+from openami.shared.contract.enterprise.messages.common import Quantity
+from openami.shared.contract.enterprise.messages.time_series import (
+    UtilitiesTimeSeriesERPItemChangeRequest,
+    UtilitiesTimeSeriesERPItemCreateRequest,
+    UtilitiesTimeSeriesItem,
+)
+from openami.shared.spans import Span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from openami.mdus.registry.channels import Channel
+    from openami.mdus.registry.model import Profile
+    from openami.mdus.series import Series
+    from openami.mdus.services.codes import EnterpriseCodes
+    from openami.mdus.services.desk import Desk
+    from openami.shared.clock import Clock
+    from openami.shared.contract.enterprise.messages.common import Log
+
+CONSUMER: Final = "office"
+
+upload_table: Final = Table(
+    "upload",
+    metadata,
+    Column("message", Uuid, primary_key=True),
+    Column("profile", Text, nullable=False, index=True),
+    Column("kind", Text, nullable=False),
+    Column("items", Integer, nullable=False),
+    Column("first_at", DateTime(timezone=True), nullable=False),
+    Column("last_at", DateTime(timezone=True), nullable=False),
+    Column("sent_at", DateTime(timezone=True), nullable=False),
+    Column("state", Text, nullable=False, index=True),
+    Column("note", Text, nullable=False, server_default=""),
+)
+backlog_table: Final = Table(
+    "upload_backlog",
+    metadata,
+    Column("sequence", BigInteger, Identity(always=True), primary_key=True),
+    Column("profile", Text, nullable=False),
+    Column("task", Text, nullable=False),
+    Column("start_at", DateTime(timezone=True), nullable=False),
+    Column("end_at", DateTime(timezone=True), nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Uploads:
+    """The desk for interval uploads."""
+
+    desk: Desk
+    clock: Clock
+    codes: EnterpriseCodes
+    series: Series
+    items_a_message: int = 5_000
+    changes_a_turn: int = 2_000
+
+    async def act(self, tx: AsyncConnection) -> int:
+        """Send what changed since the last turn; returns how many items left."""
+        status_index, statuses = self.codes.status_index()
+        items = await self._backlog(tx, status_index)
+        for change in await take_changes(tx, CONSUMER, self.changes_a_turn):
+            for feed in await self._feeds(tx, np.unique(change.after.channel).tolist()):
+                items += items_of(feed, change.before, change.after, status_index)
+        for replaces in (False, True):
+            for part in bundles([one for one in items if one.replaces is replaces], self.items_a_message):
+                await self._send(tx, part, statuses)
+        return sum(len(one) for one in items)
+
+    async def pending(self, tx: AsyncConnection) -> int:
+        """How many channel-days and assignments have not been looked at."""
+        waiting = await tx.scalar(select(func.count()).select_from(backlog_table))
+        return await pending_changes(tx, CONSUMER) + int(waiting or 0)
+
+    async def assigned(self, tx: AsyncConnection, before: Profile | None, after: Profile) -> None:
+        """A profile has new assignments: what is stored of them already has to follow."""
+        rows = [
+            {"profile": after.id, "task": role.task, "start_at": part.start, "end_at": part.end}
+            for role in after.roles
+            for part in uncovered(
+                role.span, [one.span for one in (before.roles if before else ()) if bare(one.task) == bare(role.task)]
+            )
+        ]
+        if rows:
+            await tx.execute(backlog_table.insert(), rows)
+
+    async def confirmed(self, tx: AsyncConnection, message: UUID, log: Log) -> bool:
+        """The back office has taken or refused an upload; false when it is none of ours."""
+        good = logs.is_success(log)
+        result = await tx.execute(
+            upload_table.update()
+            .where(upload_table.c.message == message)
+            .values(state="confirmed" if good else "refused", note="" if good else logs.notes(log))
+            .returning(upload_table.c.message)
+        )
+        return result.first() is not None
+
+    async def _backlog(self, tx: AsyncConnection, status_index: NDArray[np.uint8]) -> list[Items]:
+        rows = list(await tx.execute(backlog_table.delete().returning(backlog_table)))
+        if not rows:
+            return []
+        query = select(series_tables.cursor.c.snapshot).where(series_tables.cursor.c.consumer == CONSUMER)
+        known = Knowledge(await tx.scalar(query.with_for_update()) or NOTHING.snapshot)
+        items: list[Items] = []
+        horizon = self.clock.now() + timedelta(days=2)
+        for row in rows:
+            if row.start_at >= horizon:
+                continue
+            wanted = Span(row.start_at, min(row.end_at, horizon))
+            for feed in await self._feeds_of(tx, [row.profile], [row.task], wanted):
+                for days in await self.series.days(tx, [feed.channel], feed.calendar.days_of(feed.span), as_of=known):
+                    nothing = ChannelDays.empty(days.channel, days.day, days.count)
+                    items += items_of(feed, nothing, days, status_index)
+        return items
+
+    async def _feeds(self, tx: AsyncConnection, channels: Sequence[int]) -> list[Feed]:
+        known = await channels_by_id(tx, channels)
+        found = await profiles.profiles_of(tx, [one.task for one in known.values()])
+        return self._made(known.values(), found, None)
+
+    async def _feeds_of(
+        self, tx: AsyncConnection, profile: Sequence[str], tasks: Sequence[str], span: Span
+    ) -> list[Feed]:
+        known = await profiles.load_profiles(tx, profile)
+        return self._made(await channels_of_tasks(tx, tasks), list(known.values()), span)
+
+    def _made(self, channels: Iterable[Channel], found: Sequence[Profile], within: Span | None) -> list[Feed]:
+        by_task: dict[str, list[Channel]] = {}
+        for channel in channels:
+            if channel.interval_s:
+                by_task.setdefault(bare(channel.task), []).append(channel)
+        feeds = []
+        for profile in found:
+            for role in profile.roles:
+                span = role.span.overlap(within) if within else role.span
+                if span is None:
+                    continue
+                feeds += [self._feed(profile, channel, span) for channel in by_task.get(bare(role.task), [])]
+        return feeds
+
+    def _feed(self, profile: Profile, channel: Channel, span: Span) -> Feed:
+        unit_code = profile.unit_code or channel.unit.upper()
+        power = self.codes.registry.unit(unit_code).power
+        calendar = Calendar(channel.zone, channel.interval_s)
+        return Feed(channel.id, profile.id, span, calendar, unit_code, channel.scale - power)
+
+    async def _send(self, tx: AsyncConnection, part: Sequence[Items], statuses: Sequence[str]) -> None:
+        messages = [_message(one, statuses, self.desk.header()) for one in part]
+        rows = [
+            {
+                "message": UUID(message.message_header.uuid),
+                "profile": one.feed.profile,
+                "kind": "change" if one.replaces else "create",
+                "items": len(one),
+                "first_at": instant_of(int(one.start_s.min())),
+                "last_at": instant_of(int(one.start_s.max())),
+                "sent_at": self.clock.now(),
+                "state": "sent",
+            }
+            for one, message in zip(part, messages, strict=True)
+        ]
+        await tx.execute(upload_table.insert(), rows)
+        await self.desk.send(tx, bulk(messages, self.desk.header()), f"profile {part[0].feed.profile}")
+
+
+async def counts(tx: AsyncConnection) -> dict[str, int]:
+    """How many uploads are in each state."""
+    query = select(upload_table.c.state, func.count()).group_by(upload_table.c.state)
+    return {row[0]: int(row[1]) for row in await tx.execute(query)}
+
+
+async def of_profiles(tx: AsyncConnection, numbers: Sequence[str], *, limit: int = 200) -> list[dict[str, Any]]:
+    """The newest uploads of some profiles, for views."""
+    query = select(upload_table).where(among(upload_table.c.profile, list(numbers)))
+    rows = await tx.execute(query.order_by(upload_table.c.sent_at.desc()).limit(limit))
+    return [dict(row) for row in rows.mappings()]
+
+
+def _message(
+    items: Items,
+    statuses: Sequence[str],
+    head: Any,  # noqa: ANN401 - the header class
+) -> UtilitiesTimeSeriesERPItemCreateRequest | UtilitiesTimeSeriesERPItemChangeRequest:
+    kind = UtilitiesTimeSeriesERPItemChangeRequest if items.replaces else UtilitiesTimeSeriesERPItemCreateRequest
+    series = kind.UtilitiesTimeSeries
+    return kind(
+        message_header=head,
+        utilities_time_series=series(id=items.feed.profile, item=_elements(items, statuses)),  # type: ignore[arg-type]
+    )
+
+
+def _elements(items: Items, statuses: Sequence[str]) -> tuple[UtilitiesTimeSeriesItem, ...]:
+    """One element an interval, as the contract wants it; a missing value has a status and no quantity."""
+    step = timedelta(seconds=items.feed.calendar.interval_s)
+    unit, shift = items.feed.unit_code, items.feed.shift
+    status = {
+        index: (UtilitiesTimeSeriesItem.ItemStatus(utilities_time_series_item_type_code=name),)
+        for index, name in enumerate(statuses)
+    }
+    missing = statuses.index("99") if "99" in statuses else -1
+    elements = []
+    columns = (items.start_s.tolist(), items.values.tolist(), items.status.tolist())
+    for start_s, value, index in zip(*columns, strict=True):
+        start = instant_of(start_s)
+        quantity = None if index == missing else Quantity(value=Decimal(value).scaleb(shift), unit_code=unit)
+        elements.append(
+            UtilitiesTimeSeriesItem(
+                quantity=quantity,
+                utc_validity_start_date_time=start,
+                utc_validity_end_date_time=start + step,
+                item_status=status[index],
+            )
+        )
+    return tuple(elements)

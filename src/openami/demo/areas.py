@@ -38,9 +38,10 @@ class Areas:
         """GET a JSON page of an area."""
         return await self._call("GET", area, path, params=query)
 
-    async def post(self, area: str, path: str, body: dict[str, Any]) -> Any:  # noqa: ANN401 - any JSON value
-        """POST a command to an area and return what it answers."""
-        return await self._call("POST", area, path, json=body)
+    async def post(self, area: str, path: str, body: dict[str, Any], *, key: str = "") -> Any:  # noqa: ANN401 - as above
+        """POST a command to an area and return what it answers; `key` is its idempotency key."""
+        headers = {"idempotency-key": key} if key else {}
+        return await self._call("POST", area, path, json=body, headers=headers)
 
     async def close(self) -> None:
         """Close the connections."""

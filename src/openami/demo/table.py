@@ -1,0 +1,145 @@
+"""The table at the end: for each home what its meters measured, what MDUS keeps and what the bill says, to the Wh."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from openami.demo.story import MONTH_NAME, Street, point_of_delivery
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from openami.demo.areas import Areas
+    from openami.shared.spans import Span
+
+UNITS = {"electricity": "Wh", "gas": "L", "water": "L"}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One home and one kind of energy; all amounts in Wh (electricity) or litres (gas, water)."""
+
+    home: str
+    kind: str
+    meters: tuple[str, ...]
+    measured: int
+    series: int | None
+    estimated: int | None
+    billed: int | None
+    amount: str
+
+    @property
+    def agrees(self) -> bool:
+        """Whether meter, series and bill are the same number."""
+        return self.measured == self.series == self.billed
+
+    @property
+    def why(self) -> str:
+        """What does not agree, in words; empty if all does."""
+        if self.agrees:
+            return ""
+        if self.series is None:
+            return "MDUS has no series"
+        if self.series != self.measured:
+            return f"series differs from the meter by {self.series - self.measured:+d} {UNITS[self.kind]}"
+        if self.billed is None:
+            return "there is no bill"
+        return f"bill differs from the series by {self.billed - self.series:+d} {UNITS[self.kind]}"
+
+
+async def reconcile(areas: Areas, street: Street, month: Span) -> list[Line]:
+    """Ask all three areas and put their answers side by side."""
+    span = {"from": month.start.isoformat(), "to": month.end.isoformat()}
+    before = {meter["serial"]: meter for meter in await areas.get("field", "/api/meters", at=month.start.isoformat())}
+    after = {meter["serial"]: meter for meter in await areas.get("field", "/api/meters", at=month.end.isoformat())}
+    series = {row["point_of_delivery"]: row for row in await _rows(areas, "mdus", "/api/reconciliation", **span)}
+    bills = {row["point_of_delivery"]: row for row in await _rows(areas, "office", "/api/bills", month=MONTH_NAME)}
+    lines = []
+    for home in street.homes:
+        for kind in UNITS:
+            serials = tuple(s for s, meter in after.items() if meter["home"] == home["name"] and meter["kind"] == kind)
+            if not serials:
+                continue
+            point = point_of_delivery(home["name"], kind)
+            measured = sum(after[serial]["register"] - before[serial]["register"] for serial in serials)
+            lines.append(_line(home["name"], kind, serials, measured, series.get(point), bills.get(point)))
+    return lines
+
+
+def show(lines: list[Line], console: Console) -> None:
+    """Print the table, and what does not agree."""
+    table = Table(title="What was measured, kept and billed", title_justify="left", show_footer=True)
+    electricity = [line for line in lines if line.kind == "electricity"]
+    table.add_column("home", footer=f"{len(electricity)} homes")
+    table.add_column("meter")
+    for name, total in (
+        ("measured kWh", sum(line.measured for line in electricity)),
+        ("series kWh", sum(line.series or 0 for line in electricity)),
+        ("of it estimated", sum(line.estimated or 0 for line in electricity)),
+        ("billed kWh", sum(line.billed or 0 for line in electricity)),
+    ):
+        table.add_column(name, justify="right", footer=_thousandth(total))
+    table.add_column("bill", justify="right")
+    table.add_column("")
+    for line in lines:
+        mark = "[green]=[/]" if line.agrees else "[red]≠[/]"
+        unit = "" if line.kind == "electricity" else f" {line.kind} m³"
+        table.add_row(
+            line.home,
+            ", ".join(line.meters) + unit,
+            _thousandth(line.measured),
+            _thousandth(line.series),
+            _thousandth(line.estimated) if line.estimated else "",
+            _thousandth(line.billed),
+            line.amount,
+            mark,
+        )
+    console.print(table)
+    wrong = [line for line in lines if not line.agrees]
+    for line in wrong:
+        console.print(f"[red]{line.home} {line.kind}[/]: {line.why} ({', '.join(line.meters)})")
+    if not wrong:
+        console.print(
+            f"[green]All {len(lines)} lines agree[/]: meter, series and bill, to the watt-hour and the litre."
+        )
+
+
+def _line(
+    home: str,
+    kind: str,
+    serials: tuple[str, ...],
+    measured: int,
+    series: dict[str, Any] | None,
+    bill: dict[str, Any] | None,
+) -> Line:
+    return Line(
+        home=home,
+        kind=kind,
+        meters=serials,
+        measured=measured,
+        series=int(series["measured"]) + int(series["estimated"]) if series else None,
+        estimated=int(series["estimated"]) if series else None,
+        billed=_scaled(bill["quantity"]) if bill else None,
+        amount=f"{bill['total']} {bill['currency']}" if bill else "",
+    )
+
+
+async def _rows(areas: Areas, area: str, path: str, **query: str) -> list[dict[str, Any]]:
+    answer = await areas.get(area, path, **query)
+    if isinstance(answer, list):
+        return answer
+    return next(value for value in answer.values() if isinstance(value, list))
+
+
+def _scaled(quantity: str) -> int:
+    """A quantity in kWh or m³ as Wh or litres; a bill with a broken watt-hour is not a number that agrees."""
+    scaled = Decimal(quantity).scaleb(3)
+    return int(scaled) if scaled == int(scaled) else -1
+
+
+def _thousandth(value: int | None) -> str:
+    return "-" if value is None else f"{Decimal(value).scaleb(-3):,.3f}"

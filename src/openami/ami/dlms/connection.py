@@ -39,7 +39,7 @@ class Connection:
         self._protection = protection or Protection()
         self._state = State.IDLE
         self._agreed = Initiate()
-        self._invoke = Invoke()
+        self._invoke = Invoke(number=0)
         self._outgoing: Outgoing | None = None
         self._incoming: Incoming | None = None
 

@@ -89,24 +89,38 @@ def decode_profile(raw: bytes, *, zone: tzinfo = UTC, capture_period_s: int = 0)
         msg = f"The rows of a profile have {sorted(widths)} columns."
         raise RemoteProtocolError(msg)
     rows = sum(run.rows for run in runs)
-    columns = [_column(raw, runs, index, zone, capture_period_s) for index in range(widths.pop())]
+    everywhere = np.ones(rows, np.bool_)
+    columns = [_column(raw, runs, index, everywhere, zone, capture_period_s) for index in range(widths.pop())]
     return Profile(tuple(columns), rows)
 
 
-def _column(raw: bytes, runs: Sequence[Run], index: int, zone: tzinfo, capture_period_s: int) -> Column:
-    kinds = {run.fields[index].kind for run in runs} - {Kind.NULL}
-    if kinds == {Kind.INTEGER, Kind.REAL}:
-        kinds = {Kind.REAL}
-    if len(kinds) > 1 or any(_too_wide(raw, run, index) for run in runs):
+def _column(
+    raw: bytes, runs: Sequence[Run], index: int, everywhere: NDArray[np.bool_], zone: tzinfo, capture_period_s: int
+) -> Column:
+    kind = _kind(raw, runs, index)
+    if kind is Kind.OTHER:
         return _objects([row.elements()[index] for row in axdr.decode(raw).elements()])
-    kind = kinds.pop() if kinds else Kind.NULL
+    present = _present(runs, index, everywhere)
     if kind is Kind.TIME:
-        return _times(raw, runs, index, zone, capture_period_s)
+        return _times(raw, runs, index, present, zone, capture_period_s)
     dtype = np.float64 if kind is Kind.REAL else np.int64
-    parts = [_numbers(raw, run, index, dtype) for run in runs]
-    present = _present(runs, index)
-    values = np.concatenate(parts) if len(parts) > 1 else parts[0]
-    return Column(kind, values if present.all() else values[_last_present(present)], present)
+    values = _joined([_numbers(raw, run, index, dtype) for run in runs])
+    return Column(kind, values if len(runs) == 1 else values[_last_present(present)], present)
+
+
+def _kind(raw: bytes, runs: Sequence[Run], index: int) -> Kind:
+    kinds = [run.fields[index].kind for run in runs]
+    kind = kinds[0]
+    if len(kinds) > 1:
+        found = set(kinds) - {Kind.NULL}
+        if found == {Kind.INTEGER, Kind.REAL}:
+            return Kind.REAL
+        kind = (found.pop() if len(found) == 1 else Kind.OTHER) if found else Kind.NULL
+    return Kind.OTHER if any(_too_wide(raw, run, index) for run in runs) else kind
+
+
+def _joined(parts: list[NDArray[Any]]) -> NDArray[Any]:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _numbers(raw: bytes, run: Run, index: int, dtype: type[np.float64 | np.int64]) -> NDArray[Any]:
@@ -123,7 +137,9 @@ def _too_wide(raw: bytes, run: Run, index: int) -> bool:
     return bool((run.numbers(raw, index).astype(np.uint64) > np.iinfo(np.int64).max).any())
 
 
-def _times(raw: bytes, runs: Sequence[Run], index: int, zone: tzinfo, capture_period_s: int) -> Column:
+def _times(
+    raw: bytes, runs: Sequence[Run], index: int, present: NDArray[np.bool_], zone: tzinfo, capture_period_s: int
+) -> Column:
     seconds, status = [], []
     for run in runs:
         if run.fields[index].kind is Kind.NULL:
@@ -133,8 +149,8 @@ def _times(raw: bytes, runs: Sequence[Run], index: int, zone: tzinfo, capture_pe
             stamps = run.stamps(raw, index)
             seconds.append(stamps_to_utc_s(stamps, zone))
             status.append(stamps[:, 11].copy())
-    times, states, present = np.concatenate(seconds), np.concatenate(status), _present(runs, index)
-    if not present.all():
+    times, states = _joined(seconds), _joined(status)
+    if len(runs) > 1:
         times, states = _continue(times, present, capture_period_s), states[_last_present(present)]
     return Column(Kind.TIME, times, present, states)
 
@@ -148,7 +164,9 @@ def _continue(times: NDArray[np.int64], present: NDArray[np.bool_], capture_peri
     return np.where(known, np.where(present, times, base + steps * capture_period_s), NO_TIME)
 
 
-def _present(runs: Sequence[Run], index: int) -> NDArray[np.bool_]:
+def _present(runs: Sequence[Run], index: int, everywhere: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    if len(runs) == 1:
+        return ~everywhere if runs[0].fields[index].kind is Kind.NULL else everywhere
     return np.repeat([run.fields[index].kind is not Kind.NULL for run in runs], [run.rows for run in runs])
 
 
@@ -175,7 +193,7 @@ def _from_cells(cells: list[Data], zone: tzinfo, capture_period_s: int) -> Colum
     raw = axdr.encode(Data(Tag.ARRAY, tuple([Data(Tag.STRUCTURE, (cell,)) for cell in cells])))
     runs = read_runs(raw)
     if runs:
-        return _column(raw, runs, 0, zone, capture_period_s)
+        return _column(raw, runs, 0, np.ones(len(cells), np.bool_), zone, capture_period_s)
     return _objects(cells)
 
 

@@ -56,6 +56,15 @@ class Run:
         return np.ndarray((self.rows, 12), np.uint8, raw, offset, (self.row_octets, 1))
 
 
+@dataclass(frozen=True, slots=True)
+class _Template:
+    """The fields of a row, the places of the octets that say what follows, and the octets a row has."""
+
+    fields: tuple[Field, ...]
+    fixed: list[int]
+    row_octets: int
+
+
 _NUMBERS: dict[int, tuple[Kind, str, int]] = {
     **{int(tag): (Kind.INTEGER, f">{'i' if signed else 'u'}{n}", n) for tag, (n, signed) in INTEGER_WIDTHS.items()},
     int(Tag.BOOLEAN): (Kind.INTEGER, ">u1", 1),
@@ -64,6 +73,9 @@ _NUMBERS: dict[int, tuple[Kind, str, int]] = {
     int(Tag.DATE_TIME): (Kind.TIME, "", 12),
     int(Tag.NULL): (Kind.NULL, "", 0),
 }
+_STAMP_OCTETS = 12
+# a count in one octet
+_MOST_COLUMNS = 127
 
 # The first look ahead covers a day of quarter hours; each further one is four times as far, so that rows which change
 # their layout all the time cost no more than reading them one by one.
@@ -83,47 +95,51 @@ def read_runs(raw: bytes) -> list[Run] | None:
     octets = np.frombuffer(raw, np.uint8)
     runs: list[Run] = []
     while due:
-        template = _read_template(reader)
+        start = reader.position
+        template = _read_template(raw, start)
         if template is None:
             return None
-        fields, fixed = template
-        start, row_octets = fixed[0], reader.position - fixed[0]
-        rows = 1 + _repeats(octets, start, row_octets, np.array(fixed) - start, due - 1)
-        runs.append(Run(fields, start, row_octets, rows))
-        reader.position = start + rows * row_octets
+        rows = 1 + _repeats(octets, start, template, due - 1) if due > 1 else 1
+        runs.append(Run(template.fields, start, template.row_octets, rows))
+        reader.position = start + rows * template.row_octets
         due -= rows
     reader.finish("profile buffer")
     return runs
 
 
-def _read_template(reader: Reader) -> tuple[tuple[Field, ...], list[int]] | None:
-    """The fields of the row at the reader, and the positions of its octets that say what follows."""
-    start = reader.position
-    fixed = [start]
-    if reader.u8() != Tag.STRUCTURE:
-        return None
-    count_at = reader.position
-    count = reader.length()
-    fixed += range(count_at, reader.position)
-    fields: list[Field] = []
-    for _ in range(count):
-        fixed.append(reader.position)
-        tag = reader.u8()
-        if tag == Tag.OCTET_STRING:
-            fixed.append(reader.position)
-            if reader.u8() != 12:
-                return None
-            tag = Tag.DATE_TIME
-        if tag not in _NUMBERS:
+def _read_template(raw: bytes, start: int) -> _Template | None:
+    """The layout of the row at `start`, or None when it holds something that is no number and no stamp."""
+    try:
+        if raw[start] != Tag.STRUCTURE:
             return None
-        kind, layout, octets = _NUMBERS[tag]
-        fields.append(Field(kind, reader.position - start, layout))
-        reader.take(octets)
-    return tuple(fields), fixed
+        count, at = raw[start + 1], start + 2
+        if count > _MOST_COLUMNS:
+            return None
+        fixed, fields = [0, 1], []
+        for _ in range(count):
+            tag = raw[at]
+            fixed.append(at - start)
+            at += 1
+            if tag == Tag.OCTET_STRING and raw[at] == _STAMP_OCTETS:
+                fixed.append(at - start)
+                at += 1
+                tag = Tag.DATE_TIME
+            if tag not in _NUMBERS:
+                return None
+            kind, layout, octets = _NUMBERS[tag]
+            fields.append(Field(kind, at - start, layout))
+            at += octets
+    except IndexError:
+        at = len(raw) + 1
+    if at > len(raw):
+        msg = f"A profile ends at octet {len(raw)} within the row that starts at {start}."
+        raise RemoteProtocolError(msg)
+    return _Template(tuple(fields), fixed, at - start)
 
 
-def _repeats(octets: NDArray[np.uint8], start: int, row_octets: int, fixed: NDArray[np.intp], most: int) -> int:
-    """How many rows behind the first have the same octets at the `fixed` places."""
+def _repeats(octets: NDArray[np.uint8], start: int, template: _Template, most: int) -> int:
+    """How many rows behind the first are laid out like it."""
+    row_octets, fixed = template.row_octets, np.array(template.fixed)
     most = min(most, (len(octets) - start) // row_octets - 1)
     if most <= 0:
         return 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from openami.ami.dlms.errors import TypeMismatchError
-from openami.ami.dlms.times import DEVIATION_NOT_SPECIFIED, NOT_SPECIFIED, STATUS_DAYLIGHT_SAVING, CosemDateTime
+from openami.ami.dlms.times import NOT_SPECIFIED, STATUS_DAYLIGHT_SAVING, CosemDateTime
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -19,11 +19,22 @@ if TYPE_CHECKING:
 NO_TIME: Final = np.iinfo(np.int64).min
 STAMP_OCTETS = 12
 
-_FIRST_YEAR, _LAST_YEAR = 1970, 2199
+# the years whose high octet is 07 or 08
+_FIRST_YEAR, _LAST_YEAR = 0x0700, 0x08FF
 _MONTHS = np.arange(f"{_FIRST_YEAR}-01", f"{_LAST_YEAR + 1}-02", dtype="datetime64[M]").astype("datetime64[D]")
-# days since 1970 at the first of each month, and the days the month has
-_MONTH_START = _MONTHS[:-1].astype(np.int64)
+# seconds since 1970 at the end of the day before each month, and the days the month has
+_MONTH_START_S = (_MONTHS[:-1].astype(np.int64) - 1) * 86_400
 _MONTH_DAYS = np.diff(_MONTHS.astype(np.int64))
+
+# octet by octet the least value and the span that make a stamp plain: no wildcard, nothing out of range
+#                     year    month day dow hour min sec hundredths deviation status
+_LEAST = np.array([0x07, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0], np.uint8)
+_SPAN = np.array([1, 255, 11, 30, 255, 23, 59, 59, 255, 255, 255, 255], np.uint8)
+# octet by octet what it adds to the seconds of a month, and to the number of the month
+_SECONDS = (0, 0, 0, 86_400, 0, 3600, 60, 1, 0, 256 * 60, 60, 0)
+_MONTH = (256 * 12, 12, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+_WEIGHTS = np.array([_SECONDS, _MONTH], np.int64).T.copy()
+_FIRST_MONTH = _FIRST_YEAR * 12 + 1
 
 # Zones change their offset at most every few weeks, so both ends of a week with one offset have it throughout.
 _STEADY_S = 7 * 86_400
@@ -35,21 +46,30 @@ def stamps_to_utc_s(stamps: NDArray[np.uint8], zone: tzinfo = UTC) -> NDArray[np
     `zone` is used for stamps that do not state their deviation. Hundredths are dropped.
     """
     wide = stamps.astype(np.int64)
-    year = (wide[:, 0] << 8) + wide[:, 1]
-    hour, minute, second = wide[:, 5], wide[:, 6], wide[:, 7]
-    second = np.where(second == NOT_SPECIFIED, 0, second)
-    month = (year - _FIRST_YEAR) * 12 + wide[:, 2] - 1
-    good = (year >= _FIRST_YEAR) & (year <= _LAST_YEAR) & (wide[:, 2] >= 1) & (wide[:, 2] <= 12)
-    month = np.where(good, month, 0)
-    good &= (wide[:, 3] >= 1) & (wide[:, 3] <= _MONTH_DAYS[month])
-    good &= (hour < 24) & (minute < 60) & (second < 60)
-    deviation = ((wide[:, 9] << 8) + wide[:, 10] + 0x8000 & 0xFFFF) - 0x8000
-    seconds = (_MONTH_START[month] + wide[:, 3] - 1) * 86_400 + hour * 3600 + minute * 60 + second + deviation * 60
-    seconds = np.where(good, seconds, NO_TIME)
-    unstated = good & (deviation == DEVIATION_NOT_SPECIFIED)
-    if unstated.any():
-        for row in np.flatnonzero(unstated):
-            seconds[row] = _one(stamps[row].tobytes(), zone)
+    wide[:, 9] = (wide[:, 9] ^ 0x80) - 0x80  # the deviation is signed
+    plain = bool((stamps - _LEAST <= _SPAN).all()) and not bool((stamps[:, 9] == 0x80).any())
+    if plain:
+        sums: NDArray[np.int64] = wide @ _WEIGHTS
+        month = sums[:, 1] - _FIRST_MONTH
+        if bool((wide[:, 3] <= _MONTH_DAYS[month]).all()):
+            seconds: NDArray[np.int64] = sums[:, 0] + _MONTH_START_S[month]
+            return seconds
+    return _odd_stamps(stamps, wide, zone)
+
+
+def _odd_stamps(stamps: NDArray[np.uint8], wide: NDArray[np.int64], zone: tzinfo) -> NDArray[np.int64]:
+    """The same for stamps among which some have wildcards, no deviation or no sense."""
+    second = wide[:, 7]
+    wide[:, 7] = np.where(second == NOT_SPECIFIED, 0, second)
+    good = (wide - _LEAST.astype(np.int64) >= 0) & (wide - _LEAST.astype(np.int64) <= _SPAN.astype(np.int64))
+    rows = good[:, [0, 2, 3, 5, 6, 7]].all(axis=1)
+    sums = wide @ _WEIGHTS
+    month = np.where(rows, sums[:, 1] - _FIRST_MONTH, 0)
+    rows &= wide[:, 3] <= _MONTH_DAYS[month]
+    seconds = np.where(rows, sums[:, 0] + _MONTH_START_S[month], NO_TIME)
+    unstated = rows & (stamps[:, 9] == 0x80) & (stamps[:, 10] == 0)
+    for row in np.flatnonzero(unstated):
+        seconds[row] = _one(stamps[row].tobytes(), zone)
     return seconds
 
 

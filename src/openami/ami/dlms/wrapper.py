@@ -44,7 +44,10 @@ class WrapperFrame:
 
     @property
     def gateway_address(self) -> gateway.GatewayAddress | None:
-        """The meter behind a concentrator this frame is for or from; None when it is for the station itself."""
+        """The meter behind a concentrator this frame is for or from; None when it is for the station itself.
+
+        Raises RemoteProtocolError when the gateway header is cut short.
+        """
         return gateway.split(self.payload)[0]
 
     @property
@@ -148,14 +151,26 @@ class WrapperFraming:
     def next_delivery(self) -> Delivery | None:
         """The next APDU for this side, or None when more octets are needed."""
         while (frame := self._buffer.next_frame()) is not None:
-            delivery = frame.delivery()
-            if delivery.destination != self.own or (self.is_client and not self._from_peer(delivery)):
+            delivery = self._readable(frame)
+            if (
+                delivery is None
+                or delivery.destination != self.own
+                or (self.is_client and not self._from_peer(delivery))
+            ):
                 self.strays += 1
                 continue
             if not self.is_client:
                 self.peer, self.address = delivery.source, delivery.gateway
             return delivery
         return None
+
+    @staticmethod
+    def _readable(frame: WrapperFrame) -> Delivery | None:
+        """The delivery of a frame, or None when its gateway header is broken and nobody could be answered."""
+        try:
+            return frame.delivery()
+        except RemoteProtocolError:
+            return None
 
     def _from_peer(self, delivery: Delivery) -> bool:
         return delivery.source == self.peer and delivery.gateway == self.address

@@ -50,7 +50,7 @@ class HeadEndSettings:
     read_offset_s: int = 20 * 60
     permits_per_segment: int = 4
     connect_s: float = 5.0
-    answer_s: float = 10.0
+    answer_s: float = 5.0
     clock_tolerance_s: float = 10.0
     breaker_polls: int = 20
     breaker_poll_s: float = 0.25

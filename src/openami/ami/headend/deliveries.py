@@ -37,6 +37,8 @@ QUEUE_MAX: Final = 200  # results held in memory; sessions wait when the databas
 LINGER_S: Final = 0.25  # how long a message waits for company, in wall time
 AFTER_REMOVAL: Final = timedelta(days=1)  # how long a removed meter is still tried for what it has not told yet
 
+REMOVED_TRIES: Final = 3  # and how often: it is most likely in a van
+
 
 class Door(Protocol):
     """What sends over the field seam (`openami.shared.seam.field.FieldDoor`)."""
@@ -193,7 +195,8 @@ class Deliveries:
         failures = row.failures + 1
         regular = rules.next_daily(self._zone_name, outcome.meter.offset_s, now)
         due: datetime | None = rules.next_attempt(now, regular, failures, retry_helps=outcome.retry_helps)
-        gone = row.removed_at is not None and now > row.removed_at + AFTER_REMOVAL
+        overdue = row.removed_at is not None and now > row.removed_at + AFTER_REMOVAL
+        gone = overdue or (row.removed_at is not None and failures >= REMOVED_TRIES)
         if gone or row.schedule_disabled:
             due = None
         await store.change_meter(

@@ -1,0 +1,42 @@
+"""A concentrator: a router and an uplink beside one transformer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from openami.ami.concentrator import store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from openami.ami.concentrator.router import Router
+    from openami.ami.concentrator.uplink import Uplink
+    from openami.ami.meter.field import Field
+    from openami.ami.meter.slave import SlaveTelegram
+    from openami.ami.meter.street import Transformer
+
+
+class Concentrator:
+    """One box: what it hears on its M-Bus segment is stored with the time in which it was heard."""
+
+    def __init__(self, field: Field, transformer: Transformer, router: Router, uplink: Uplink) -> None:
+        self.transformer = transformer
+        self.router = router
+        self.uplink = uplink
+        self._field = field
+        self._heard = 0
+
+    async def keep(self, tx: AsyncConnection, heard: Sequence[SlaveTelegram]) -> None:
+        """Store what this box heard of all that was heard."""
+        mine = [telegram for telegram in heard if telegram.transformer == self.transformer.name]
+        await store.keep(tx, mine)
+        self._heard = len(mine)
+
+    def notice(self) -> None:
+        """The transaction is through: send, or drop connections when the link broke."""
+        heard, self._heard = self._heard, 0
+        self.uplink.notice(heard)
+        if self._field.fleet.link_is_down(self.transformer.name):
+            self.router.drop_connections()

@@ -1,0 +1,140 @@
+"""The router half of a concentrator: DLMS requests over the TCP wrapper, by gateway header to the meter meant."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from openami.ami.dlms.device import serve
+from openami.ami.dlms.errors import RemoteProtocolError
+from openami.ami.dlms.server import ServerConnection
+from openami.ami.dlms.wrapper import WrapperBuffer, WrapperFrame, WrapperFraming
+from openami.ami.meter.cosem import ElectricityDevice
+from openami.ami.meter.street import Kind, lls_password
+
+if TYPE_CHECKING:
+    from openami.ami.meter.field import Field
+    from openami.ami.meter.fleet import Fleet
+    from openami.ami.meter.street import Device, Transformer
+
+log = structlog.get_logger()
+
+CONNECTIONS_MAX: Final = 64
+"""More would be more than a concentrator's modem can carry; a head-end has a handful."""
+SESSIONS_PER_CONNECTION_MAX: Final = 64
+"""More meters than stand behind any transformer of ours."""
+IDLE_S: Final = 120.0
+READ_OCTETS: Final = 65_536
+
+
+class Router:
+    """Listens on one TCP port; each connection may talk to every meter behind this transformer."""
+
+    def __init__(self, field: Field, transformer: Transformer, fleet_secret: str, host: str, port: int) -> None:
+        self._field = field
+        self._transformer = transformer
+        self._fleet_secret = fleet_secret
+        self._host = host
+        self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._devices = {
+            device.gateway_address: device
+            for device in field.street.devices
+            if device.transformer == transformer.name and device.kind is Kind.ELECTRICITY
+        }
+        self.port = port
+
+    async def start(self) -> None:
+        """Bind the port; with port 0 the system chooses one, and `port` says which."""
+        self._server = await asyncio.start_server(self._connected, self._host, self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Close the port and all connections."""
+        if self._server is not None:
+            self._server.close()
+            self.drop_connections()
+            await self._server.wait_closed()
+
+    def drop_connections(self) -> None:
+        """What a broken link does to whoever is connected."""
+        for writer in list(self._writers):
+            writer.transport.abort()
+
+    @property
+    def connections(self) -> int:
+        """How many clients are connected."""
+        return len(self._writers)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._field.fleet.link_is_down(self._transformer.name) or len(self._writers) >= CONNECTIONS_MAX:
+            writer.transport.abort()
+            return
+        self._writers.add(writer)
+        try:
+            await self._talk(reader, writer)
+        except (RemoteProtocolError, ConnectionError, TimeoutError) as error:
+            log.info(
+                "concentrator.closed", transformer=self._transformer.name, reason=str(error) or type(error).__name__
+            )
+        finally:
+            self._writers.discard(writer)
+            writer.close()
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        buffer = WrapperBuffer()
+        sessions: dict[bytes, Session] = {}
+        while True:
+            async with asyncio.timeout(IDLE_S):
+                octets = await reader.read(READ_OCTETS)
+            if not octets:
+                return
+            buffer.receive(octets)
+            while (frame := buffer.next_frame()) is not None:
+                answer = await self._route(frame, sessions)
+                if answer:
+                    writer.write(answer)
+                    await writer.drain()
+
+    async def _route(self, frame: WrapperFrame, sessions: dict[bytes, Session]) -> bytes:
+        """The answer of the meter meant; nothing for a meter that is not there, just as on a real segment."""
+        address = frame.gateway_address
+        device = self._devices.get(address.physical_address) if address is not None else None
+        if device is None:
+            return b""
+        session = sessions.pop(device.gateway_address, None) or Session(self._field, device, self._fleet_secret)
+        sessions[device.gateway_address] = session  # the last one used is the last one to be forgotten
+        while len(sessions) > SESSIONS_PER_CONNECTION_MAX:
+            sessions.pop(next(iter(sessions)))
+        async with self._field.step() as fleet:
+            self._field.counters.frames += 1
+            if not fleet.answers(fleet.meters[device.serial]):
+                return b""
+            return session.serve(fleet, frame)
+
+
+class Session:
+    """One client's association with one meter; it ends when the fleet is loaded again."""
+
+    def __init__(self, field: Field, device: Device, fleet_secret: str) -> None:
+        self._field = field
+        self._device = device
+        self._password = lls_password(fleet_secret, device.serial)
+        self._fleet: Fleet | None = None
+        self._connection = ServerConnection(WrapperFraming.server())
+        self._object_model: ElectricityDevice | None = None
+
+    def serve(self, fleet: Fleet, frame: WrapperFrame) -> bytes:
+        """What the meter answers to a frame.
+
+        Raises:
+            RemoteProtocolError: the stream is lost.
+        """
+        if self._fleet is not fleet or self._object_model is None:
+            self._fleet = fleet
+            self._connection = ServerConnection(WrapperFraming.server())
+            meter = fleet.meters[self._device.serial]
+            self._object_model = ElectricityDevice(meter, self._password, fleet.zone_name, self._field.now_s)
+        return serve(self._connection, self._object_model, frame.encode())

@@ -1,0 +1,272 @@
+"""An electricity meter as a COSEM logical device: the object model that the DLMS server asks."""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from openami.ami.dlms import data as d
+from openami.ami.dlms.enums import ActionResult, DataAccessResult, Mechanism
+from openami.ami.dlms.errors import AccessDeniedError, ActionRefusedError
+from openami.ami.dlms.obis import Obis
+from openami.ami.dlms.selection import CLOCK_COLUMN, CaptureObject
+from openami.ami.dlms.times import CosemDateTime
+from openami.ami.meter import buffers, profiles
+from openami.ami.meter.breaker import MODE_COUNT, Trigger
+from openami.ami.meter.model import ASSOCIATION_FAILURES, BREAKER_FAILURE
+from openami.ami.meter.times import instant_of, offsets_s, seconds_of
+from openami.shared.spans import zone
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from openami.ami.dlms.axdr import Encoded
+    from openami.ami.dlms.data import Data
+    from openami.ami.dlms.references import Selection
+    from openami.ami.meter.model import Meter
+
+PUBLIC_CLIENT: Final = 16
+MANAGEMENT_CLIENT: Final = 1
+FAILURES_LOGGED_AFTER: Final = 3
+UNIT_WH: Final = 30
+SHIFT_MAX_S: Final = 900
+
+CLOCK: Final = Obis.of("0-0:1.0.0")
+SERIAL: Final = Obis.of("0-0:96.1.0")
+DEVICE_NAME: Final = Obis.of("0-0:42.0.0")
+ENERGY: Final = Obis.of("1-0:1.8.0")
+INTERVAL_ENERGY: Final = Obis.of("1-0:1.29.0")
+PROFILE_STATUS: Final = Obis.of("0-0:96.10.1")
+LOAD_PROFILE: Final = Obis.of("1-0:99.1.0")
+DAILY_PROFILE: Final = Obis.of("1-0:98.2.0")
+EVENT_LOGS: Final = tuple(Obis.of(f"0-0:99.98.{log}") for log in range(3))
+EVENT_CODES: Final = tuple(Obis.of(f"0-0:96.11.{log}") for log in range(3))
+BREAKER: Final = Obis.of("0-0:96.3.10")
+ASSOCIATION: Final = Obis.of("0-0:40.0.0")
+
+DATA, REGISTER, PROFILE, CLOCK_CLASS, ASSOCIATION_CLASS, DISCONNECT = 1, 3, 7, 8, 15, 70
+
+_PUBLIC: Final = frozenset({CLOCK, SERIAL, DEVICE_NAME, ASSOCIATION})
+_SORT_FIFO: Final = d.enum(1)
+_SORT_BY_NOTHING: Final = d.structure(d.unsigned16(0), d.octet_string(bytes(6)), d.integer8(0), d.unsigned16(0))
+
+
+class ElectricityDevice:
+    """The view that one client connection has of a meter, at the instant that the meter has lived to."""
+
+    def __init__(self, meter: Meter, password: str, zone_name: str, now_s: Callable[[], int]) -> None:
+        self._meter = meter
+        self._password = password.encode()
+        self._zone = zone_name
+        self._now_s = now_s
+        self._client = 0
+        interval = CaptureObject(REGISTER, INTERVAL_ENERGY, 2)
+        self._profiles = {
+            LOAD_PROFILE: self._table(self._load_rows, CaptureObject(DATA, PROFILE_STATUS, 2), interval),
+            DAILY_PROFILE: self._table(self._daily_rows, CaptureObject(REGISTER, ENERGY, 2)),
+        }
+        for log in range(len(EVENT_LOGS)):
+            self._profiles[EVENT_LOGS[log]] = self._table(
+                self._log_rows_of(log), CaptureObject(DATA, EVENT_CODES[log], 2)
+            )
+        self._objects = self._object_model()
+
+    # the four questions of the server
+
+    def admit(self, client_sap: int, mechanism: Mechanism, password: bytes) -> bool:
+        """The public client without, the management client with its password."""
+        self._client = 0
+        good = client_sap == PUBLIC_CLIENT and mechanism is Mechanism.NONE
+        if client_sap == MANAGEMENT_CLIENT and mechanism is Mechanism.LOW:
+            good = hmac.compare_digest(password, self._password)
+            self._meter.failed_logins = 0 if good else self._meter.failed_logins + 1
+            if self._meter.failed_logins == FAILURES_LOGGED_AFTER:
+                self._meter.log(self._now_s(), ASSOCIATION_FAILURES)
+        if good:
+            self._client = client_sap
+        return good
+
+    def get(self, class_id: int, obis: Obis, attribute: int, selection: Selection | None) -> Data | Encoded:
+        """The value of an attribute, or of the selected part of it.
+
+        Raises:
+            AccessDeniedError: there is no such attribute, or not for this client.
+        """
+        attributes = self._attributes(class_id, obis)
+        if attribute == 1:
+            return d.octet_string(obis)
+        if class_id == PROFILE and attribute == 2:
+            return self._profiles[obis].buffer(selection)
+        if selection is not None:
+            raise AccessDeniedError(DataAccessResult.SCOPE_OF_ACCESS_VIOLATED)
+        if attribute not in attributes:
+            raise AccessDeniedError(DataAccessResult.READ_WRITE_DENIED)
+        return attributes[attribute]()
+
+    def set(self, class_id: int, obis: Obis, attribute: int, value: Data) -> None:
+        """Write the clock, or the control mode of the breaker.
+
+        Raises:
+            AccessDeniedError: nothing else can be written.
+        """
+        self._attributes(class_id, obis)
+        if self._client != MANAGEMENT_CLIENT:
+            raise AccessDeniedError(DataAccessResult.READ_WRITE_DENIED)
+        if (obis, attribute) == (CLOCK, 2):
+            self._set_clock(seconds_of(value.instant(zone=zone(self._zone))))
+        elif (obis, attribute) == (BREAKER, 4) and value.integer() in range(MODE_COUNT):
+            self._meter.set_mode(self._now_s(), value.integer())
+        else:
+            raise AccessDeniedError(DataAccessResult.READ_WRITE_DENIED)
+
+    def act(self, class_id: int, obis: Obis, method: int, parameter: Data | None) -> Data | None:
+        """Move the breaker, or shift the clock.
+
+        Raises:
+            ActionRefusedError: there is no such method, or the mode has no such transition.
+        """
+        self._attributes(class_id, obis)
+        if self._client != MANAGEMENT_CLIENT:
+            raise ActionRefusedError(ActionResult.READ_WRITE_DENIED)
+        if obis == BREAKER and method in (1, 2):
+            self._move_breaker(Trigger.REMOTE_DISCONNECT if method == 1 else Trigger.REMOTE_RECONNECT)
+        elif (obis, method) == (CLOCK, 6) and parameter is not None and abs(parameter.integer()) <= SHIFT_MAX_S:
+            self._set_clock(self._now_s() + self._meter.clock_offset_s + parameter.integer())
+        else:
+            raise ActionRefusedError(ActionResult.OBJECT_UNAVAILABLE)
+        return None
+
+    # what they reach
+
+    def _attributes(self, class_id: int, obis: Obis) -> dict[int, Callable[[], Data | Encoded]]:
+        found = self._objects.get(obis)
+        if found is None or (self._client != MANAGEMENT_CLIENT and obis not in _PUBLIC):
+            raise AccessDeniedError(DataAccessResult.OBJECT_UNDEFINED)
+        if found[0] != class_id:
+            raise AccessDeniedError(DataAccessResult.OBJECT_CLASS_INCONSISTENT)
+        return found[1]
+
+    def _object_model(self) -> dict[Obis, tuple[int, dict[int, Callable[[], Data | Encoded]]]]:
+        meter = self._meter
+        scaler_unit = d.structure(d.integer8(0), d.enum(UNIT_WH))
+        interval_s = meter.device.interval_s
+        return {
+            CLOCK: (CLOCK_CLASS, self._clock_attributes()),
+            SERIAL: (DATA, {2: lambda: d.octet_string(meter.serial.encode())}),
+            DEVICE_NAME: (DATA, {2: lambda: d.octet_string(f"{meter.serial:0<16}".encode()[:16])}),
+            ENERGY: (REGISTER, {2: self._register, 3: lambda: scaler_unit}),
+            INTERVAL_ENERGY: (REGISTER, {2: self._last_interval, 3: lambda: scaler_unit}),
+            PROFILE_STATUS: (DATA, {2: lambda: d.unsigned8(0)}),
+            LOAD_PROFILE: (
+                PROFILE,
+                self._profile_attributes(LOAD_PROFILE, interval_s, profiles.LOAD_PROFILE_DAYS * 86400 // interval_s),
+            ),
+            DAILY_PROFILE: (PROFILE, self._profile_attributes(DAILY_PROFILE, 86400, profiles.DAILY_PROFILE_DAYS)),
+            **{log: (PROFILE, self._profile_attributes(log, 0, profiles.EVENT_LOG_ENTRIES)) for log in EVENT_LOGS},
+            **{code: (DATA, {2: self._last_code_of(log)}) for log, code in enumerate(EVENT_CODES)},
+            BREAKER: (
+                DISCONNECT,
+                {
+                    2: lambda: d.boolean(meter.breaker.closed),
+                    3: lambda: d.enum(meter.breaker.state),
+                    4: lambda: d.enum(meter.breaker.mode),
+                },
+            ),
+            ASSOCIATION: (ASSOCIATION_CLASS, {2: self._object_list, 8: lambda: d.enum(2)}),
+        }
+
+    def _profile_attributes(self, obis: Obis, period_s: int, capacity: int) -> dict[int, Callable[[], Data | Encoded]]:
+        table = self._profiles[obis]
+        return {
+            2: lambda: table.buffer(None),
+            3: table.capture_objects,
+            4: lambda: d.unsigned32(period_s),
+            5: lambda: _SORT_FIFO,
+            6: lambda: _SORT_BY_NOTHING,
+            7: lambda: d.unsigned32(table.entries()),
+            8: lambda: d.unsigned32(capacity),
+        }
+
+    def _clock_attributes(self) -> dict[int, Callable[[], Data | Encoded]]:
+        def time() -> Data:
+            shown = instant_of(self._now_s() + self._meter.clock_offset_s)
+            return d.octet_string(CosemDateTime.of(shown, zone=zone(self._zone)))
+
+        def deviation() -> Data:
+            offset_s, _ = offsets_s(np.array([self._now_s()], np.int64), self._zone)
+            return d.integer16(-int(offset_s[0]) // 60)
+
+        return {2: time, 3: deviation, 4: lambda: d.unsigned8(0), 8: lambda: d.boolean(True), 9: lambda: d.enum(1)}
+
+    def _object_list(self) -> Data:
+        def element(obis: Obis, class_id: int, attributes: dict[int, Callable[[], Data | Encoded]]) -> Data:
+            writable = {(CLOCK, 2), (BREAKER, 4)}
+            rights = [
+                d.structure(d.integer8(number), d.enum(3 if (obis, number) in writable else 1), d.NULL)
+                for number in (1, *attributes)
+            ]
+            methods = {BREAKER: (1, 2), CLOCK: (6,)}.get(obis, ())
+            calls = [d.structure(d.integer8(number), d.enum(1)) for number in methods]
+            version = 1 if class_id in (PROFILE, ASSOCIATION_CLASS) else 0
+            access = d.structure(d.array(rights), d.array(calls))
+            return d.structure(d.unsigned16(class_id), d.unsigned8(version), d.octet_string(obis), access)
+
+        return d.array(element(obis, class_id, attributes) for obis, (class_id, attributes) in self._objects.items())
+
+    def _register(self) -> Data:
+        return d.unsigned32(self._meter.register_at(self._now_s()))
+
+    def _last_interval(self) -> Data:
+        interval_s = self._meter.device.interval_s
+        end_s = self._now_s() // interval_s * interval_s
+        rows = profiles.load_rows(self._meter, self._now_s(), end_s, end_s)
+        return d.unsigned32(int(rows.energy_wh[0]) if len(rows.energy_wh) else 0)
+
+    def _last_code_of(self, log: int) -> Callable[[], Data]:
+        def last_code() -> Data:
+            rows = profiles.log_rows(self._meter.events, log)
+            return d.unsigned8(rows[-1].code if rows else 0)
+
+        return last_code
+
+    def _table(self, rows: buffers.Rows, *columns: CaptureObject) -> buffers.ProfileTable:
+        return buffers.ProfileTable((CLOCK_COLUMN, *columns), rows, self._zone)
+
+    def _load_rows(self, first_s: int, last_s: int) -> list[NDArray[np.uint8]]:
+        rows = profiles.load_rows(self._meter, self._now_s(), first_s, last_s)
+        _, summer = offsets_s(rows.ends_s, self._zone)
+        status = rows.status | np.where(summer, np.uint8(profiles.STATUS_DAYLIGHT_SAVING), np.uint8(0))
+        return [
+            buffers.stamp_column(rows.ends_s, self._zone),
+            buffers.unsigned8_column(status),
+            buffers.unsigned32_column(rows.energy_wh),
+        ]
+
+    def _daily_rows(self, first_s: int, last_s: int) -> list[NDArray[np.uint8]]:
+        midnights_s, registers = profiles.daily_rows(self._meter, self._zone, self._now_s(), first_s, last_s)
+        return [buffers.stamp_column(midnights_s, self._zone), buffers.unsigned32_column(registers)]
+
+    def _log_rows_of(self, log: int) -> buffers.Rows:
+        def rows(first_s: int, last_s: int) -> list[NDArray[np.uint8]]:
+            found = [event for event in profiles.log_rows(self._meter.events, log) if first_s <= event.at_s <= last_s]
+            at_s = np.array([event.at_s for event in found], np.int64)
+            codes = np.array([event.code for event in found], np.uint8)
+            return [buffers.stamp_column(at_s, self._zone), buffers.unsigned8_column(codes)]
+
+        return rows
+
+    # what they change
+
+    def _move_breaker(self, trigger: Trigger) -> None:
+        if not self._meter.trigger(self._now_s(), trigger):
+            already = self._meter.breaker.closed == (trigger is Trigger.REMOTE_RECONNECT)
+            if not already or self._meter.breaker.mode == 0:
+                self._meter.log(self._now_s(), BREAKER_FAILURE)
+                raise ActionRefusedError(ActionResult.OTHER_REASON)
+
+    def _set_clock(self, shown_s: int) -> None:
+        self._meter.set_clock(self._now_s(), shown_s - self._now_s())

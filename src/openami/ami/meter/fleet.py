@@ -1,0 +1,223 @@
+"""All meters of a street, living through time together: faults and swaps take effect at their exact instants."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from openami.ami.meter.happenings import BadHappeningError, Happening, HappeningKind, Stage, TooLateError
+from openami.ami.meter.model import METER_COVER_CLOSED, METER_COVER_REMOVED, Fact, Meter
+from openami.ami.meter.recordings import Loads
+from openami.ami.meter.slave import SlaveTelegram, telegram_of
+from openami.ami.meter.street import Kind
+from openami.ami.meter.times import instant_of, seconds_of
+from openami.shared.spans import local_day
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from openami.ami.meter.street import Street
+
+POLL_S: Final = 3600
+CRADLE_S: Final = 2 * 86400
+"""How long a removed meter can still be read: the fitter puts it into the concentrator's cradle."""
+
+
+class Fleet:
+    """The meters of a street, and how far they have lived (seconds since 1970 UTC)."""
+
+    def __init__(self, street: Street, zone_name: str, genesis_s: int) -> None:
+        self.street = street
+        self.zone_name = zone_name
+        self.genesis_s = genesis_s
+        self.lived_s = genesis_s
+        self.meters = {device.serial: Meter(device, device.home) for device in street.devices}
+        self.happenings: dict[str, Happening] = {}
+        self._changed: dict[str, Happening] = {}
+        self._dark = False
+        connections = [
+            (home, kind)
+            for home in street.homes
+            for kind in Kind
+            if kind is Kind.ELECTRICITY or home.gas is not None  # gas and water come together
+        ]
+        self._load_of = {(home.name, kind): index for index, (home, kind) in enumerate(connections)}
+        self.loads = Loads([home.load_of(kind).open() for home, kind in connections], zone_name)
+
+    # life
+
+    def begin(self) -> None:
+        """Hang every meter that has a home, at the genesis."""
+        for meter in self.meters.values():
+            if meter.home is not None:
+                self._install(meter, self.genesis_s, meter.home)
+
+    def replay(self, facts: Iterable[Fact], happenings: Iterable[Happening], lived_s: int) -> None:
+        """Take back what was stored."""
+        for fact in facts:
+            meter = self.meters[fact.serial]
+            homes = {name: index for (name, kind), index in self._load_of.items() if kind is meter.device.kind}
+            meter.replay(fact, self.loads, homes)
+        self.happenings = {happening.id: happening for happening in happenings}
+        self.lived_s = lived_s
+
+    def live_through(self, to_s: int) -> list[SlaveTelegram]:
+        """Live up to `to_s`; what the concentrators heard from their slaves on the way."""
+        while (due := self._next_due(to_s)) is not None:
+            self._next_stage(due)
+        heard = [] if self._dark else self._poll(self.lived_s, to_s)
+        self.lived_s = max(self.lived_s, to_s)
+        return heard
+
+    def power_cut(self, to_s: int) -> None:
+        """The whole street is dark from the last instant lived to `to_s`: what a killed process means in the field."""
+        for meter in self._mains_fed():
+            meter.power_down(self.lived_s)
+        self._dark = True
+        self.live_through(to_s)
+        self._dark = False
+        for meter in self._mains_fed():
+            self._power_up(meter, self.lived_s)
+
+    def order(self, happening: Happening) -> Happening:
+        """Schedule something; the same order twice is one.
+
+        Raises:
+            TooLateError: the street has lived through its instant.
+            BadHappeningError: it cannot be carried out.
+        """
+        known = self.happenings.get(happening.id)
+        if known is not None:
+            return known
+        if happening.starts_s < self.lived_s and happening.kind is not HappeningKind.LOSE_PROFILE_DAY:
+            raise TooLateError(
+                f"The street has lived to {instant_of(self.lived_s).isoformat()}, past that instant.",
+                hint="The past of a meter cannot be changed; choose a later instant.",
+            )
+        if happening.kind is HappeningKind.SWAP:
+            self._check_swap(happening)
+        self._store(happening)
+        return happening
+
+    def next_due_s(self) -> int | None:
+        """When the next ordered thing begins or ends."""
+        return min((each.next_s for each in self.happenings.values() if each.next_s is not None), default=None)
+
+    def link_is_down(self, transformer: str) -> bool:
+        """Whether the concentrator of a transformer is cut off now."""
+        return any(
+            each.stage is Stage.ACTIVE and each.detail["transformer"] == transformer
+            for each in self.happenings.values()
+            if each.kind is HappeningKind.LINK_DOWN
+        )
+
+    def answers(self, meter: Meter) -> bool:
+        """Whether a meter can be spoken to: it has mains, or was taken down so recently that it lies in the cradle."""
+        in_cradle = meter.removed_s is not None and self.lived_s < meter.removed_s + CRADLE_S
+        return not self._dark and (meter.power.on or in_cradle)
+
+    @property
+    def changed(self) -> bool:
+        """Whether something happened that is not stored yet."""
+        return bool(self._changed) or any(meter.changed for meter in self.meters.values())
+
+    def take_changes(self) -> tuple[list[Fact], list[Happening]]:
+        """What happened since the last call, to be stored."""
+        changed, self._changed = list(self._changed.values()), {}
+        return [fact for meter in self.meters.values() for fact in meter.take_facts()], changed
+
+    # the parts of life
+
+    def _next_due(self, to_s: int) -> Happening | None:
+        due = [
+            (max(each.next_s, each.starts_s), each.id, each)
+            for each in self.happenings.values()
+            if each.next_s is not None and each.next_s <= to_s
+        ]
+        return min(due)[2] if due else None
+
+    def _next_stage(self, happening: Happening) -> None:
+        at_s = happening.next_s
+        assert at_s is not None
+        # what was lost earlier is noticed now
+        at_s = max(at_s, self.lived_s)
+        if happening.stage is Stage.SCHEDULED:
+            self._starts(happening, at_s)
+            self._store(happening.staged(Stage.DONE if happening.ends_s is None else Stage.ACTIVE))
+        else:
+            self._store(happening.staged(Stage.DONE))
+            self._ends(happening, at_s)
+
+    def _starts(self, happening: Happening, at_s: int) -> None:
+        detail = happening.detail
+        match happening.kind:
+            case HappeningKind.TAMPER_COVER:
+                self.meters[detail["serial"]].log(at_s, METER_COVER_REMOVED)
+            case HappeningKind.POWER_CUT:
+                self.meters[detail["serial"]].power_down(at_s)
+            case HappeningKind.LOSE_PROFILE_DAY:
+                day = local_day(self.zone_name, date.fromisoformat(detail["day"]))
+                self.meters[detail["serial"]].lose_rows(at_s, seconds_of(day.start), seconds_of(day.end))
+            case HappeningKind.SWAP:
+                self._swap(self.meters[detail["old_serial"]], self.meters[detail["new_serial"]], at_s)
+            case HappeningKind.LINK_DOWN:
+                pass  # concentrators ask `link_is_down`
+
+    def _ends(self, happening: Happening, at_s: int) -> None:
+        if happening.kind is HappeningKind.TAMPER_COVER:
+            self.meters[happening.detail["serial"]].log(at_s, METER_COVER_CLOSED)
+        elif happening.kind is HappeningKind.POWER_CUT:
+            self._power_up(self.meters[happening.detail["serial"]], at_s)
+
+    def _power_up(self, meter: Meter, at_s: int) -> None:
+        cut_off = any(
+            each.kind is HappeningKind.POWER_CUT
+            and each.stage is Stage.ACTIVE
+            and each.detail["serial"] == meter.serial
+            for each in self.happenings.values()
+        )
+        if not self._dark and not cut_off:
+            meter.power_up(at_s)
+
+    def _swap(self, old: Meter, new: Meter, at_s: int) -> None:
+        if not old.hangs or new.installed_s is not None or old.home is None:
+            return  # an earlier swap of the same instant took one of them
+        old.remove(at_s)
+        self._install(new, at_s, old.home)
+        if self._dark:
+            new.power_down(at_s)
+
+    def _check_swap(self, happening: Happening) -> None:
+        old, new = (self.meters[happening.detail[name]] for name in ("old_serial", "new_serial"))
+        if not old.hangs:
+            raise BadHappeningError(f"{old.serial} hangs nowhere.", hint="GET /api/meters shows what hangs where.")
+        if new.installed_s is not None:
+            raise BadHappeningError(f"{new.serial} is not on the shelf.", hint="Choose a spare that never hung.")
+
+    def _install(self, meter: Meter, at_s: int, home: str) -> None:
+        meter.install(at_s, home, self.loads, self._load_of[home, meter.device.kind])
+
+    def _mains_fed(self) -> list[Meter]:
+        return [meter for meter in self.meters.values() if meter.mains_fed and meter.hangs]
+
+    def _poll(self, from_s: int, to_s: int) -> list[SlaveTelegram]:
+        hours_s = np.arange((from_s // POLL_S + 1) * POLL_S, to_s + 1, POLL_S, dtype=np.int64)
+        if not len(hours_s):
+            return []
+        heard = []
+        for meter in self.meters.values():
+            if meter.history is None or meter.installed_s is None or meter.mains_fed:
+                continue
+            hanging_s = hours_s[(hours_s >= meter.installed_s) & (hours_s <= (meter.removed_s or to_s))]
+            registers = meter.history.registers(hanging_s)
+            heard += [
+                telegram_of(meter.device, int(hour_s), int(register), self.zone_name)
+                for hour_s, register in zip(hanging_s, registers, strict=True)
+            ]
+        return sorted(heard, key=lambda telegram: telegram.taken_s)
+
+    def _store(self, happening: Happening) -> None:
+        self.happenings[happening.id] = happening
+        self._changed[happening.id] = happening

@@ -1,0 +1,155 @@
+"""What a meter has lived through, as the few instants at which something changed; everything else is arithmetic.
+
+A register is the register at the last change plus what the home has used since, if the output was live. So a meter
+costs nothing while time passes, and the differences of its register add up whatever happened: energy is conserved.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from openami.ami.meter.recordings import Loads
+
+FOREVER_S: Final = 2**62
+
+
+class Changes:
+    """Instants (ascending) with the values in force from each on, as arrays that are rebuilt only after a change."""
+
+    def __init__(self) -> None:
+        self.at_s: list[int] = []
+        self.values: list[int] = []
+        self._arrays: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
+
+    def add(self, at_s: int, value: int) -> None:
+        """From `at_s` on, `value` is in force; a second value at the same instant replaces the first."""
+        if self.at_s and self.at_s[-1] == at_s:
+            self.values[-1] = value
+        else:
+            self.at_s.append(at_s)
+            self.values.append(value)
+        self._arrays = None
+
+    @property
+    def arrays(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Instants and values."""
+        if self._arrays is None:
+            self._arrays = np.array(self.at_s, np.int64), np.array(self.values, np.int64)
+        return self._arrays
+
+    @property
+    def last(self) -> int:
+        """The value in force now; 0 before the first change."""
+        return self.values[-1] if self.values else 0
+
+
+class RegisterHistory:
+    """The cumulative register of one meter, in units of its load, at any instant it has lived through."""
+
+    def __init__(self, loads: Loads, home: int, start_register: int) -> None:
+        self._loads = loads
+        self._home = home
+        self._start_register = start_register
+        self._live = Changes()
+        self._registers = Changes()
+
+    @property
+    def live(self) -> bool:
+        """Whether what the home uses is being counted."""
+        return bool(self._live.last)
+
+    def switch(self, at_s: int, *, live: bool, register: int | None = None) -> int:
+        """From `at_s` on, count or do not count; returns the register at that instant.
+
+        `register` is given when a stored history is replayed: the register that the meter had shown then stays true
+        even if the recordings have been exchanged meanwhile.
+        """
+        shown = self.at(at_s) if register is None else register
+        self._registers.add(at_s, shown)
+        self._live.add(at_s, int(live))
+        return shown
+
+    def at(self, at_s: int) -> int:
+        """The register at one instant."""
+        return int(self.registers(np.array([at_s], np.int64))[0])
+
+    def registers(self, at_s: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The register at many instants (seconds since 1970 UTC)."""
+        changes_s, live = self._live.arrays
+        index = np.searchsorted(changes_s, at_s, side="right") - 1
+        known = index >= 0
+        if not known.any():
+            return np.full(len(at_s), self._start_register, np.int64)
+        index = np.maximum(index, 0)
+        since_s = changes_s[index]
+        used = self._loads.cumulative(self._home, at_s) - self._loads.cumulative(self._home, since_s)
+        shown = self._registers.arrays[1][index] + np.where(live[index] > 0, used, 0)
+        return np.where(known, shown, self._start_register)
+
+
+class PowerHistory:
+    """When a meter had mains: what decides which profile rows it could write."""
+
+    def __init__(self) -> None:
+        self._on_s: list[int] = []
+        self._off_s: list[int] = []
+
+    @property
+    def on(self) -> bool:
+        """Whether it has mains now."""
+        return bool(self._on_s) and self._off_s[-1] == FOREVER_S
+
+    def up(self, at_s: int) -> None:
+        """Mains return; a cut of no length leaves no gap."""
+        if self.on:
+            return
+        if self._off_s and self._off_s[-1] == at_s:
+            self._off_s[-1] = FOREVER_S
+        else:
+            self._on_s.append(at_s)
+            self._off_s.append(FOREVER_S)
+
+    def down(self, at_s: int) -> None:
+        """Mains fail."""
+        if self.on:
+            self._off_s[-1] = at_s
+
+    def captured(self, ends_s: NDArray[np.int64], interval_s: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Which intervals have a row, and in which of them mains were missing for a while.
+
+        A row is written when the interval ends under power. An interval in which power went down for longer than its
+        end is closed when power returns, with its true end as stamp; one wholly without power has no row.
+        """
+        on_s, off_s = np.array(self._on_s, np.int64), np.array(self._off_s, np.int64)
+        if not len(on_s):
+            return np.zeros(len(ends_s), bool), np.zeros(len(ends_s), bool)
+        index = np.searchsorted(on_s, ends_s, side="left") - 1  # the last period that began before the end
+        known = index >= 0
+        index = np.maximum(index, 0)
+        under_power = off_s[index] >= ends_s
+        closed_later = (off_s[index] > ends_s - interval_s) & (index + 1 < len(on_s))
+        powered_s = self._powered_s(ends_s) - self._powered_s(ends_s - interval_s)
+        return known & (under_power | closed_later), powered_s < interval_s
+
+    def up_at(self, instants_s: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether there were mains at (that is, just before or just after) each instant."""
+        on_s, off_s = np.array(self._on_s, np.int64), np.array(self._off_s, np.int64)
+        if not len(on_s):
+            return np.zeros(len(instants_s), bool)
+        index = np.searchsorted(on_s, instants_s, side="right") - 1
+        up: NDArray[np.bool_] = (index >= 0) & (off_s[np.maximum(index, 0)] >= instants_s)
+        return up
+
+    def _powered_s(self, until_s: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Seconds under power from the beginning to each instant."""
+        on_s, off_s = np.array(self._on_s, np.int64), np.array(self._off_s, np.int64)
+        ended = np.concatenate([[0], np.cumsum(np.minimum(off_s, 2**60) - on_s)])
+        index = np.searchsorted(on_s, until_s, side="right") - 1
+        before = np.where(index >= 0, ended[np.maximum(index, 0)], 0)
+        running = np.minimum(until_s, off_s[np.maximum(index, 0)]) - on_s[np.maximum(index, 0)]
+        return np.where(index >= 0, before + running, 0)

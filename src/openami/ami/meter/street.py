@@ -1,0 +1,234 @@
+"""The layout of a simulated street: homes, transformers, meters, spares on the shelf; the same for the same seed."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import random
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import Final
+
+from openami.ami.meter.recordings import Recording, library, load
+from openami.shared.errors import OpenAmiError
+
+HOMES_PER_TRANSFORMER: Final = 10
+HOMES_WITH_GAS_AND_WATER: Final = (2, 7)  # of each ten, so that every concentrator has some
+_SGSC_RECORDINGS: Final = 28
+_LCL_RECORDINGS: Final = 16
+_UCI_ROTATIONS: Final = 4
+_AMPDS2_ROTATIONS: Final = 2
+_WATER_ROTATIONS: Final = 4
+_QUARTER_S: Final = 900
+_HALF_HOUR_S: Final = 1800
+
+
+class UnknownMeterError(OpenAmiError):
+    """No meter of the street has this serial."""
+
+
+class UnknownTransformerError(OpenAmiError):
+    """No transformer of the street has this name."""
+
+
+class Kind(StrEnum):
+    """What a meter measures."""
+
+    ELECTRICITY = "electricity"
+    GAS = "gas"
+    WATER = "water"
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Which recording a connection replays, and from which of its weeks."""
+
+    recording: str
+    rotate_weeks: int = 0
+
+    def open(self) -> Recording:
+        """The recording itself."""
+        return load(self.recording, rotate_weeks=self.rotate_weeks)
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """One home: what it uses, and where it hangs on the grid."""
+
+    name: str
+    transformer: str
+    electricity: Load
+    gas: Load | None = None
+    water: Load | None = None
+
+    def load_of(self, kind: Kind) -> Load:
+        """The load that a meter of this kind measures here."""
+        found = {Kind.ELECTRICITY: self.electricity, Kind.GAS: self.gas, Kind.WATER: self.water}[kind]
+        if found is None:
+            raise UnknownMeterError(f"{self.name} has no {kind}.", hint="Choose another home.")
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One meter as the factory made it; `home` is where it hangs at the start, None for one on the shelf."""
+
+    serial: str
+    kind: Kind
+    transformer: str
+    home: str | None
+    interval_s: int
+    start_register: int
+    mbus_address: int = 0
+    mbus_id: str = ""
+
+    @property
+    def gateway_address(self) -> bytes:
+        """The physical address behind the concentrator's gateway: the serial in ASCII."""
+        return self.serial.encode("ascii")
+
+
+@dataclass(frozen=True, slots=True)
+class Transformer:
+    """A transformer with the concentrator beside it."""
+
+    name: str
+    concentrator: str
+    index: int
+
+
+@dataclass(frozen=True)
+class Street:
+    """Everything that stands in a street."""
+
+    transformers: tuple[Transformer, ...]
+    homes: tuple[Home, ...]
+    devices: tuple[Device, ...]
+
+    @cached_property
+    def device_by_serial(self) -> dict[str, Device]:
+        """Meters by serial."""
+        return {device.serial: device for device in self.devices}
+
+    @cached_property
+    def home_by_name(self) -> dict[str, Home]:
+        """Homes by name."""
+        return {home.name: home for home in self.homes}
+
+    def device(self, serial: str) -> Device:
+        """The meter with a serial.
+
+        Raises:
+            UnknownMeterError: there is none.
+        """
+        try:
+            return self.device_by_serial[serial]
+        except KeyError:
+            raise UnknownMeterError(
+                f"There is no meter {serial!r} in this street.", hint="GET /api/street lists them."
+            ) from None
+
+    def transformer(self, name: str) -> Transformer:
+        """The transformer with a name.
+
+        Raises:
+            UnknownTransformerError: there is none.
+        """
+        for transformer in self.transformers:
+            if transformer.name == name:
+                return transformer
+        names = ", ".join(each.name for each in self.transformers)
+        raise UnknownTransformerError(f"There is no transformer {name!r}.", hint=f"There are {names}.")
+
+
+def build_street(homes: int, seed: int) -> Street:
+    """A street of this many homes, ten to a transformer, with two spare electricity meters each."""
+    chance = random.Random(seed)  # noqa: S311 - a layout, not a secret
+    transformers = tuple(
+        Transformer(f"T{index + 1:02d}", f"OAC{index + 1:07d}", index)
+        for index in range(-(-homes // HOMES_PER_TRANSFORMER))
+    )
+    loads = _electricity_loads(chance)
+    built: list[Home] = []
+    devices: list[Device] = []
+    for number in range(homes):
+        transformer = transformers[number // HOMES_PER_TRANSFORMER]
+        home = _home(number, transformer.name, loads[number % len(loads)])
+        built.append(home)
+        devices += _devices_of(home, devices, chance)
+    for transformer in transformers:
+        devices += _spares(transformer, sum(device.kind is Kind.ELECTRICITY for device in devices), chance)
+    return Street(transformers, tuple(built), tuple(devices))
+
+
+def lls_password(fleet_secret: str, serial: str) -> str:
+    """The password of a meter, as the factory derives it from its secret: sixteen hexadecimal digits."""
+    return hmac.new(fleet_secret.encode(), f"lls:{serial}".encode(), hashlib.sha256).hexdigest()[:16]
+
+
+def _electricity_loads(chance: random.Random) -> list[Load]:
+    names = [name for name, recording in library().items() if recording.medium == Kind.ELECTRICITY]
+    sgsc = [name for name in names if name.startswith("SGSC")]
+    lcl = [name for name in names if name.startswith("LCL")]
+    loads = [Load(name) for name in sgsc[:_SGSC_RECORDINGS] + lcl[:_LCL_RECORDINGS]]
+    loads += [Load("UCI-household", weeks) for weeks in range(_UCI_ROTATIONS)]
+    loads += [Load("AMPds2-electricity", 2 * weeks) for weeks in range(_AMPDS2_ROTATIONS)]
+    chance.shuffle(loads)
+    return loads
+
+
+def _home(number: int, transformer: str, electricity: Load) -> Home:
+    name = f"H{number + 1:04d}"
+    if number % HOMES_PER_TRANSFORMER not in HOMES_WITH_GAS_AND_WATER:
+        return Home(name, transformer, electricity)
+    gas_recordings = [name for name, recording in library().items() if recording.medium == Kind.GAS]
+    rank = number // HOMES_PER_TRANSFORMER * 2 + HOMES_WITH_GAS_AND_WATER.index(number % HOMES_PER_TRANSFORMER)
+    gas = Load(gas_recordings[rank % len(gas_recordings)])
+    return Home(name, transformer, electricity, gas, Load("AMPds2-water", rank % _WATER_ROTATIONS))
+
+
+def _devices_of(home: Home, before: list[Device], chance: random.Random) -> list[Device]:
+    number = sum(device.kind is Kind.ELECTRICITY for device in before) + 1
+    slot_s = home.electricity.open().slot_s
+    devices = [
+        Device(
+            serial=f"OAE{number:07d}",
+            kind=Kind.ELECTRICITY,
+            transformer=home.transformer,
+            home=home.name,
+            interval_s=slot_s,
+            start_register=chance.randrange(1_000_000, 60_000_000),
+        )
+    ]
+    if home.gas is not None and home.water is not None:
+        number = sum(device.kind is Kind.GAS for device in before) + 1
+        on_segment = sum(device.mbus_address > 0 and device.transformer == home.transformer for device in before)
+        for offset, (kind, letters, digit) in enumerate(((Kind.GAS, "OAG", "3"), (Kind.WATER, "OAW", "7"))):
+            devices.append(
+                Device(
+                    serial=f"{letters}{number:07d}",
+                    kind=kind,
+                    transformer=home.transformer,
+                    home=home.name,
+                    interval_s=3600,
+                    start_register=chance.randrange(100_000, 9_000_000),
+                    mbus_address=on_segment + offset + 1,
+                    mbus_id=f"{digit}{number:07d}",  # the medium first, so that ids differ between makers as well
+                )
+            )
+    return devices
+
+
+def _spares(transformer: Transformer, electricity_meters: int, chance: random.Random) -> list[Device]:
+    return [
+        Device(
+            serial=f"OAE{electricity_meters + offset + 1:07d}",
+            kind=Kind.ELECTRICITY,
+            transformer=transformer.name,
+            home=None,
+            interval_s=interval_s,
+            start_register=chance.randrange(10, 500),  # what the test bench of the factory left
+        )
+        for offset, interval_s in enumerate((_HALF_HOUR_S, _QUARTER_S))
+    ]

@@ -1,0 +1,137 @@
+"""Raw deliveries as they came: content-addressed, compressed, on the disk before they are acknowledged.
+
+A folder holds `raw/ab/cdef....gz`, named after the SHA-256 of the content, so that a repeat costs nothing and damage
+shows; and `quarantine/ab/cdef....json` with the refused parts of a delivery and their reasons. Whatever was refused can
+be replayed from the raw delivery once the cause is mended.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import zlib
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from openami.mdus.unify.errors import DamagedDeliveryError, UnknownDeliveryError
+from openami.shared.contract.field import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+_LEVEL: Final = 6
+_DIGEST_LENGTH: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A delivery on the disk; `new` is False if the same bytes were there already."""
+
+    digest: str
+    size: int
+    new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """The refused parts of one delivery, waiting for somebody to mend the cause."""
+
+    digest: str
+    source: str
+    received_at: datetime
+    refusals: tuple[Refusal, ...]
+
+
+class RawStore:
+    """Raw deliveries and their refused parts below one folder. Any number of processes may use it at once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._raw = folder / "raw"
+        self._quarantine = folder / "quarantine"
+
+    def keep(self, data: bytes) -> Kept:
+        """Keep a delivery; when this returns, it survives the loss of power."""
+        digest = hashlib.sha256(data).hexdigest()
+        path = self._path(self._raw, digest, "gz")
+        if path.exists():
+            return Kept(digest, len(data), new=False)
+        # mtime 0: the same content is the same file, byte for byte, on every machine
+        _write_durably(path, gzip.compress(data, _LEVEL, mtime=0))
+        return Kept(digest, len(data), new=True)
+
+    def fetch(self, digest: str) -> bytes:
+        """The delivery that was kept under this hash.
+
+        Raises:
+            UnknownDeliveryError: there is none.
+            DamagedDeliveryError: the bytes on the disk are no longer those that were kept.
+        """
+        try:
+            data = gzip.decompress(self._path(self._raw, digest, "gz").read_bytes())
+        except FileNotFoundError:
+            raise UnknownDeliveryError(f"No delivery {digest!r} is kept here.") from None
+        except (OSError, EOFError, zlib.error) as error:
+            raise DamagedDeliveryError(f"The delivery {digest} cannot be read: {error}.") from error
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise DamagedDeliveryError(
+                f"The delivery {digest} has other bytes than were kept.", hint="Restore it from a backup."
+            )
+        return data
+
+    def quarantine(self, entry: Quarantined) -> None:
+        """Note the refused parts of a delivery; none at all takes an earlier note away."""
+        path = self._path(self._quarantine, entry.digest, "json")
+        if not entry.refusals:
+            path.unlink(missing_ok=True)
+            return
+        facts = asdict(entry) | {"received_at": entry.received_at.isoformat()}
+        _write_durably(path, json.dumps(facts, ensure_ascii=False, indent=1).encode())
+
+    def quarantined(self) -> Iterator[Quarantined]:
+        """All deliveries with refused parts, the oldest first: what can be replayed with `fetch`."""
+        entries = [_entry(path.read_bytes()) for path in self._quarantine.glob("??/*.json")]
+        yield from sorted(entries, key=lambda entry: (entry.received_at, entry.digest))
+
+    def _path(self, folder: Path, digest: str, ending: str) -> Path:
+        if len(digest) != _DIGEST_LENGTH or not set(digest) <= set("0123456789abcdef"):
+            raise UnknownDeliveryError(f"{digest[:80]!r} is not the hash of a delivery.")
+        return folder / digest[:2] / f"{digest[2:]}.{ending}"
+
+
+def _entry(data: bytes) -> Quarantined:
+    facts = json.loads(data)
+    return Quarantined(
+        facts["digest"],
+        facts["source"],
+        datetime.fromisoformat(facts["received_at"]),
+        tuple(Refusal(**each) for each in facts["refusals"]),
+    )
+
+
+def _write_durably(path: Path, data: bytes) -> None:
+    """Write beside, sync, rename, sync the folders: a reader sees the whole file or none, also after a crash."""
+    fresh = not path.parent.exists()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    try:
+        with beside.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+    _sync_folders([path.parent, *([path.parent.parent, path.parent.parent.parent] if fresh else [])])
+
+
+def _sync_folders(folders: Sequence[Path]) -> None:
+    for folder in folders:
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,111 @@
+"""Raw deliveries: kept once, found again, damage noticed, refused parts listed for replay."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from openami.mdus.unify import Quarantined, RawStore
+from openami.mdus.unify.errors import DamagedDeliveryError, UnknownDeliveryError
+from openami.shared.contract.field import Refusal
+
+NOW = datetime(2026, 3, 2, tzinfo=UTC)
+REFUSAL = Refusal("MeterReading[3]/IntervalBlocks[1]", "2.4", "no meter 'X002' is registered, n\u00e4mlich", "X002")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
+@given(st.binary(max_size=2000))
+def test_what_was_kept_is_found_again_under_its_hash(tmp_path: Path, data: bytes) -> None:
+    store = RawStore(tmp_path)
+    kept = store.keep(data)
+    assert kept.digest == hashlib.sha256(data).hexdigest()
+    assert kept.size == len(data)
+    assert store.fetch(kept.digest) == data
+
+
+def test_the_same_bytes_are_kept_once(tmp_path: Path) -> None:
+    assert RawStore(tmp_path).keep(b"x" * 10_000).new
+    assert not RawStore(tmp_path).keep(b"x" * 10_000).new
+    (file,) = (tmp_path / "raw").rglob("*.gz")
+    assert file.stat().st_size < 200
+
+
+def test_equal_content_is_equal_on_every_machine(tmp_path: Path) -> None:
+    for name in "ab":
+        RawStore(tmp_path / name).keep(b"content")
+    first, second = (next((tmp_path / name).rglob("*.gz")).read_bytes() for name in "ab")
+    assert first == second
+
+
+def test_nothing_half_written_is_left_when_the_disk_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_handle: int) -> None:
+        raise OSError(5, "I/O error")
+
+    monkeypatch.setattr(os, "fsync", broken)
+    with pytest.raises(OSError, match="I/O"):
+        RawStore(tmp_path).keep(b"content")
+    assert not [each for each in tmp_path.rglob("*") if each.is_file()]
+
+
+def test_every_byte_and_its_name_are_synced_before_keep_returns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    real = os.fsync
+
+    def spy(handle: int) -> None:
+        synced.append(str(Path(f"/proc/self/fd/{handle}").readlink()))
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", spy)
+    digest = RawStore(tmp_path).keep(b"content").digest
+    folder = tmp_path / "raw" / digest[:2]
+    assert synced[0].startswith(str(folder / f".{digest[2:]}.gz"))
+    assert synced[1:] == [str(folder), str(folder.parent), str(tmp_path)]
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-3], lambda data: b"junk", lambda data: b""])
+def test_damage_is_noticed(tmp_path: Path, damage: object) -> None:
+    store = RawStore(tmp_path)
+    digest = store.keep(b"content" * 100).digest
+    (file,) = (tmp_path / "raw").rglob("*.gz")
+    file.write_bytes(damage(file.read_bytes()))  # type: ignore[operator] # one of the three above
+    with pytest.raises(DamagedDeliveryError):
+        store.fetch(digest)
+
+
+def test_other_content_under_the_name_is_noticed(tmp_path: Path) -> None:
+    store = RawStore(tmp_path)
+    one, other = store.keep(b"one").digest, store.keep(b"other").digest
+    files = {each.parent.name + each.stem: each for each in (tmp_path / "raw").rglob("*.gz")}
+    files[one].write_bytes(files[other].read_bytes())
+    with pytest.raises(DamagedDeliveryError, match="other bytes"):
+        store.fetch(one)
+
+
+@pytest.mark.parametrize("digest", ["0" * 64, "../../etc/passwd", "", "A" * 64])
+def test_an_unknown_hash_is_told(tmp_path: Path, digest: str) -> None:
+    with pytest.raises(UnknownDeliveryError):
+        RawStore(tmp_path).fetch(digest)
+
+
+def test_refused_parts_wait_with_their_reason_until_they_are_mended(tmp_path: Path) -> None:
+    store = RawStore(tmp_path)
+    digests = [store.keep(each).digest for each in (b"first", b"second")]
+    late = Quarantined(digests[0], "AMS-1", NOW.replace(hour=2), (REFUSAL,))
+    early = Quarantined(digests[1], "AMS-1", NOW, (REFUSAL, REFUSAL))
+    store.quarantine(late)
+    store.quarantine(early)
+    assert list(RawStore(tmp_path).quarantined()) == [early, late]
+    store.quarantine(Quarantined(digests[1], "AMS-1", NOW, ()))
+    assert list(store.quarantined()) == [late]
+    assert store.fetch(late.digest) == b"first"
+    store.quarantine(Quarantined(digests[0], "AMS-1", NOW, ()))
+    store.quarantine(Quarantined(digests[0], "AMS-1", NOW, ()))
+    assert list(store.quarantined()) == []

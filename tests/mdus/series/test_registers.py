@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from openami.mdus.series import Provenance, RegisterReadings, Series
-from openami.mdus.series.store import UnknownChannelError
+from openami.mdus.series.channels import UnknownChannelError
 from openami.shared.quality import EMPTY, MEASURED, Origin, quality
 from openami.shared.spans import Span
 

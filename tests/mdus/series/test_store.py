@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from openami.mdus.series import Calendar, Channel, ChannelDays, Provenance, Series
+from openami.mdus.series.channels import UnknownChannelError
 from openami.mdus.series.knowledge import Knowledge
-from openami.mdus.series.store import UnknownChannelError, WrongDayLengthError
+from openami.mdus.series.store import WrongDayLengthError
 from openami.shared.quality import EMPTY, MEASURED, MISSING, Origin, Verdict, quality
 from openami.shared.spans import Span, local_day
 
@@ -182,5 +183,5 @@ async def test_writers_of_one_channel_queue_and_lose_nothing(mdus: Database, ser
 async def test_declaring_again_changes_all_but_the_calendar(mdus: Database, series: Series) -> None:
     async with mdus.begin() as tx:
         await series.declare(tx, [Channel(1, "Europe/London", 900, rating_w=17250, net=True)])
-        channel = (await series.channels(tx, [1]))[1]
+        channel = (await series.channels(tx, [1])).members[0]
     assert (channel.zone, channel.interval_s, channel.rating_w, channel.net) == ("Europe/Amsterdam", 1800, 17250, True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 from psycopg.sql import SQL
 from sqlalchemy import select
 
@@ -16,7 +17,6 @@ from openami.shared.database import psycopg_connection
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    import numpy as np
     from numpy.typing import NDArray
     from psycopg.sql import Composed
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -32,19 +32,24 @@ _IN: Final = SQL(
 )
 _BETWEEN: Final = SQL(
     "SELECT DISTINCT ON (d.day, d.channel) d.* FROM series_day d"
-    " WHERE d.day >= %(first)s AND d.day < %(past)s AND d.channel = ANY(%(channels)s) {as_of}"
+    " WHERE d.day >= %(first)s AND d.day < %(past)s AND d.channel = ANY(%(channels)s::bigint[]) {as_of}"
     " ORDER BY d.day, d.channel, d.version DESC"
 )
 _LATEST: Final = SQL(
     "SELECT DISTINCT ON (d.day, d.channel) d.* FROM series_day d"
-    " JOIN unnest(%(channels)s::bigint[], %(days)s::date[]) AS k (channel, day)"
-    " ON d.day = k.day AND d.channel = k.channel {as_of} ORDER BY d.day, d.channel, d.version DESC"
+    " JOIN unnest(%(channels)s::bigint[], %(days)s::int[]) AS k (channel, day)"
+    " ON d.day = DATE '0001-01-01' + (k.day - 1) AND d.channel = k.channel {as_of}"
+    " ORDER BY d.day, d.channel, d.version DESC"
 )
-# rows that pack alike follow one another, so that a block of them is one view
+# rows that pack alike come joined end to end: a few long values instead of many short rows
 _OUT: Final = SQL(
-    'COPY (SELECT channel, day, version, intervals, "values", quality, flags FROM ({query}) AS p'
-    ' ORDER BY intervals, octet_length("values"), octet_length(quality), octet_length(flags), channel, day)'
-    " TO STDOUT (FORMAT binary)"
+    "SELECT intervals,"
+    " string_agg(int8send(channel) || int4send(day - DATE '2000-01-01') || int4send(version), ''"
+    " ORDER BY channel, day),"
+    " string_agg(\"values\", '' ORDER BY channel, day), string_agg(quality, '' ORDER BY channel, day),"
+    " string_agg(flags, '' ORDER BY channel, day)"
+    " FROM ({query}) AS p"
+    ' GROUP BY intervals, octet_length("values"), octet_length(quality), octet_length(flags) ORDER BY intervals'
 )
 
 
@@ -77,7 +82,7 @@ async def days_between(
     parameters |= {
         "first": date.fromordinal(days.start),
         "past": date.fromordinal(days.stop),
-        "channels": [int(one) for one in channels],
+        "channels": packing.array_literal(np.fromiter(channels, np.int64)),
     }
     return await fetch(tx, _BETWEEN.format(as_of=clause), parameters)
 
@@ -87,7 +92,7 @@ async def latest_of(
 ) -> list[ChannelDays]:
     """The last versions of exactly these channel-days, as far as they are kept."""
     clause, parameters = knowledge_clause(as_of)
-    parameters |= {"channels": channel.tolist(), "days": [date.fromordinal(one) for one in day.tolist()]}
+    parameters |= {"channels": packing.array_literal(channel), "days": packing.array_literal(day)}
     return await fetch(tx, _LATEST.format(as_of=clause), parameters)
 
 
@@ -110,8 +115,9 @@ async def versions_of(tx: AsyncConnection, channel: int, day: date) -> list[Vers
 async def fetch(tx: AsyncConnection, query: Composed, parameters: Mapping[str, Any]) -> list[ChannelDays]:
     """The rows of a query over `series_day` as batches, one per day length."""
     connection = await psycopg_connection(tx)
-    data = bytearray()
-    async with connection.cursor() as cursor, cursor.copy(_OUT.format(query=query), parameters) as copy:
-        async for block in copy:
-            data += block
-    return packing.parse_copy(data)
+    by_count: dict[int, list[ChannelDays]] = {}
+    async with connection.cursor(binary=True) as cursor:
+        await cursor.execute(_OUT.format(query=query), parameters)
+        async for count, *columns in cursor:
+            by_count.setdefault(count, []).append(packing.batch_of(count, *columns))
+    return [packing.concatenate(parts) for parts in by_count.values()]

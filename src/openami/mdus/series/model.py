@@ -67,6 +67,11 @@ class Channel:
         """How this channel cuts time."""
         return Calendar(self.zone, self.interval_s, self.day_start_s)
 
+    @property
+    def hourly_limit(self) -> int:
+        """The most an hour can bring by the channel's rating, in its own units; 0 when that is not known."""
+        return round((self.rating_w or 0) / 10**self.scale) if self.unit == "Wh" else 0
+
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
@@ -129,7 +134,11 @@ class ChannelDays:
         return self.values.size
 
     def rows(self, selection: NDArray[np.bool_] | NDArray[np.intp] | slice) -> ChannelDays:
-        """The chosen rows, in that order."""
+        """The chosen rows, in that order; choosing all of them costs nothing."""
+        if isinstance(selection, np.ndarray) and len(selection) == len(self):
+            whole = selection.all() if selection.dtype == np.bool_ else bool((np.diff(selection) == 1).all())
+            if whole:
+                return self
         return ChannelDays(
             channel=self.channel[selection],
             day=self.day[selection],

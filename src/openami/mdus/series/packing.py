@@ -23,6 +23,7 @@ HEADER: Final = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 TRAILER: Final = b"\xff\xff"
 _EPOCH_2000_ORDINAL: Final = 730120  # 2000-01-01, PostgreSQL's day zero
 _WIDTHS: Final = (2, 4, 8)
+_KEY: Final = np.dtype([("channel", ">i8"), ("day", ">i4"), ("version", ">i4")])
 
 
 class TornRowError(OpenAmiError):
@@ -95,62 +96,35 @@ def _row_type(n: int, width: int, quality_n: int, flags_n: int, constants: Seque
     return np.dtype(fields)
 
 
-def parse_copy(data: bytes | bytearray) -> list[ChannelDays]:
-    """Binary COPY of (channel, day, version, count, values, quality, flags) back to batches, one per day length.
+def batch_of(count: int, keys: bytes, values: bytes, quality: bytes, flags: bytes) -> ChannelDays:
+    """Rows that pack alike, each column joined end to end, as one batch; keys are channel, day and version.
 
     Raises:
-        TornRowError: a row whose lengths contradict one another.
+        TornRowError: lengths that contradict one another.
     """
-    position = len(HEADER)
-    by_count: dict[int, list[ChannelDays]] = {}
-    while position < len(data) - 1 and data[position : position + 2] != TRAILER:
-        lengths, row_n = _lengths(data, position)
-        n, values_n, quality_n, flags_n = lengths
-        width = values_n // n if n else 0
-        if width not in _WIDTHS or width * n != values_n or quality_n not in (1, n) or flags_n not in (0, n):
-            raise TornRowError(f"A packed day of {n} intervals has {values_n}, {quality_n} and {flags_n} bytes.")
-        kind = _row_type(n, width, quality_n, flags_n, ())
-        alike = np.frombuffer(data, kind, count=(len(data) - position) // row_n, offset=position)
-        rows = _alike(alike, n, lengths)
-        by_count.setdefault(n, []).append(_batch(alike[:rows], n, flags=bool(flags_n)))
-        position += rows * row_n
-    return [concatenate(parts) for _, parts in sorted(by_count.items())]
-
-
-def _lengths(data: bytes | bytearray, position: int) -> tuple[tuple[int, int, int, int], int]:
-    """Count, and the lengths of values, quality and flags of the row at `position`; and the row's length."""
-    cursor = position + 2 + 12 + 8 + 8
-    n = int.from_bytes(data[cursor + 4 : cursor + 6], "big")
-    cursor += 6
-    found = []
-    for _ in range(3):
-        length = int.from_bytes(data[cursor : cursor + 4], "big", signed=True)
-        found.append(length)
-        cursor += 4 + length
-    return (n, found[0], found[1], found[2]), cursor - position
-
-
-def _alike(rows: NDArray[np.void], n: int, lengths: tuple[int, int, int, int]) -> int:
-    """How many rows from the first on have the same lengths: beyond that the view is garbage."""
-    same = rows["fields"] == 7
-    for name, expected in (
-        ("count", n), ("values_n", lengths[1]), ("quality_n", lengths[2]), ("flags_n", lengths[3]),
-        ("channel_n", 8), ("day_n", 4), ("version_n", 4), ("count_n", 2),
-    ):  # fmt: skip
-        same &= rows[name] == expected
-    different = np.flatnonzero(~same)
-    return int(different[0]) if different.size else len(rows)
-
-
-def _batch(rows: NDArray[np.void], n: int, *, flags: bool) -> ChannelDays:
+    heads = np.frombuffer(keys, _KEY)
+    rows = len(heads)
+    width, rest = divmod(len(values), max(rows * count, 1))
+    of_quality, of_flags = len(quality) // max(rows, 1), len(flags) // max(rows, 1)
+    if rest or width not in _WIDTHS or of_quality not in (1, count) or of_flags not in (0, count):
+        raise TornRowError(
+            f"{rows} packed days of {count} intervals have {len(values)}, {len(quality)} and {len(flags)} bytes."
+        )
+    shape = (rows, count)
+    qualities = np.frombuffer(quality, np.uint8).reshape(rows, of_quality)
     return ChannelDays(
-        channel=rows["channel"].astype(np.int64),
-        day=rows["day"].astype(np.int64) + _EPOCH_2000_ORDINAL,
-        version=rows["version"].astype(np.int64),
-        values=rows["values"].astype(np.int64),
-        quality=np.ascontiguousarray(np.broadcast_to(rows["quality"], (len(rows), n))),
-        flags=rows["flags"].copy() if flags else np.zeros((len(rows), n), np.uint8),
+        channel=heads["channel"].astype(np.int64),
+        day=heads["day"].astype(np.int64) + _EPOCH_2000_ORDINAL,
+        version=heads["version"].astype(np.int64),
+        values=np.frombuffer(values, f"<i{width}").reshape(shape).astype(np.int64),
+        quality=np.broadcast_to(qualities, shape).copy(),
+        flags=np.frombuffer(flags, np.uint8).reshape(shape).copy() if of_flags else np.zeros(shape, np.uint8),
     )
+
+
+def array_literal(cells: NDArray[np.int64]) -> str:
+    """An array of whole numbers as PostgreSQL writes it: far cheaper than one parameter each."""
+    return "{" + ",".join(map(str, cells.tolist())) + "}"
 
 
 def concatenate(parts: Sequence[ChannelDays]) -> ChannelDays:
@@ -194,19 +168,6 @@ def fixed_rows(columns: Mapping[str, NDArray[Any] | bytes], rows: int) -> bytes:
         elif column:
             block[name] = np.void(column)
     return block.tobytes()
-
-
-def parse_fixed(data: bytes | bytearray, kinds: Mapping[str, str]) -> NDArray[np.void]:
-    """Rows of binary COPY whose columns all have the lengths of these numpy kinds.
-
-    Raises:
-        TornRowError: the data are not whole rows of that length.
-    """
-    kind = _fixed_type(kinds)
-    rows, rest = divmod(len(data) - len(HEADER) - len(TRAILER), kind.itemsize)
-    if rest or rows < 0:
-        raise TornRowError(f"{len(data)} bytes of COPY are not whole rows of {kind.itemsize} bytes.")
-    return np.frombuffer(data, kind, count=rows, offset=len(HEADER))
 
 
 def _fixed_type(kinds: Mapping[str, str]) -> np.dtype[np.void]:

@@ -9,7 +9,6 @@ import numpy as np
 from psycopg.sql import SQL
 
 from openami.mdus.series import packing
-from openami.mdus.series.calendar import instant_of
 from openami.mdus.series.knowledge import knowledge_clause
 from openami.mdus.series.model import RegisterReadings
 from openami.mdus.series.rules import RANK
@@ -35,13 +34,14 @@ _IN: Final = SQL(
     " FROM STDIN (FORMAT binary)"
 )
 _OUT: Final = SQL(
-    "COPY (SELECT channel, at, version, value, quality FROM ({query}) AS p ORDER BY channel, at)"
-    " TO STDOUT (FORMAT binary)"
+    "SELECT string_agg(int8send(channel) || int8send(extract(epoch FROM at)::bigint) || int8send(value)"
+    " || int4send(version) || int2send(quality), '' ORDER BY channel, at) FROM ({query}) AS p"
 )
+_ROW: Final = np.dtype([("channel", ">i8"), ("at_s", ">i8"), ("value", ">i8"), ("version", ">i4"), ("quality", ">i2")])
 _EXACT: Final = SQL(
     "SELECT DISTINCT ON (d.channel, d.at) d.* FROM series_register d"
-    " JOIN unnest(%(channels)s::bigint[], %(instants)s::timestamptz[]) AS k (channel, at)"
-    " ON d.channel = k.channel AND d.at = k.at {as_of} ORDER BY d.channel, d.at, d.version DESC"
+    " JOIN unnest(%(channels)s::bigint[], %(instants)s::bigint[]) AS k (channel, at_s)"
+    " ON d.channel = k.channel AND d.at = to_timestamp(k.at_s) {as_of} ORDER BY d.channel, d.at, d.version DESC"
 )
 _WITHIN: Final = SQL(
     "SELECT DISTINCT ON (d.channel, d.at) d.* FROM series_register d"
@@ -78,7 +78,7 @@ async def exactly_at(
 ) -> tuple[RegisterReadings, NDArray[np.int64]]:
     """The readings at exactly these instants, row for row, and their versions; EMPTY and 0 where there is none."""
     clause, parameters = knowledge_clause(as_of)
-    parameters |= {"channels": channel.tolist(), "instants": [instant_of(one) for one in at_s.tolist()]}
+    parameters |= {"channels": packing.array_literal(channel), "instants": packing.array_literal(at_s)}
     found, version = await _fetch(tx, _EXACT.format(as_of=clause), parameters)
     value = np.zeros(len(channel), np.int64)
     quality = np.full(len(channel), EMPTY, np.uint8)
@@ -144,16 +144,13 @@ async def _fetch(
     tx: AsyncConnection, query: Composed, parameters: Mapping[str, Any]
 ) -> tuple[RegisterReadings, NDArray[np.int64]]:
     connection = await psycopg_connection(tx)
-    data = bytearray()
-    async with connection.cursor() as cursor, cursor.copy(_OUT.format(query=query), parameters) as copy:
-        async for block in copy:
-            data += block
-    rows = packing.parse_fixed(
-        data, {"channel": ">i8", "at": ">i8", "version": ">i4", "value": ">i8", "quality": ">i2"}
-    )
+    async with connection.cursor(binary=True) as cursor:
+        await cursor.execute(_OUT.format(query=query), parameters)
+        row = await cursor.fetchone()
+    rows = np.frombuffer((row and row[0]) or b"", _ROW)
     readings = RegisterReadings(
         rows["channel"].astype(np.int64),
-        rows["at"].astype(np.int64) // _MICRO + _EPOCH_2000_S,
+        rows["at_s"].astype(np.int64),
         rows["value"].astype(np.int64),
         rows["quality"].astype(np.uint8),
     )

@@ -6,22 +6,22 @@ Nothing is overwritten: every change is a row of its own. Writers of one channel
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
 
-from openami.mdus.series import hot, registers, tables
+from openami.mdus.series import channels as channels_
+from openami.mdus.series import hot, registers
+from openami.mdus.series.channels import Channels, Memory
 from openami.mdus.series.model import Channel, ChannelDays, ChannelSpan
 from openami.mdus.series.rules import merge
 from openami.shared.errors import OpenAmiError
 from openami.shared.quality import EMPTY, Origin, Verdict, is_estimated, origins, quality
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from numpy.typing import NDArray
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -30,12 +30,6 @@ if TYPE_CHECKING:
     from openami.mdus.series.model import Provenance, RegisterReadings, Version
     from openami.mdus.series.rules import Merge
     from openami.shared.spans import Span
-
-_CHANGEABLE: Final = ("register", "register_step", "modulus", "rating_w", "rule_set", "kind", "net", "since", "until")
-
-
-class UnknownChannelError(OpenAmiError):
-    """A channel that was never declared."""
 
 
 class WrongDayLengthError(OpenAmiError):
@@ -60,39 +54,27 @@ class MergeReport:
 class Series:
     """Keeps and reads series inside the caller's transaction."""
 
+    def __init__(self) -> None:
+        self._memory = Memory()
+
     async def declare(self, tx: AsyncConnection, channels: Iterable[Channel]) -> None:
         """Make channels known, or change what is known of them (never their calendar)."""
-        rows = [asdict(channel) for channel in channels]
-        if rows:
-            statement = insert(tables.channel)
-            changes = {name: statement.excluded[name] for name in _CHANGEABLE}
-            await tx.execute(statement.on_conflict_do_update(index_elements=["id"], set_=changes), rows)
+        await channels_.declare(tx, channels)
 
-    async def channels(self, tx: AsyncConnection, ids: Iterable[int], *, lock: bool = False) -> dict[int, Channel]:
+    async def channels(
+        self, tx: AsyncConnection, ids: Iterable[int] | NDArray[np.int64], *, lock: bool = False
+    ) -> Channels:
         """The declared channels of these ids; `lock` makes other writers of them wait until the transaction ends.
 
         Raises:
             UnknownChannelError: one of them was never declared.
         """
-        wanted = sorted({int(one) for one in ids})
-        query = select(tables.channel).where(tables.channel.c.id == tables.any_of(wanted)).order_by(tables.channel.c.id)
-        rows = (await tx.execute(query.with_for_update(key_share=True) if lock else query)).mappings()
-        found = {row["id"]: Channel(**row) for row in rows}
-        if unknown := [one for one in wanted if one not in found]:
-            raise UnknownChannelError(
-                f"{len(unknown)} channels were never declared, the first is {unknown[0]}.",
-                hint="Declare a channel (Series.declare) when its device is registered.",
-            )
-        return found
+        wanted = ids if isinstance(ids, np.ndarray) else np.array([int(one) for one in ids], np.int64)
+        return await self._memory.channels(tx, np.unique(wanted), lock=lock)
 
     async def channels_of_registers(self, tx: AsyncConnection, registers_: Iterable[int]) -> dict[int, list[Channel]]:
         """The interval channels that count along with these registers."""
-        among = tables.any_of(sorted({int(one) for one in registers_}))
-        query = select(tables.channel).where(tables.channel.c.register == among).order_by(tables.channel.c.id)
-        found: dict[int, list[Channel]] = {}
-        for row in (await tx.execute(query)).mappings():
-            found.setdefault(row["register"], []).append(Channel(**row))
-        return found
+        return await channels_.of_registers(tx, registers_)
 
     async def merge(self, tx: AsyncConnection, batch: ChannelDays, provenance: Provenance) -> MergeReport:
         """Merge a batch of one delivery into what is kept; a new version for each channel-day that it changes.
@@ -123,7 +105,7 @@ class Series:
 
     async def current_for(self, tx: AsyncConnection, batch: ChannelDays) -> ChannelDays:
         """What is kept of exactly these channel-days, row for row, EMPTY where nothing is; locks their channels."""
-        known = await self.channels(tx, np.unique(batch.channel).tolist(), lock=True)
+        known = await self.channels(tx, batch.channel, lock=True)
         _check_day_lengths(known, batch)
         kept = ChannelDays.empty(batch.channel, batch.day, batch.count)
         for found in await hot.latest_of(tx, batch.channel, batch.day):
@@ -138,7 +120,7 @@ class Series:
 
     async def read(self, tx: AsyncConnection, channel: int, span: Span, as_of: AsOf = None) -> ChannelSpan:
         """One channel over a span, flat; intervals that start inside the span, EMPTY where nothing is kept."""
-        known = (await self.channels(tx, [channel]))[channel]
+        known = (await self.channels(tx, [channel])).members[0]
         wanted = known.calendar.days_of(span)
         return flatten(known, wanted, span, await self.days(tx, [channel], wanted, as_of))
 
@@ -154,7 +136,7 @@ class Series:
         Raises:
             UnknownChannelError: a register was never declared.
         """
-        await self.channels(tx, np.unique(readings.channel).tolist(), lock=True)
+        await self.channels(tx, readings.channel, lock=True)
         return await registers.merge_registers(tx, readings, provenance)
 
     async def registers_at(
@@ -202,13 +184,12 @@ def flatten(channel: Channel, wanted: range, span: Span, groups: Iterable[Channe
     return ChannelSpan(channel.id, channel.interval_s, start_s[inside], values[inside], quality_[inside], flags[inside])
 
 
-def _check_day_lengths(known: Mapping[int, Channel], batch: ChannelDays) -> None:
-    for calendar in {channel.calendar for channel in known.values()}:
-        members = np.isin(batch.channel, [one.id for one in known.values() if one.calendar == calendar])
-        for day in np.unique(batch.day[members]):
-            if (expected := calendar.count(int(day))) != batch.count:
+def _check_day_lengths(known: Channels, batch: ChannelDays) -> None:
+    for calendar, members in known.calendars():
+        for day in np.unique(batch.day[members[known.places(batch.channel)]]).tolist():
+            if (expected := calendar.count(day)) != batch.count:
                 raise WrongDayLengthError(
-                    f"{date.fromordinal(int(day))} has {expected} intervals of {calendar.interval_s} s in"
+                    f"{date.fromordinal(day)} has {expected} intervals of {calendar.interval_s} s in"
                     f" {calendar.zone}, the batch brings {batch.count}.",
                     hint="Cut readings into local days with `place`.",
                 )

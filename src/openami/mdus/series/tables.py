@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import CollectionAggregate
 
+_MOMENT: Final = text("(extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
 _TRANSACTION: Final = text("(pg_current_xact_id()::text)::bigint")
 
 channel: Final = Table(
@@ -49,6 +50,7 @@ channel: Final = Table(
     Column("net", Boolean, nullable=False),
     Column("since", DateTime(timezone=True)),
     Column("until", DateTime(timezone=True)),
+    Column("revision", BigInteger, nullable=False, server_default=_MOMENT),
 )
 
 # (day, channel) and not (channel, day): all channels of one day arrive together and lie together
@@ -68,6 +70,7 @@ day: Final = Table(
     Column("cause", Text, nullable=False),
     Column("transaction", BigInteger, nullable=False, server_default=_TRANSACTION),
 )
+Index("ix_series_channel_register", channel.c.register)
 Index("ix_series_day_transaction", day.c.transaction)
 
 register: Final = Table(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from openami.mdus.series.calendar import seconds
+from openami.mdus.series.channels import NO_REGISTER
 from openami.mdus.series.model import ChannelDays, Flag
 from openami.mdus.series.rules import RANK, RANK_MEASURED
 from openami.mdus.vee.model import Facts, Reference
@@ -15,79 +15,67 @@ from openami.mdus.vee.supply import dead_slots
 from openami.shared.quality import Verdict, has_value, is_estimated, verdicts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from numpy.typing import NDArray
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from openami.mdus.series.channels import Channels
     from openami.mdus.series.knowledge import AsOf
-    from openami.mdus.series.model import Channel
     from openami.mdus.series.store import Series
 
 NEAR_DAYS: Final = 35
 AHEAD_DAYS: Final = 7
-_OPEN_S: Final = 1 << 40
 
 
 async def facts_of(
-    series: Series, tx: AsyncConnection, days: ChannelDays, channels: Sequence[Channel], as_of: AsOf = None
+    series: Series, tx: AsyncConnection, days: ChannelDays, channels: Channels, as_of: AsOf = None
 ) -> Facts:
-    """What is known of the rows of a batch; `channels` gives the channel of each row, all of one calendar."""
-    calendar = channels[0].calendar
+    """What is known of the rows of a batch, all of one calendar; `channels` has at least theirs."""
+    own = channels.places(days.channel)
+    calendar = channels.members[own[0]].calendar
     start_s = calendar.starts_s(days.day)
     end_s = start_s + days.count * calendar.interval_s
-    lives_from = np.array([seconds(one.since) if one.since else -_OPEN_S for one in channels], np.int64)
-    lives_to = np.array([seconds(one.until) if one.until else _OPEN_S for one in channels], np.int64)
+    since_s, until_s = channels.since_s[own], channels.until_s[own]
     begins = start_s[:, None] + np.arange(days.count) * calendar.interval_s
-    advance, known = await _advance(
-        series, tx, channels, np.maximum(start_s, lives_from), np.minimum(end_s, lives_to), as_of
-    )
+    bounds = (np.maximum(start_s, since_s), np.minimum(end_s, until_s))
+    advance, known = await _advance(series, tx, channels, own, bounds, as_of)
     return Facts(
         days=days,
         interval_s=calendar.interval_s,
-        active=(begins + calendar.interval_s > lives_from[:, None]) & (begins < lives_to[:, None]),
+        active=(begins + calendar.interval_s > since_s[:, None]) & (begins < until_s[:, None]),
         dead=await dead_slots(tx, days.channel, start_s, days.count, calendar.interval_s),
         advance=advance,
         advance_known=known,
-        step=np.array([one.register_step for one in channels], np.int64),
-        net=np.array([one.net for one in channels], np.bool_),
-        rating=np.array([hourly_limit(one) for one in channels], np.int64),
+        step=channels.register_step[own],
+        net=channels.net[own],
+        rating=channels.hourly_limit[own],
         day_type=((days.day + 6) % 7).astype(np.int8),
     )
-
-
-def hourly_limit(channel: Channel) -> int:
-    """The most an hour can bring by the channel's rating, in its own units; 0 when the rating is not known."""
-    return round((channel.rating_w or 0) / 10**channel.scale) if channel.unit == "Wh" else 0
 
 
 async def _advance(
     series: Series,
     tx: AsyncConnection,
-    channels: Sequence[Channel],
-    start_s: NDArray[np.int64],
-    end_s: NDArray[np.int64],
+    channels: Channels,
+    own: NDArray[np.intp],
+    bounds: tuple[NDArray[np.int64], NDArray[np.int64]],
     as_of: AsOf,
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Register differences between exact instants, in the channels' units, where both readings are actual."""
-    has = np.flatnonzero(np.array([one.register is not None for one in channels]) & (end_s > start_s))
-    owners = [channels[row] for row in has.tolist()]
-    advance, known = np.zeros(len(channels), np.int64), np.zeros(len(channels), np.bool_)
+    start_s, end_s = bounds
+    advance, known = np.zeros(len(own), np.int64), np.zeros(len(own), np.bool_)
+    has = np.flatnonzero((channels.register[own] != NO_REGISTER) & (end_s > start_s))
     if not has.size:
         return advance, known
-    register = np.array([one.register for one in owners], np.int64)
-    at_start = await series.registers_at(tx, register, start_s[has], as_of)
-    at_end = await series.registers_at(tx, register, end_s[has], as_of)
+    of = own[has]
+    at_start = await series.registers_at(tx, channels.register[of], start_s[has], as_of)
+    at_end = await series.registers_at(tx, channels.register[of], end_s[has], as_of)
     difference = at_end.value - at_start.value
-    modulus = np.array([one.modulus or 0 for one in owners], np.int64)
-    limit = np.array([hourly_limit(one) for one in owners], np.int64)
-    step = np.array([one.register_step for one in owners], np.int64)
-    wrapped = difference + modulus
-    hours = (end_s - start_s)[has] / 3600
-    rolled = (difference < 0) & (modulus > 0) & (wrapped * step <= limit * hours * 1.2)
+    wrapped = difference + channels.modulus[of]
+    most = channels.hourly_limit[of] * (end_s - start_s)[has] * 12 // 36_000  # by rating and elapsed hours, and a fifth
+    rolled = (difference < 0) & (channels.modulus[of] > 0) & (wrapped * channels.register_step[of] <= most)
     difference = np.where(rolled, wrapped, difference)
     actual = (RANK[at_start.quality] >= RANK_MEASURED) & (RANK[at_end.quality] >= RANK_MEASURED)
-    advance[has], known[has] = difference * step, actual & (difference >= 0)
+    advance[has], known[has] = difference * channels.register_step[of], actual & (difference >= 0)
     return advance, known
 
 
@@ -167,8 +155,3 @@ def _same_local_time(count: int, reference: int, interval_s: int) -> NDArray[np.
         return None
     after = 7200 // interval_s if change > 0 else 10800 // interval_s
     return np.where(slots < after, slots, slots + change)
-
-
-def owners_of(channels: Mapping[int, Channel], days: ChannelDays) -> list[Channel]:
-    """The channel of each row."""
-    return [channels[one] for one in days.channel.tolist()]

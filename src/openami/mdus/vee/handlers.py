@@ -16,20 +16,21 @@ import numpy as np
 from openami.mdus.series import hot
 from openami.mdus.series.model import ChannelDays, Provenance
 from openami.mdus.vee import store
-from openami.mdus.vee.context import facts_of, owners_of, with_history
+from openami.mdus.vee.context import facts_of, with_history
 from openami.mdus.vee.engine import evaluate
 from openami.mdus.vee.ruleset import load
 from openami.shared.quality import is_estimated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
     from pathlib import Path
 
     from numpy.typing import NDArray
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from openami.mdus.series.model import Channel, RegisterReadings
+    from openami.mdus.series.channels import Channels
+    from openami.mdus.series.model import RegisterReadings
     from openami.mdus.series.store import Series
     from openami.mdus.vee.model import Outcome
 
@@ -90,7 +91,7 @@ class Vee:
         after = await self._series.merged(tx, kept, batch)
         rows = np.flatnonzero(after.changed)
         kept, batch = kept.rows(rows), after.over(kept).rows(rows)
-        channels = await self._series.channels(tx, np.unique(batch.channel).tolist())
+        channels = await self._series.channels(tx, batch.channel)
         total = NOTHING_DONE
         for part in _alike_rows(batch, channels):
             total += await self._redo(tx, kept.rows(part), batch.rows(part), channels, provenance, estimate=False)
@@ -131,9 +132,13 @@ class Vee:
     ) -> Judged:
         distinct = {(channel, day.toordinal()) for channel, day in keys}
         channels = await self._series.channels(tx, {channel for channel, _ in distinct}, lock=True)
-        wanted = sorted(distinct, key=lambda key: (channels[key[0]].calendar.count(key[1]), key))
+        by_id = channels.by_id()
+
+        def count_of(key: tuple[int, int]) -> int:
+            return by_id[key[0]].calendar.count(key[1])
+
         total = NOTHING_DONE
-        for count, members in groupby(wanted, lambda key: channels[key[0]].calendar.count(key[1])):
+        for count, members in groupby(sorted(distinct, key=lambda key: (count_of(key), key)), count_of):
             keys = np.array(list(members), np.int64)
             kept = await self._series.current_for(tx, ChannelDays.empty(keys[:, 0], keys[:, 1], count))
             for part in _alike_rows(kept, channels):
@@ -146,7 +151,7 @@ class Vee:
         tx: AsyncConnection,
         kept: ChannelDays,
         days: ChannelDays,
-        channels: Mapping[int, Channel],
+        channels: Channels,
         provenance: Provenance,
         *,
         estimate: bool,
@@ -166,17 +171,17 @@ class Vee:
         tx: AsyncConnection,
         kept: ChannelDays,
         days: ChannelDays,
-        channels: Mapping[int, Channel],
+        channels: Channels,
         provenance: Provenance,
         *,
         estimate: bool,
     ) -> Judged:
-        owners = owners_of(channels, days)
-        rule_set = load(owners[0].rule_set, self._folder)
-        facts = await facts_of(self._series, tx, days, owners)
+        owner = channels.members[int(channels.places(days.channel[:1])[0])]
+        rule_set = load(owner.rule_set, self._folder)
+        facts = await facts_of(self._series, tx, days, channels)
         if estimate:
             facts = await with_history(self._series, tx, facts)
-        outcome = evaluate(facts, rule_set.for_class(owners[0].kind), estimate=estimate)
+        outcome = evaluate(facts, rule_set.for_class(owner.kind), estimate=estimate)
         why = f"{'estimated' if estimate else 'validated'} by {rule_set.stamp}"
         cause = f"{provenance.cause}; {why}" if provenance.cause else why
         changed = outcome.days.rows(np.flatnonzero(_differs(kept, outcome.days)))
@@ -199,18 +204,11 @@ class Vee:
         await store.keep_open(tx, outcome.days, outcome.open, tried=tried)
 
 
-def _alike_rows(days: ChannelDays, channels: Mapping[int, Channel]) -> Iterator[NDArray[np.intp]]:
+def _alike_rows(days: ChannelDays, channels: Channels) -> Iterator[NDArray[np.intp]]:
     """The rows of a batch that are judged together: of one calendar, rule set and class."""
-    distinct, inverse = np.unique(days.channel, return_inverse=True)
-    sorts: dict[tuple[object, ...], int] = {}
-    of_each = np.empty(len(distinct), np.int64)
-    for place, channel in enumerate(distinct.tolist()):
-        one = channels[channel]
-        sort = (one.zone, one.interval_s, one.day_start_s, one.rule_set, one.kind)
-        of_each[place] = sorts.setdefault(sort, len(sorts))
-    of_row = of_each[inverse]
-    for number in range(len(sorts)):
-        yield np.flatnonzero(of_row == number)
+    sort = channels.sort[channels.places(days.channel)]
+    for number in np.unique(sort):
+        yield np.flatnonzero(sort == number)
 
 
 def _differs(before: ChannelDays, after: ChannelDays) -> NDArray[np.bool_]:

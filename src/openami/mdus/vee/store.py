@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import ARRAY, BigInteger, Date, SmallInteger, bindparam, select, text
+from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 
+from openami.mdus.series.packing import array_literal
 from openami.mdus.vee import tables
 from openami.mdus.vee.model import Finding
 from openami.shared.quality import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from datetime import datetime
+    from datetime import date, datetime
 
     import numpy as np
     from numpy.typing import NDArray
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
     from openami.mdus.series.model import ChannelDays
 
-_ARRAYS: Final = (bindparam("channels", type_=ARRAY(BigInteger)), bindparam("days", type_=ARRAY(Date)))
 _CLOSE: Final = text(
-    "DELETE FROM vee_open_day o USING unnest(:channels, :days) AS k (channel, day)"
-    " WHERE o.channel = k.channel AND o.day = k.day"
-).bindparams(*_ARRAYS)
+    "DELETE FROM vee_open_day o USING unnest(CAST(:channels AS bigint[]), CAST(:days AS int[])) AS k (channel, day)"
+    " WHERE o.channel = k.channel AND o.day = DATE '0001-01-01' + (k.day - 1)"
+)
 _OPEN: Final = text(
     "INSERT INTO vee_open_day (channel, day, slots, tried)"
-    " SELECT k.channel, k.day, k.slots, :tried FROM unnest(:channels, :days, :slots) AS k (channel, day, slots)"
+    " SELECT k.channel, DATE '0001-01-01' + (k.day - 1), k.slots, :tried"
+    " FROM unnest(CAST(:channels AS bigint[]), CAST(:days AS int[]), CAST(:slots AS int[])) AS k (channel, day, slots)"
     " ON CONFLICT (day, channel) DO UPDATE SET slots = excluded.slots, tried = excluded.tried"
-).bindparams(*_ARRAYS, bindparam("slots", type_=ARRAY(SmallInteger)))
+)
 _NEVER_SEEN: Final = text(
     "SELECT c.id, g.day::date FROM series_channel c"
     " JOIN generate_series(CAST(:first AS date), CAST(:up_to AS date), interval '1 day') AS g (day)"
@@ -95,12 +95,10 @@ async def keep_open(tx: AsyncConnection, days: ChannelDays, open_slots: NDArray[
     count = open_slots.sum(axis=1)
     closed, still = days.rows(count == 0), days.rows(count > 0)
     if len(closed):
-        days_ = [date.fromordinal(one) for one in closed.day.tolist()]
-        await tx.execute(_CLOSE, {"channels": closed.channel.tolist(), "days": days_})
+        await tx.execute(_CLOSE, {"channels": array_literal(closed.channel), "days": array_literal(closed.day)})
     if len(still):
-        days_ = [date.fromordinal(one) for one in still.day.tolist()]
-        values = {"channels": still.channel.tolist(), "days": days_, "slots": count[count > 0].tolist(), "tried": tried}
-        await tx.execute(_OPEN, values)
+        keys = {"channels": array_literal(still.channel), "days": array_literal(still.day)}
+        await tx.execute(_OPEN, keys | {"slots": array_literal(count[count > 0]), "tried": tried})
 
 
 async def open_days(tx: AsyncConnection, up_to: date, limit: int) -> list[tuple[int, date]]:

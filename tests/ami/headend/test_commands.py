@@ -134,7 +134,7 @@ async def test_a_breaker_that_stands_there_already_is_left_alone(bench, make_met
 @street_test
 @pytest.mark.parametrize(
     ("fault", "code", "found"),
-    [({"moves": False}, "7.2", "is connected after the order"), ({"refuses": True}, "7.1|7.2", "")],
+    [({"moves": False}, "7.2", "is connected after the order"), ({"refuses": True}, "7.2", "other_reason")],
 )
 async def test_an_order_that_cannot_be_proven_fails(bench, make_meter, fault, code, found):
     await bench.ship(make_meter(**fault))
@@ -147,7 +147,7 @@ async def test_an_order_that_cannot_be_proven_fails(bench, make_meter, fault, co
     assert found in event.reason
     reply = await the_reply(bench)
     assert reply.reply.result is contract.Result.FAILED
-    assert reply.reply.errors[0].code in code.split("|")
+    assert reply.reply.errors[0].code == code
     assert reply.reply.errors[0].object_name == "E0001"
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from openami.ami.dlms.client import ClientConnection
-from openami.ami.dlms.enums import AssociationResult
-from openami.ami.dlms.errors import AssociationRefusedError, DlmsError
+from openami.ami.dlms.enums import ActionResult, AssociationResult
+from openami.ami.dlms.errors import ActionRefusedError, AssociationRefusedError, DlmsError
 from openami.ami.dlms.events import NEED_DATA, DataNotification, EventNotification, ReleaseRequest
 from openami.ami.dlms.gateway import GatewayAddress
 from openami.ami.dlms.queries import opened
@@ -188,8 +188,10 @@ def retry_helps(error: Exception) -> bool:
     """Whether the same session may succeed later without anybody doing anything.
 
     A meter that refuses the password will refuse it again, and count it as an attack; another meter at the address
-    stays another meter; a secret that does not open stays shut.
+    stays another meter; a secret that does not open stays shut; a method without a transition finds none later.
     """
     if isinstance(error, AssociationRefusedError):
         return error.result is AssociationResult.REJECTED_TRANSIENT
+    if isinstance(error, ActionRefusedError):
+        return error.result is ActionResult.TEMPORARY_FAILURE
     return not isinstance(error, WrongMeterError | SealBrokenError)

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
-from lxml import etree
-
 from openami.shared.contract.enterprise.catalogue import Operation, catalogue
 from openami.shared.contract.enterprise.decode import Readers, class_of
 from openami.shared.contract.enterprise.encode import Writers
-from openami.shared.contract.enterprise.errors import InvalidMessage, MissingElement, UnknownMessage
-from openami.shared.contract.enterprise.parse import MAXIMUM_BYTES, SOAP, line_of, message_element
+from openami.shared.contract.enterprise.errors import InvalidMessage, MissingElement, NotReadable, UnknownMessage
+from openami.shared.contract.enterprise.parse import MAXIMUM_BYTES, SOAP, line_of, message_element, parsed
 from openami.shared.contract.enterprise.schemas import GLOBAL, schema_files
 from openami.shared.contract.enterprise.shapes import Shape, shapes
 from openami.shared.contract.enterprise.tolerate import first_missing, first_unreadable, normalise, without_extras
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from lxml import etree
 
     from openami.shared.contract.enterprise.model import Extra, Message
 
@@ -40,12 +41,16 @@ class Codec:
         element = message_element(body, maximum_bytes=maximum_bytes)
         root, shape = self.shape_of(element)
         attributes = self.validate(element, root, shape)
+        message = self.read(element, root, shape)
+        return replace(message, extras=(*message.extras, *attributes)) if attributes else message
+
+    def read(self, element: etree._Element, root: str, shape: Shape) -> Message:
+        """The value of a validated element."""
         try:
-            message = cast("Message", self._readers.of(shape)(element, []))
+            return cast("Message", self._readers.of(shape)(element, []))
         except (ValueError, ArithmeticError, TypeError) as problem:
             place, reason = first_unreadable(element, shape) or (root, str(problem))
             raise InvalidMessage(root, place, reason, line=line_of(element)) from problem
-        return replace(message, extras=(*message.extras, *attributes)) if attributes else message
 
     def shape_of(self, element: etree._Element) -> tuple[str, Shape]:
         """Root name and shape of a message element; raises UnknownMessage."""
@@ -89,37 +94,51 @@ class Codec:
 
     def encode(self, message: Message) -> bytes:
         """The message in a SOAP 1.1 envelope, validated; raises InvalidMessage if the schema forbids it."""
-        text = self._text(message)
-        return f"{_ENVELOPE_START}{text}{_ENVELOPE_END}".encode()
+        text = self.text(message)
+        self.check(self.root_of(message), text)
+        return enveloped(text.encode())
 
     def encode_bare(self, message: Message) -> bytes:
         """The message without envelope, as a document of its own."""
-        return f'<?xml version="1.0" encoding="UTF-8"?>\n{self._text(message)}'.encode()
+        text = self.text(message)
+        self.check(self.root_of(message), text)
+        return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'.encode()
 
-    def _text(self, message: Message) -> str:
+    def text(self, message: Message) -> str:
+        """The message's element, not yet validated; raises InvalidMessage for values of the wrong kind."""
         root = self.root_of(message)
         content, _ = self._writers.of(self.shapes.roots[root])
         out = [f'<n0:{root} xmlns:n0="{GLOBAL}">']
         try:
             content(message, out)
-            out.append(f"</n0:{root}>")
-            text = "".join(out)
-            element = etree.fromstring(text.encode())
-        except (ValueError, TypeError, AttributeError, etree.XMLSyntaxError) as problem:
+        except (ValueError, TypeError, AttributeError) as problem:
             raise InvalidMessage(root, type(message).__name__, str(problem)) from problem
+        out.append(f"</n0:{root}>")
+        return "".join(out)
+
+    def check(self, root: str, text: str) -> None:
+        """Validate what is to be sent; raises InvalidMessage."""
+        try:
+            element = parsed(text.encode(), maximum_bytes=sys.maxsize)
+        except (UnicodeEncodeError, NotReadable) as problem:
+            raise InvalidMessage(root, root, str(problem)) from problem
         validator = self.files.validator(self.shapes.root_files[root])
         if not validator.validate(element):
             missing = first_missing(element, self.shapes.roots[root])
             if missing is not None:
                 raise MissingElement(root, missing, "is mandatory but missing")
             raise _invalid(root, validator)
-        return text
 
 
 _ENVELOPE_START = (
     f'<?xml version="1.0" encoding="UTF-8"?>\n<soapenv:Envelope xmlns:soapenv="{SOAP}"><soapenv:Header/><soapenv:Body>'
-)
-_ENVELOPE_END = "</soapenv:Body></soapenv:Envelope>"
+).encode()
+_ENVELOPE_END = b"</soapenv:Body></soapenv:Envelope>"
+
+
+def enveloped(message: bytes) -> bytes:
+    """A message's element in a SOAP envelope."""
+    return b"".join((_ENVELOPE_START, message, _ENVELOPE_END))
 
 
 def _invalid(root: str, validator: etree.XMLSchema) -> InvalidMessage:

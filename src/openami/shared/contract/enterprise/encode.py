@@ -32,6 +32,11 @@ def escaped(text: str) -> str:
     return text.translate(_TEXT_ESCAPES)
 
 
+def escaped_attribute(text: str) -> str:
+    """The text as the value of an attribute in double quotes."""
+    return text.translate(_ATTRIBUTE_ESCAPES)
+
+
 def _boolean(value: bool) -> str:
     return "true" if value else "false"
 
@@ -106,7 +111,7 @@ class Writers:
         for member in shape.attributes:
             assert isinstance(member.content, Simple)
             plain = text_writer(member.content)
-            members.append((member.name, member.xml_name, _attribute if plain is escaped else plain))
+            members.append((member.name, member.xml_name, escaped_attribute if plain is escaped else plain))
 
         def write(value: Any, out: list[str]) -> None:  # noqa: ANN401 - the class varies
             for name, xml_name, text in members:
@@ -151,7 +156,3 @@ class Writers:
             out.append(end)
 
         return write
-
-
-def _attribute(text: str) -> str:
-    return text.translate(_ATTRIBUTE_ESCAPES)

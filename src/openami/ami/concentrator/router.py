@@ -51,12 +51,14 @@ class Router:
         self._server = await asyncio.start_server(self._connected, self._host, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
-    async def stop(self) -> None:
-        """Close the port and all connections."""
-        if self._server is not None:
-            self._server.close()
-            self.drop_connections()
-            await self._server.wait_closed()
+    async def run(self) -> None:
+        """A loop that only waits: when it is cancelled, the port and all connections close."""
+        try:
+            await asyncio.Event().wait()
+        finally:
+            if self._server is not None:
+                self._server.close()
+                self.drop_connections()
 
     def drop_connections(self) -> None:
         """What a broken link does to whoever is connected."""

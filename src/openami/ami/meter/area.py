@@ -63,7 +63,8 @@ def build(
     area = Area("field", clock, database)
     area.routes += door.routes()
     area.on_start += [field.start, *(each.router.start for each in concentrators)]
-    area.loops += [field.live, *(each.uplink.run for each in concentrators)]
+    area.loops.append(field.live)
+    area.loops += [loop for each in concentrators for loop in (each.router.run, each.uplink.run)]
     area.work.append(door.work)
     area.activity = lambda: field.counters.activity
     return area

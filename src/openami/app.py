@@ -199,6 +199,58 @@ def _headend(parts: Parts) -> Area:
     return seams.join(area)
 
 
+def _mdus(parts: Parts) -> Area:
+    from openami.mdus.area import build  # noqa: PLC0415 - as above
+    from openami.mdus.middle import MdusSettings  # noqa: PLC0415
+    from openami.mdus.tables import seam  # noqa: PLC0415
+    from openami.shared.contract.enterprise.catalogue import Side  # noqa: PLC0415
+
+    settings, database = parts.settings, parts.database("mdus")
+    seams = Seams(parts, database, seam)
+    field_door = seams.field(
+        source="MDUS",
+        partners={AMS: parts.partner("headend", user="MDUS", link="field")},
+        passwords={AMS: parts.password("field")},
+    )
+    enterprise_door = seams.enterprise(
+        side=Side.MDUS,
+        partner="office",
+        at=parts.partner("office", user="MDUS", link="enterprise"),
+        passwords={"OFFICE": parts.password("enterprise")},
+    )
+    area = build(
+        database=database,
+        clock=parts.clock,
+        settings=MdusSettings(
+            zone=settings.zone,
+            systems={AMS: AMS},
+            reply_address=f"{settings.url_of('mdus')}/cim/reply",
+        ),
+        enterprise_door=enterprise_door,
+        field_door=field_door,
+        folder=settings.data_dir / "deliveries",
+    )
+    return seams.join(area)
+
+
+def _office(parts: Parts) -> Area:
+    from openami.office.area import build  # noqa: PLC0415 - as above
+    from openami.office.context import OfficeSettings  # noqa: PLC0415
+    from openami.office.tables import seam  # noqa: PLC0415
+    from openami.shared.contract.enterprise.catalogue import Side  # noqa: PLC0415
+
+    database = parts.database("office")
+    seams = Seams(parts, database, seam)
+    door = seams.enterprise(
+        side=Side.OFFICE,
+        partner="mdus",
+        at=parts.partner("mdus", user="OFFICE", link="enterprise"),
+        passwords={"MDUS": parts.password("enterprise")},
+    )
+    settings = OfficeSettings(zone=parts.settings.zone, ams_id=AMS)
+    return seams.join(build(database=database, clock=parts.clock, door=door, settings=settings))
+
+
 def _web(parts: Parts) -> Area:
     from openami.landscape import CONSOLE_USERS  # noqa: PLC0415 - as above
     from openami.web.area import build  # noqa: PLC0415
@@ -212,7 +264,13 @@ def _web(parts: Parts) -> Area:
     )
 
 
-_BUILDERS: dict[str, Callable[[Parts], Area]] = {"field": _field, "headend": _headend, "web": _web}
+_BUILDERS: dict[str, Callable[[Parts], Area]] = {
+    "field": _field,
+    "headend": _headend,
+    "mdus": _mdus,
+    "office": _office,
+    "web": _web,
+}
 _PACKAGES = {
     "field": "openami.ami.meter",
     "headend": "openami.ami.headend",

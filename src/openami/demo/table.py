@@ -57,7 +57,7 @@ async def reconcile(areas: Areas, street: Street, month: Span) -> list[Line]:
     before = {meter["serial"]: meter for meter in await areas.get("field", "/api/meters", at=month.start.isoformat())}
     after = {meter["serial"]: meter for meter in await areas.get("field", "/api/meters", at=month.end.isoformat())}
     series = {row["point_of_delivery"]: row for row in await _rows(areas, "mdus", "/api/reconciliation", **span)}
-    bills = {row["point_of_delivery"]: row for row in await _rows(areas, "office", "/api/bills", month=MONTH_NAME)}
+    bills = {row["point_of_delivery"]: row for row in await _rows(areas, "office", "/api/bills") if _counts(row)}
     lines = []
     for home in street.homes:
         for kind in UNITS:
@@ -123,7 +123,7 @@ def _line(
         measured=measured,
         series=int(series["measured"]) + int(series["estimated"]) if series else None,
         estimated=int(series["estimated"]) if series else None,
-        billed=_scaled(bill["quantity"]) if bill else None,
+        billed=int(bill["measured_milli"]) + int(bill["estimated_milli"]) if bill else None,
         amount=f"{bill['total']} {bill['currency']}" if bill else "",
     )
 
@@ -135,10 +135,9 @@ async def _rows(areas: Areas, area: str, path: str, **query: str) -> list[dict[s
     return next(value for value in answer.values() if isinstance(value, list))
 
 
-def _scaled(quantity: str) -> int:
-    """A quantity in kWh or m³ as Wh or litres; a bill with a broken watt-hour is not a number that agrees."""
-    scaled = Decimal(quantity).scaleb(3)
-    return int(scaled) if scaled == int(scaled) else -1
+def _counts(bill: dict[str, Any]) -> bool:
+    """Whether a bill is the one that stands for the month."""
+    return bill["state"] == "posted" and not bill["reverses"] and bill["first_day"].startswith(MONTH_NAME)
 
 
 def _thousandth(value: int | None) -> str:

@@ -5,13 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from openami.mdus import series
+from openami.mdus.registry.slices import OPEN_INSTANT
 
 if TYPE_CHECKING:
     from openami.mdus.registry.channels import Channel
+    from openami.mdus.registry.model import Device
 
 
-def series_channel(channel: Channel, registers: dict[int, Channel]) -> series.Channel:
-    """What keeping and judging its values needs to know; `registers` are the register channels by number."""
+def series_channel(channel: Channel, device: Device, registers: dict[int, Channel]) -> series.Channel:
+    """What keeping and judging its values needs to know; `registers` are the register channels by number.
+
+    Its life begins with the installation: before it nothing was measured that could be missing.
+    """
+    installed = min((one.installed_at for one in device.locations if one.installed_at), default=channel.span.start)
+    until = None if channel.span.end >= OPEN_INSTANT else channel.span.end
     register = registers.get(channel.register) if channel.register else None
     return series.Channel(
         id=channel.id,
@@ -22,4 +29,6 @@ def series_channel(channel: Channel, registers: dict[int, Channel]) -> series.Ch
         register=register.id if register else None,
         register_step=register.step if register else 1,
         modulus=channel.rollover,
+        since=max(channel.span.start, min(installed, channel.span.end)),
+        until=until,
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import MetaData
+from sqlalchemy import MetaData, Table
 
+from openami.shared.audit import audit_table
 from openami.shared.seam import SeamTables, seam_tables
 
 metadata: Final = MetaData(
@@ -18,3 +19,4 @@ metadata: Final = MetaData(
     }
 )
 seam: Final[SeamTables] = seam_tables(metadata)
+audit: Final[Table] = audit_table(metadata)

@@ -85,6 +85,12 @@ async def keys_by_name(transaction: AsyncConnection, names: Iterable[str]) -> di
     return result
 
 
+async def keys_by_point(transaction: AsyncConnection, names: Iterable[str]) -> list[str]:
+    """Bare ids of the devices that count, or counted once, for points of delivery of these names."""
+    query = select(point_table.c.device_key).where(among(point_table.c.point, sorted(set(names)))).distinct()
+    return list(await transaction.scalars(query))
+
+
 async def owners_of(
     transaction: AsyncConnection, tasks: Iterable[str], *, lock: bool = False
 ) -> dict[str, list[Device]]:
@@ -106,7 +112,8 @@ async def save_devices(transaction: AsyncConnection, devices: Sequence[Device], 
     if not devices:
         return
     statement = insert(device_table)
-    kept = {column.name: statement.excluded[column.name] for column in device_table.c if not column.primary_key}
+    own = [column.name for column in device_table.c if column.name not in {"device_key", "transformer"}]
+    kept = {name: statement.excluded[name] for name in own}
     await transaction.execute(
         statement.on_conflict_do_update(index_elements=["device_key"], set_=kept), [_device_row(one) for one in devices]
     )
@@ -117,6 +124,12 @@ async def save_devices(transaction: AsyncConnection, devices: Sequence[Device], 
         if rows:
             await transaction.execute(table.insert(), rows)
     await write_journal(transaction, [(f"device {one.id}", asdict(one)) for one in devices], cause, at)
+
+
+async def set_transformer(transaction: AsyncConnection, device: str, transformer: str) -> None:
+    """Note the transformer (router of the AMS) that a device hangs behind."""
+    table = device_table
+    await transaction.execute(table.update().where(table.c.device_key == bare(device)).values(transformer=transformer))
 
 
 async def slices_of(

@@ -61,6 +61,7 @@ device_table: Final = Table(
     _text("party_id"),
     _text("part_number"),
     _text("maker_serial_id"),
+    _text("transformer"),
     Column("state", Text, nullable=False),
     _instant("confirmed_at"),
     _instant("reported_at"),

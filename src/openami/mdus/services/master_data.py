@@ -149,7 +149,8 @@ class MasterData:
         await store.save_devices(tx, saved, cause=cause, at=now)
         channels = await sync_channels(tx, saved, self.codes.registry, self.zone)
         registers = {one.id: one for one in channels if not one.interval_s}
-        await self.series.declare(tx, [series_channel(one, registers) for one in channels])
+        owner = {bare(one.id): one for one in saved}
+        await self.series.declare(tx, [series_channel(one, owner[bare(one.device)], registers) for one in channels])
         for device in ready:
             await self._tell_registered(tx, device)
         await self.provisioner.bring_in_line(tx, saved, channels)

@@ -88,16 +88,17 @@ class Uploads:
     changes_a_turn: int = 2_000
 
     async def act(self, tx: AsyncConnection) -> int:
-        """Send what changed since the last turn; returns how many items left."""
+        """Send what changed since the last turn; returns how much was looked at."""
         status_index, statuses = self.codes.status_index()
         items = await self._backlog(tx, status_index)
-        for change in await take_changes(tx, CONSUMER, self.changes_a_turn):
+        changes = await take_changes(tx, CONSUMER, self.changes_a_turn)
+        for change in changes:
             for feed in await self._feeds(tx, np.unique(change.after.channel).tolist()):
                 items += items_of(feed, change.before, change.after, status_index)
         for replaces in (False, True):
             for part in bundles([one for one in items if one.replaces is replaces], self.items_a_message):
                 await self._send(tx, part, statuses)
-        return sum(len(one) for one in items)
+        return 1 + sum(len(one.after) for one in changes)
 
     async def pending(self, tx: AsyncConnection) -> int:
         """How many channel-days and assignments have not been looked at."""

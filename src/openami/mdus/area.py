@@ -1,0 +1,49 @@
+"""The middle as an area: what it serves, what it does in the background, what it has in hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from openami.mdus.middle import MdusSettings, Middle
+from openami.mdus.views import Views
+from openami.shared.service import Area
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from openami.shared.clock import Clock
+    from openami.shared.database import Database
+    from openami.shared.seam.enterprise import EnterpriseDoor
+    from openami.shared.seam.field import FieldDoor
+
+__all__ = ["MdusSettings", "build"]
+
+
+def build(
+    *,
+    database: Database,
+    clock: Clock,
+    settings: MdusSettings,
+    enterprise_door: EnterpriseDoor,
+    field_door: FieldDoor,
+    folder: Path,
+) -> Area:
+    """Wire the middle; `folder` keeps the raw deliveries. The doors get their handlers here."""
+    middle = Middle(
+        database=database,
+        clock=clock,
+        settings=settings,
+        enterprise_door=enterprise_door,
+        field_door=field_door,
+        folder=folder,
+    )
+    return Area(
+        name="mdus",
+        clock=clock,
+        database=database,
+        routes=[*Views(middle).routes()],
+        loops=[duty.run for duty in middle.duties],
+        work=[duty.work for duty in middle.duties],
+        on_start=[middle.start],
+        activity=lambda: sum(duty.acted for duty in middle.duties) + middle.flow.deliveries,
+    )

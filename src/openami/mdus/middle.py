@@ -1,0 +1,237 @@
+"""The middle, wired: desks, flow, commands and duties around one database, one clock and two doors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from openami.mdus import unify
+from openami.mdus.ams import Ams, reading_types
+from openami.mdus.commands.handlers import Commands
+from openami.mdus.commands.model import Command, Limits, State
+from openami.mdus.duties import Duty
+from openami.mdus.estimation import Estimation
+from openami.mdus.field_side import FieldSide, transformers_of
+from openami.mdus.flow import Flow
+from openami.mdus.provisioning import Provisioner
+from openami.mdus.registry.channel_store import channels_of_devices
+from openami.mdus.series import Series
+from openami.mdus.services import door as enterprise
+from openami.mdus.services.answers import Answers
+from openami.mdus.services.codes import EnterpriseCodes
+from openami.mdus.services.connection import ConnectionPolicy, Connections
+from openami.mdus.services.desk import Desk
+from openami.mdus.services.master_data import MasterData
+from openami.mdus.services.notices import Notices
+from openami.mdus.services.order_model import OrderPolicy
+from openami.mdus.services.orders import Orders
+from openami.mdus.services.upload import Uploads
+from openami.mdus.tables import audit
+from openami.mdus.vee.handlers import Vee
+from openami.mdus.vee.supply import supply_came_back, supply_went_off
+from openami.shared.audit import AuditRecord, append
+from openami.shared.database import after_commit
+from openami.shared.spans import Span, local_day
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from pathlib import Path
+    from uuid import UUID
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from openami.mdus.registry.channels import Channel
+    from openami.mdus.registry.model import Device
+    from openami.mdus.services.order_model import ReadingOrder
+    from openami.shared.clock import Clock
+    from openami.shared.contract import field as contract
+    from openami.shared.contract.enterprise.model import HeadedMessage
+    from openami.shared.database import Database
+    from openami.shared.seam import Envelope
+    from openami.shared.seam.enterprise import EnterpriseDoor
+    from openami.shared.seam.field import FieldDoor
+
+
+DAILY: Final = 11
+"""Macro period of values at local midnight (IEC 61968-9)."""
+
+
+@dataclass(frozen=True, slots=True)
+class MdusSettings:
+    """The choices of one installation."""
+
+    zone: str = "Europe/Amsterdam"
+    systems: Mapping[str, str] = field(default_factory=lambda: {"AMS1": "AMS1"})
+    """AMS of the back office -> partner on the field seam."""
+    read_offset_s: int = 1_200
+    """When meters are read every day, after their local midnight."""
+    reply_address: str = "/cim/reply"
+    limits: Limits = field(default_factory=Limits)
+    connection: ConnectionPolicy = field(default_factory=ConnectionPolicy)
+    orders: OrderPolicy = field(default_factory=OrderPolicy)
+    codes: EnterpriseCodes = field(default_factory=EnterpriseCodes)
+    estimate_at: time = time(6)
+    estimate_after: timedelta = timedelta(hours=30)
+    items_a_message: int = 5_000
+
+
+class Middle:
+    """All parts of one MDUS. Handlers wake the duties when their transaction has committed."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        settings: MdusSettings,
+        enterprise_door: EnterpriseDoor,
+        field_door: FieldDoor,
+        folder: Path,
+    ) -> None:
+        """Take the stores, the clock, the choices, the two doors, and the folder of raw deliveries."""
+        self.database, self.clock, self.settings = database, clock, settings
+        self._enterprise_door, self._field_door = enterprise_door, field_door
+        self.series = Series()
+        self.vee = Vee(self.series)
+        self.raw = unify.RawStore(folder)
+        self.ams = Ams(field_door, clock, settings.systems, reply_address=settings.reply_address)
+        self.provisioner = Provisioner(self.ams, clock, offset_s=settings.read_offset_s)
+        self.desk = Desk(self._send, clock)
+        self.notices = Notices(self.desk, clock)
+        self.uploads = Uploads(self.desk, clock, settings.codes, self.series, items_a_message=settings.items_a_message)
+        self.master_data = MasterData(
+            desk=self.desk,
+            clock=clock,
+            codes=settings.codes,
+            zone=settings.zone,
+            series=self.series,
+            provisioner=self.provisioner,
+            assigned=self.uploads.assigned,
+        )
+        self.commands = Commands(self.ams, clock, settings.limits)
+        self.connections = Connections(self.desk, clock, self.commands, transformers_of, settings.connection)
+        self.commands.finish = self._finished
+        self.orders = Orders(
+            desk=self.desk,
+            clock=clock,
+            codes=settings.codes,
+            series=self.series,
+            source=self,
+            failed=self.notices.reading_failed,
+            policy=settings.orders,
+        )
+        self.flow = Flow(clock, self.series, self.vee, self.raw, self.orders.touched)
+        self.field_side = FieldSide(
+            clock=clock,
+            flow=self.flow,
+            master_data=self.master_data,
+            provisioner=self.provisioner,
+            commands=self.commands,
+            notices=self.notices,
+        )
+        self.estimation = Estimation(
+            clock, self.vee, settings.zone, at=settings.estimate_at, patience=settings.estimate_after
+        )
+        self.duties = self._duties()
+        self._connect()
+
+    async def start(self) -> None:
+        """What has to be there before the first message."""
+        async with self.database.begin() as tx:
+            await self.estimation.start(tx)
+
+    async def release(self, tx: AsyncConnection, command: UUID, person: str) -> Command:
+        """A second person lets a held command go; the audit chain keeps who it was.
+
+        Raises:
+            NotHeldError: there is no such command, or nobody holds it.
+            SamePersonError: it is the one who ordered it.
+        """
+        held = await self.commands.release(tx, command, person)
+        record = AuditRecord(
+            at=self.clock.now(),
+            actor=held.released_by,
+            action="release command",
+            subject=f"{held.kind} of device {held.device}",
+            reason=f"request {held.request} of {held.ordered_by}",
+            before={"state": State.HELD.value},
+            after={"state": held.state.value},
+        )
+        await append(tx, audit, record)
+        self._wake_after(tx)
+        return held
+
+    async def read_register(self, tx: AsyncConnection, order: ReadingOrder, device: Device, channel: Channel) -> None:
+        """Ask the AMS for the register of a reading order: now, or for the days around its scheduled one."""
+        types = reading_types(channel)
+        day = local_day(order.zone, order.scheduled_on)
+        now = self.clock.now()
+        macro = 0 if order.on_demand else DAILY
+        wanted = [code for code in types if code.macro_period == macro] or list(types)
+        span = None if order.on_demand else Span(day.start, max(day.end, min(now, day.end + timedelta(days=3))))
+        source = "device" if order.on_demand else "auto"
+        await self.ams.read(tx, device, wanted, key=f"order:{order.document}", span=span, source=source)
+
+    def _connect(self) -> None:
+        table = enterprise.handlers(self.desk, self.master_data, self.orders, self.connections, self._answers())
+        for kind, handler in table.items():
+            self._enterprise_door.handlers[kind] = self._waking(handler)
+        for key, handle in self.field_side.handlers().items():
+            self._field_door.handlers[key] = self._waking(handle)
+        self._field_door.on_answer = self._answered
+
+    def _answers(self) -> Answers:
+        return Answers(self.orders, self.uploads, self.notices)
+
+    def _waking(self, handler: Callable[[AsyncConnection, Any], Awaitable[Any]]) -> Callable[..., Any]:
+        async def handle(tx: AsyncConnection, message: Any) -> Any:  # noqa: ANN401 - any handler
+            result = await handler(tx, message)
+            self._wake_after(tx)
+            return result
+
+        return handle
+
+    def _wake_after(self, tx: AsyncConnection) -> None:
+        for duty in self.duties:
+            after_commit(tx, duty.wake)
+
+    async def _answered(self, tx: AsyncConnection, sent: Envelope, answer: contract.Envelope) -> None:
+        await self.field_side.answered(tx, sent, answer)
+        self._wake_after(tx)
+
+    async def _send(self, tx: AsyncConnection, message: HeadedMessage, key: str) -> None:
+        await self._enterprise_door.send(tx, message, business_key=key)
+
+    async def _finished(self, tx: AsyncConnection, number: str, commands: list[Command]) -> None:
+        """Confirm a connection request, and tell VEE since when there is (no) supply."""
+        await self.connections.finished(tx, number, commands)
+        for command in commands:
+            if command.state is not State.PROVEN or command.event_at is None:
+                continue
+            channels = await channels_of_devices(tx, [command.device])
+            ids = [one.id for one in channels if one.interval_s]
+            if command.kind.closes:
+                await supply_came_back(tx, ids, command.event_at)
+            else:
+                await supply_went_off(tx, ids, command.event_at, f"disconnected by order {command.request}")
+
+    def _duties(self) -> list[Duty]:
+        async def due_uploads(tx: AsyncConnection) -> datetime | None:
+            return self.clock.now() if await self.uploads.pending(tx) else None
+
+        async def retry_provisioning(tx: AsyncConnection) -> int:
+            keys = await self.provisioner.due_devices(tx)
+            await self.master_data.provision_next(tx, keys, again=True)
+            return len(keys)
+
+        def duty(name: str, due: Any, act: Any) -> Duty:  # noqa: ANN401 - typed by Duty
+            return Duty(name, self.database, self.clock, due, act)
+
+        return [
+            duty("uploads", due_uploads, self.uploads.act),
+            duty("reading orders", self.orders.next_due, self.orders.act),
+            duty("commands", self.commands.next_due, self.commands.act),
+            duty("estimation", self.estimation.due, self.estimation.act),
+            duty("provisioning", self.provisioner.due, retry_provisioning),
+        ]

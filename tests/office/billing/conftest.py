@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from openami.office.billing.calendar import interval_starts
 from openami.office.billing.model import BillInput, MeterSlice, Party
 from openami.office.billing.tariff import Tariff, shipped_tariffs
+from openami.office.localtime import interval_starts
 from openami.office.readings.model import ItemStatus, RegisterReading
 from openami.shared.spans import Span, local_midnight
 

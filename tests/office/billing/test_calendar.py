@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openami.office.billing.calendar import bucket_of, interval_starts, local_dates, local_seconds
+from openami.office.billing.calendar import bucket_of
 from openami.office.billing.tariff import Bucket, Division, Tariff, Tier, Window, shipped_tariffs
+from openami.office.localtime import interval_starts, local_dates, local_seconds
 from openami.shared.spans import Span, local_day, local_month, zone
 
 ZONE = "Europe/Amsterdam"

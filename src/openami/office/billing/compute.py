@@ -6,14 +6,14 @@ import hashlib
 import json
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from openami.office.billing.calendar import bucket_of, local_dates
+from openami.office.billing.calendar import bucket_of
 from openami.office.billing.charges import (
     Quantity,
     demand_lines,
@@ -31,6 +31,7 @@ from openami.office.billing.model import (
     MeterSlice,
     json_value,
 )
+from openami.office.localtime import day_number, instant_of, local_dates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 
     from openami.office.billing.tariff import Conversion
 
-_EPOCH_DAY: Final = date(1970, 1, 1)
 _MEASURED_UNITS: Final = {"electricity": "kWh", "gas": "m3", "water": "m3"}
 
 
@@ -95,8 +95,8 @@ def estimated_stretches(piece: MeterSlice) -> Iterator[EstimatedStretch]:
     for first, past_last in zip(np.flatnonzero(edges == 1), np.flatnonzero(edges == -1), strict=True):
         yield EstimatedStretch(
             device_id=piece.device_id,
-            start=_instant(piece.starts[first]),
-            end=_instant(piece.starts[past_last - 1] + piece.interval_s),
+            start=instant_of(int(piece.starts[first])),
+            end=instant_of(int(piece.starts[past_last - 1]) + piece.interval_s),
             quantity_milli=int(piece.values_milli[first:past_last].sum()),
         )
 
@@ -142,7 +142,7 @@ def _bucket_sums(source: BillInput, regime: _Regime) -> list[Quantity]:
     for piece in source.slices:
         bucket = bucket_of(piece.starts, source.tariff, source.zone_name)
         day = local_dates(piece.starts, source.zone_name)
-        inside = (day >= _day_number(regime.first_day)) & (day < _day_number(regime.past_last_day))
+        inside = (day >= day_number(regime.first_day)) & (day < day_number(regime.past_last_day))
         for index, (total, estimated) in enumerate(sums):
             mine = inside & (bucket == index)
             sums[index] = (
@@ -187,7 +187,7 @@ def _evidence(piece: MeterSlice) -> MeterEvidence:
 
 
 def _day_totals(source: BillInput) -> Iterator[DayTotal]:
-    first, past_last = _day_number(source.first_day), _day_number(source.past_last_day)
+    first, past_last = day_number(source.first_day), day_number(source.past_last_day)
     measured = np.zeros(past_last - first, dtype=np.int64)
     estimated = np.zeros_like(measured)
     for piece in source.slices:
@@ -211,11 +211,3 @@ def _fingerprint(source: BillInput) -> str:
 
 def _little_endian(column: NDArray[np.int64] | NDArray[np.uint8]) -> bytes:
     return column.astype(column.dtype.newbyteorder("<")).tobytes()
-
-
-def _day_number(day: date) -> int:
-    return (day - _EPOCH_DAY).days
-
-
-def _instant(epoch_s: np.int64) -> datetime:
-    return datetime.fromtimestamp(int(epoch_s), UTC)

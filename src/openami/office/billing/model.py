@@ -81,6 +81,8 @@ class BillInput:
     past_last_day: date
     slices: tuple[MeterSlice, ...]
     as_of: datetime
+    metered_from: datetime | None = None
+    """The instant of a new connection, when there was none before it; else metering begins with the first day."""
     versions: dict[str, dict[str, int]] = field(default_factory=dict)
     """Which version of which day of which profile was read, so that it can be read again."""
 

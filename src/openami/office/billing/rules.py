@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from openami.office.billing.calendar import interval_starts
+from openami.office.localtime import interval_starts
 from openami.office.readings.model import ItemStatus
 from openami.shared.spans import local_midnight
 
@@ -59,7 +59,7 @@ def _installed(source: BillInput, policy: Policy) -> Iterator[str]:
     if not source.slices:
         yield "No meter was installed at the point of delivery."
         return
-    edges = [local_midnight(source.zone_name, source.first_day)]
+    edges = [source.metered_from or local_midnight(source.zone_name, source.first_day)]
     for piece in sorted(source.slices, key=lambda piece: piece.span.start):
         if piece.span.start - edges[-1] > policy.unmetered_max:
             yield f"No meter between {edges[-1]:%Y-%m-%d %H:%M} and {piece.span.start:%Y-%m-%d %H:%M} UTC."

@@ -1,0 +1,192 @@
+"""People's commands: each has an id made by the client, is done once, answered always, and leaves an audit record."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from sqlalchemy import Table, select, update
+from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.schema import Column
+
+from openami.office.tables import audit, instant, metadata, text
+from openami.shared.audit import AuditRecord, append
+from openami.shared.errors import OpenAmiError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from openami.office.context import Office
+
+    Act = Callable[[AsyncConnection, "Command"], Awaitable[dict[str, Any]]]
+
+commands = Table(
+    "commands",
+    metadata,
+    text("key", primary_key=True),
+    text("name"),
+    text("body_sha256"),
+    Column("response", JSONB),
+    instant("at", nullable=False),
+)
+
+
+class CommandRepeatedError(OpenAmiError):
+    """The id of a command came again with another content."""
+
+
+class BadFieldError(OpenAmiError):
+    """A field of a command is missing or has a value that cannot be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What somebody wants done. `key` is the client's id; without one each command is a new one."""
+
+    name: str
+    body: Mapping[str, Any]
+    key: str = ""
+    actor: str = "operator"
+
+    def text(self, field: str, default: str | None = None) -> str:
+        """A text field.
+
+        Raises:
+            BadFieldError: it is not there, or no text.
+        """
+        value = self.body.get(field, default)
+        if value is None or isinstance(value, bool | dict | list) or str(value).strip() == "":
+            raise BadFieldError(f"The field {field!r} is {value!r}.", hint=f"Give {field!r} as text.")
+        return str(value).strip()
+
+    def instant(self, field: str, default: datetime) -> datetime:
+        """An instant with its zone, ISO 8601.
+
+        Raises:
+            BadFieldError: it cannot be read, or has no zone.
+        """
+        value = self.body.get(field)
+        if value is None:
+            return default
+        try:
+            moment = datetime.fromisoformat(str(value))
+        except ValueError as error:
+            raise BadFieldError(f"The field {field!r} is {value!r}.", hint="Use ISO 8601.") from error
+        if moment.tzinfo is None:
+            raise BadFieldError(f"The field {field!r} is {value!r}, without a zone.", hint="Add Z or +01:00.")
+        return moment.astimezone(UTC)
+
+    def date(self, field: str, default: date | None) -> date:
+        """A date.
+
+        Raises:
+            BadFieldError: it cannot be read, or is missing without a default.
+        """
+        value = self.body.get(field)
+        if value is None and default is not None:
+            return default
+        try:
+            return date.fromisoformat(str(value))
+        except ValueError as error:
+            raise BadFieldError(f"The field {field!r} is {value!r}.", hint="Use YYYY-MM-DD.") from error
+
+    def amount(self, field: str) -> Decimal | None:
+        """A decimal number, given as text or as a whole number; None where it is not given.
+
+        Raises:
+            BadFieldError: it is a binary float, or no number.
+        """
+        value = self.body.get(field)
+        if value is None:
+            return None
+        try:
+            if isinstance(value, bool | float):
+                raise InvalidOperation  # noqa: TRY301 - the same answer for all that is no decimal
+            number = Decimal(str(value))
+        except InvalidOperation as error:
+            raise BadFieldError(
+                f"The field {field!r} is {value!r}.", hint='Give it as text, such as "123.450": floats are not exact.'
+            ) from error
+        if not number.is_finite():
+            raise BadFieldError(f"The field {field!r} is {value!r}.", hint="Give a finite number.")
+        return number
+
+    def part(self, body: Mapping[str, Any]) -> Command:
+        """The same command for one element of its list."""
+        if not isinstance(body, dict):
+            raise BadFieldError(f"An element of the list is {body!r}.", hint="Give JSON objects.")
+        return Command(self.name, body, self.key, self.actor)
+
+    def parts(self, field: str) -> list[Command]:
+        """The elements of a list field, each as a command of its own; a body without the list is its only element."""
+        if field not in self.body:
+            return [self]
+        elements = self.body[field]
+        if not isinstance(elements, list) or not elements:
+            raise BadFieldError(f"The field {field!r} is {elements!r}.", hint="Give a list with at least one element.")
+        return [self.part(element) for element in elements]
+
+
+async def once(office: Office, command: Command, act: Act) -> dict[str, Any]:
+    """Do a command, or give the stored answer of the time before.
+
+    Raises:
+        CommandRepeatedError: the id is known, with another content.
+    """
+    digest = hashlib.sha256(json.dumps(command.body, sort_keys=True, default=str).encode()).hexdigest()
+    key = command.key or str(uuid4())
+    async with office.database.begin() as transaction:
+        statement = (
+            insert(commands)
+            .values(key=key, name=command.name, body_sha256=digest, at=office.clock.now())
+            .on_conflict_do_nothing()
+            .returning(commands.c.key)
+        )
+        if (await transaction.execute(statement)).scalar_one_or_none() is None:
+            return await _stored(transaction, command, key, digest)
+        response = await act(transaction, command)
+        await transaction.execute(update(commands).where(commands.c.key == key).values(response=response))
+    return response
+
+
+async def _stored(transaction: AsyncConnection, command: Command, key: str, digest: str) -> dict[str, Any]:
+    row = (await transaction.execute(select(commands).where(commands.c.key == key))).one()
+    if (row.name, row.body_sha256) != (command.name, digest):
+        raise CommandRepeatedError(
+            f"The id {key!r} was used at {row.at:%Y-%m-%d %H:%M} UTC for {row.name} with another content.",
+            hint="Make a new id for a new command; repeat an old one unchanged.",
+        )
+    response: dict[str, Any] = row.response
+    return response
+
+
+async def record(
+    office: Office,
+    transaction: AsyncConnection,
+    command: Command,
+    subject: str,
+    *,
+    before: object = None,
+    after: object = None,
+) -> None:
+    """Leave the audit record of a command."""
+    await append(
+        transaction,
+        audit,
+        AuditRecord(
+            at=office.clock.now(),
+            actor=command.actor,
+            action=command.name,
+            subject=subject,
+            reason=str(command.body.get("why", "")),
+            before=before,
+            after=after,
+        ),
+    )

@@ -1,0 +1,81 @@
+"""What every handler of the office is given: stores, clock, door, and the utility's own choices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Protocol
+
+from openami.office.billing.document import Utility
+from openami.office.billing.rules import Policy
+from openami.office.billing.tariff import Division, Tariff, shipped_tariffs
+from openami.office.connection.rules import SafetyLimits
+from openami.shared.spans import local_date
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date, datetime
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from openami.shared.clock import Clock
+    from openami.shared.contract.enterprise.messages.common import MessageHeader
+    from openami.shared.contract.enterprise.model import HeadedMessage
+    from openami.shared.database import Database
+
+SAP_ZONES = {"Europe/Amsterdam": "CET", "Europe/Berlin": "CET", "Europe/Brussels": "CET", "Europe/Paris": "CET"}
+"""Time zone names of the enterprise services (at most 10 characters); a zone that is not here goes out by its name."""
+
+
+class Door(Protocol):
+    """The door to the middle, as handlers see it (`openami.shared.seam.enterprise.EnterpriseDoor`)."""
+
+    def header(self, *, reference: HeadedMessage | None = None) -> MessageHeader:
+        """A fresh header of ours, that of an answer if a request is given."""
+        ...
+
+    async def send(self, transaction: AsyncConnection, message: HeadedMessage, *, business_key: str = "") -> None:
+        """Put a message into the outbox, in the caller's transaction."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OfficeSettings:
+    """The utility's choices."""
+
+    zone: str = "Europe/Amsterdam"
+    ams_id: str = "AMS1"
+    country: str = "NL"
+    utility: Utility = field(default_factory=Utility)
+    policy: Policy = field(default_factory=Policy)
+    limits: SafetyLimits = field(default_factory=SafetyLimits)
+    payment_term: timedelta = timedelta(days=14)
+    bulk_items_max: int = 200
+    """How many items one bulk message carries at most; SAP publishes no limit, vendors take a few hundred."""
+    default_tariffs: Mapping[str, str] = field(
+        default_factory=lambda: {division.value: f"home-{division.value}" for division in Division}
+    )
+
+    @property
+    def sap_zone(self) -> str:
+        """The zone's name in the messages."""
+        return SAP_ZONES.get(self.zone, self.zone)
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """One office, wired."""
+
+    database: Database
+    clock: Clock
+    door: Door
+    settings: OfficeSettings = field(default_factory=OfficeSettings)
+    tariffs: Mapping[str, Tariff] = field(default_factory=shipped_tariffs)
+
+    def today(self) -> date:
+        """The local date."""
+        return self.local_date(self.clock.now())
+
+    def local_date(self, at: datetime) -> date:
+        """The local date on which an instant falls."""
+        return local_date(self.settings.zone, at)

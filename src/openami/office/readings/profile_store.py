@@ -1,0 +1,97 @@
+"""Where interval days are kept: every version of every day; the highest is current, older ones answer "as of"."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Column, Date, Integer, LargeBinary, PrimaryKeyConstraint, Table, func, select, text
+from sqlalchemy.dialects.postgresql import distinct_on, insert
+
+from openami.office.readings.series import DayBlock
+from openami.office.tables import instant, metadata
+from openami.office.tables import text as text_column
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import date, datetime
+
+    from sqlalchemy import Select
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+profile_days = Table(
+    "profile_days",
+    metadata,
+    text_column("profile_id"),
+    Column("day", Date, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("interval_s", Integer, nullable=False),
+    Column("values", LargeBinary, nullable=False),
+    Column("status", LargeBinary, nullable=False),
+    Column("stamps", LargeBinary, nullable=False),
+    text_column("message_id"),
+    instant("recorded_at", nullable=False),
+    PrimaryKeyConstraint("profile_id", "day", "version"),
+)
+
+
+async def lock_profiles(transaction: AsyncConnection, profile_ids: Iterable[str]) -> None:
+    """Let no other upload change these profiles before this transaction ends; always taken in one order."""
+    for profile_id in sorted(set(profile_ids)):
+        await transaction.execute(
+            text("SELECT pg_advisory_xact_lock(hashtextextended(:profile, 0))"), {"profile": profile_id}
+        )
+
+
+async def current_days(
+    transaction: AsyncConnection,
+    profile_id: str,
+    first: date,
+    past_last: date,
+    *,
+    versions: Mapping[str, int] | None = None,
+) -> list[DayBlock]:
+    """The newest version of each day in a period, by day; or the versions that are named by day (ISO)."""
+    table = profile_days
+    query = (
+        select(table)
+        .where(table.c.profile_id == profile_id, table.c.day >= first, table.c.day < past_last)
+        .order_by(table.c.day, table.c.version.desc())
+    )
+    if versions is None:
+        query = query.ext(distinct_on(table.c.day))
+    blocks = await _blocks(transaction, query)
+    if versions is None:
+        return blocks
+    return [block for block in blocks if versions.get(block.day.isoformat()) == block.version]
+
+
+async def add_days(
+    transaction: AsyncConnection,
+    rows: Sequence[tuple[str, DayBlock]],
+    *,
+    message_id: str,
+    recorded_at: datetime,
+) -> None:
+    """Keep new versions of days."""
+    if not rows:
+        return
+    values: list[dict[str, Any]] = []
+    for profile_id, block in rows:
+        key = {"profile_id": profile_id, "day": block.day, "version": block.version}
+        origin = {"message_id": message_id, "recorded_at": recorded_at}
+        values.append(key | {"interval_s": block.interval_s} | block.packed() | origin)
+    await transaction.execute(insert(profile_days), values)
+
+
+async def days_kept(transaction: AsyncConnection) -> int:
+    """How many versions of days there are."""
+    return int((await transaction.execute(select(func.count()).select_from(profile_days))).scalar_one())
+
+
+async def _blocks(transaction: AsyncConnection, query: Select[Any]) -> list[DayBlock]:
+    return [
+        DayBlock.unpacked(
+            row.day, row.interval_s, values=row.values, status=row.status, stamps=row.stamps, version=row.version
+        )
+        for row in await transaction.execute(query)
+    ]

@@ -1,0 +1,215 @@
+"""Interval values as days: one row is one profile and one local day, packed; items are placed without a lookup each."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from importlib import resources
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from openami.office.localtime import day_of, local_dates
+from openami.office.readings.errors import MissingValue, OffTheGrid, TooFine, WrongStatus, WrongUnit
+from openami.office.readings.model import ItemStatus
+from openami.shared.spans import intervals_of_day, local_midnight
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import date
+    from decimal import Decimal
+
+    from numpy.typing import NDArray
+
+    from openami.shared.contract.enterprise.messages.time_series import UtilitiesTimeSeriesItem as Item
+
+_DECIMAL_SHIFTS: Final = {("KWH", "KWH"): 3, ("WH", "KWH"): 0, ("MWH", "KWH"): 6, ("M3", "M3"): 3, ("L", "M3"): 0}
+"""(unit of the item, unit of the profile) -> power of ten from the item's number to thousandths of the profile's."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_VALUELESS: Final = (ItemStatus.MISSING, ItemStatus.IMPLAUSIBLE)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Items:
+    """Interval values in columns: starts (epoch seconds), thousandths of the unit, status."""
+
+    starts: NDArray[np.int64]
+    values_milli: NDArray[np.int64]
+    status: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DayBlock:
+    """All intervals of a profile on one local day; where nothing has arrived the status is EMPTY."""
+
+    day: date
+    interval_s: int
+    values_milli: NDArray[np.int64]
+    status: NDArray[np.uint8]
+    stamps: NDArray[np.int64]
+    """When the middle said so: see `stamp_of`."""
+    version: int = 0
+
+    def starts(self, zone_name: str) -> NDArray[np.int64]:
+        """The starts of the intervals, epoch seconds."""
+        first = int(local_midnight(zone_name, self.day).timestamp())
+        return first + np.arange(self.values_milli.size, dtype=np.int64) * self.interval_s
+
+    def packed(self) -> dict[str, bytes]:
+        """Values and stamps (int64, little-endian) and status (uint8) as bytes."""
+        return {
+            "values": self.values_milli.astype("<i8").tobytes(),
+            "status": self.status.tobytes(),
+            "stamps": self.stamps.astype("<i8").tobytes(),
+        }
+
+    @classmethod
+    def unpacked(
+        cls, day: date, interval_s: int, *, values: bytes, status: bytes, stamps: bytes, version: int
+    ) -> DayBlock:
+        """The block of packed bytes."""
+        return cls(
+            day,
+            interval_s,
+            np.frombuffer(values, dtype="<i8").astype(np.int64),
+            np.frombuffer(status, dtype=np.uint8),
+            np.frombuffer(stamps, dtype="<i8").astype(np.int64),
+            version,
+        )
+
+    @classmethod
+    def empty(cls, zone_name: str, day: date, interval_s: int) -> DayBlock:
+        """A day of which nothing has arrived: 46, 48 or 50 half hours, say."""
+        count = intervals_of_day(zone_name, day, interval_s)
+        nothing = np.zeros(count, dtype=np.int64)
+        return cls(day, interval_s, nothing, nothing.astype(np.uint8), nothing)
+
+
+@lru_cache(maxsize=1)
+def status_table() -> Mapping[str, ItemStatus]:
+    """Item status codes of the middle and what they mean here; the table is data (`item_status.csv`)."""
+    text = (resources.files("openami.office.readings") / "item_status.csv").read_text("utf-8")
+    return {row["code"]: ItemStatus[row["status"].upper()] for row in csv.DictReader(text.splitlines())}
+
+
+def columns(items: Sequence[Item], interval_s: int, unit: str) -> Items:
+    """The items of an upload as columns.
+
+    Raises:
+        OffTheGrid: an item is not exactly one interval.
+        WrongUnit: an item has a unit that is not the profile's quantity.
+        WrongStatus: an item has not exactly one known status.
+        TooFine: a value is finer than the books hold.
+        MissingValue: a value is missing though its status says that there is one.
+    """
+    count = len(items)
+    starts = np.fromiter((item.utc_validity_start_date_time.timestamp() for item in items), np.float64, count)
+    ends = np.fromiter((item.utc_validity_end_date_time.timestamp() for item in items), np.float64, count)
+    off = (starts % interval_s != 0) | (ends - starts != interval_s)
+    if off.any():
+        first = items[int(np.argmax(off))]
+        raise OffTheGrid(
+            f"The item from {first.utc_validity_start_date_time} to {first.utc_validity_end_date_time} is not an "
+            f"interval of {interval_s} s.",
+            hint="Send start and end of whole intervals.",
+        )
+    status = np.fromiter((_status(item) for item in items), np.uint8, count)
+    values = np.fromiter(
+        (_value(item, known, unit) for item, known in zip(items, status, strict=True)), np.int64, count
+    )
+    return Items(starts.astype(np.int64), values, status)
+
+
+def by_day(items: Items, zone_name: str) -> Iterator[tuple[date, Items]]:
+    """The items of each local day, in the order of days."""
+    if items.starts.size == 0:
+        return
+    order = np.argsort(items.starts, kind="stable")
+    numbers = local_dates(items.starts[order], zone_name)
+    cuts = np.flatnonzero(np.diff(numbers)) + 1
+    for part in np.split(order, cuts):
+        number = int(local_dates(items.starts[part[:1]], zone_name)[0])
+        yield day_of(number), Items(items.starts[part], items.values_milli[part], items.status[part])
+
+
+def stamp_of(created: datetime, *, replaces: bool) -> int:
+    """How late a word of the middle is: microseconds, doubled, plus one for a replacement.
+
+    Of two words on one interval the later counts, whichever arrives first; a replacement beats a creation made at
+    the same instant.
+    """
+    return (created - _EPOCH) // timedelta(microseconds=1) * 2 + replaces
+
+
+def merged(block: DayBlock, items: Items, zone_name: str, stamp: int) -> DayBlock | None:
+    """The day with the items put in, except where a later word is known; None when no value changes."""
+    first = int(local_midnight(zone_name, block.day).timestamp())
+    places = (items.starts - first) // block.interval_s
+    fresh = block.stamps[places] <= stamp
+    places = places[fresh]
+    values, status, stamps = block.values_milli.copy(), block.status.copy(), block.stamps.copy()
+    values[places], status[places], stamps[places] = items.values_milli[fresh], items.status[fresh], stamp
+    if np.array_equal(values, block.values_milli) and np.array_equal(status, block.status):
+        return None
+    return DayBlock(block.day, block.interval_s, values, status, stamps, block.version + 1)
+
+
+def on_grid(
+    blocks: Sequence[DayBlock], starts: NDArray[np.int64], zone_name: str
+) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    """Values and status for given interval starts; zero and EMPTY where the blocks have none."""
+    values = np.zeros(starts.size, dtype=np.int64)
+    status = np.full(starts.size, ItemStatus.EMPTY, dtype=np.uint8)
+    if not blocks or not starts.size:
+        return values, status
+    have = np.concatenate([block.starts(zone_name) for block in blocks])
+    have_values = np.concatenate([block.values_milli for block in blocks])
+    have_status = np.concatenate([block.status for block in blocks])
+    places = np.minimum(np.searchsorted(have, starts), have.size - 1)
+    found = have[places] == starts
+    values[found], status[found] = have_values[places[found]], have_status[places[found]]
+    return values, status
+
+
+def days_of(starts: NDArray[np.int64], zone_name: str) -> tuple[date, date] | None:
+    """The first local day of some intervals and the day after their last; None without intervals."""
+    if not starts.size:
+        return None
+    numbers = local_dates(starts[[0, -1]], zone_name)
+    return day_of(int(numbers[0])), day_of(int(numbers[1]) + 1)
+
+
+def _status(item: Item) -> int:
+    codes = {entry.utilities_time_series_item_type_code for entry in item.item_status}
+    if len(codes) != 1:
+        raise WrongStatus(
+            f"The item of {item.utc_validity_start_date_time} has the statuses {sorted(codes)}.",
+            hint="Send exactly one.",
+        )
+    (code,) = codes
+    known = status_table().get(code.upper())
+    if known is None:
+        raise WrongStatus(f"The status {code!r} is not in the status table.", hint="Add it to item_status.csv.")
+    return int(known)
+
+
+def _value(item: Item, status: int, unit: str) -> int:
+    quantity = item.quantity
+    if quantity is None:
+        if status in _VALUELESS:
+            return 0
+        raise MissingValue(f"The item of {item.utc_validity_start_date_time} has no quantity.")
+    shift = _DECIMAL_SHIFTS.get(((quantity.unit_code or unit).upper(), unit))
+    if shift is None:
+        raise WrongUnit(f"The item is in {quantity.unit_code}, the profile in {unit}.", hint=f"Send {unit}.")
+    return _exact(quantity.value, shift)
+
+
+def _exact(value: Decimal, shift: int) -> int:
+    scaled = value.scaleb(shift)
+    whole = int(scaled)
+    if whole != scaled:
+        raise TooFine(f"{value} is finer than a thousandth of the profile's unit.", hint="Round before sending.")
+    return whole

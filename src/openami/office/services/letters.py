@@ -1,0 +1,55 @@
+"""Sending: single or bulk, in pieces of a bearable size, remembered until confirmed. And answering."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from openami.office.services.store import remember
+from openami.shared.contract.enterprise.confirm import bulk, confirmation_for
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from openami.office.context import Office
+    from openami.shared.contract.enterprise.messages.common import Log
+    from openami.shared.contract.enterprise.model import HeadedMessage
+
+
+async def request(office: Office, transaction: AsyncConnection, message: HeadedMessage, subject: str) -> None:
+    """Send one message that will be confirmed."""
+    await remember(office, transaction, [(message, subject)])
+    await office.door.send(transaction, message, business_key=subject)
+
+
+async def notify(office: Office, transaction: AsyncConnection, message: HeadedMessage, subject: str) -> None:
+    """Send one message that the contract confirms by nothing."""
+    await remember(office, transaction, [(message, subject)], confirmed_later=False)
+    await office.door.send(transaction, message, business_key=subject)
+
+
+async def request_many(
+    office: Office, transaction: AsyncConnection, items: Sequence[tuple[HeadedMessage, str]]
+) -> None:
+    """Send messages of one kind as bulk messages; each item is confirmed under its own UUID."""
+    size = office.settings.bulk_items_max
+    await remember(office, transaction, items)
+    for start in range(0, len(items), size):
+        piece = items[start : start + size]
+        message = bulk([item for item, _ in piece], office.door.header())
+        await office.door.send(transaction, message, business_key=piece[0][1] if len(piece) == 1 else "bulk")
+
+
+async def answer(
+    office: Office,
+    transaction: AsyncConnection,
+    received: HeadedMessage,
+    log: Log | Sequence[Log],
+    *,
+    business_key: str = "",
+) -> None:
+    """Confirm what the middle has sent; a bulk takes one log per item."""
+    sender = office.door.header().sender_business_system_id
+    confirmation = confirmation_for(received, log, created=office.clock.now(), sender=sender)
+    await office.door.send(transaction, confirmation, business_key=business_key)

@@ -27,11 +27,16 @@ _QUALIFIED = f"{{{GLOBAL}}}"
 
 
 class Codec:
-    """Decodes and encodes the messages of one set of schema files; safe to share between threads once warm."""
+    """Decodes and encodes the messages of one set of schema files; safe to share between threads once warm.
+
+    With an overlay its files decide what is valid. Values stay those of the generated classes: what a replaced schema
+    adds arrives as extras, and what it no longer has is missing.
+    """
 
     def __init__(self, overlay: Path | None = None) -> None:
         self.files = schema_files(overlay)
-        self.shapes = shapes(overlay)
+        self.shapes = shapes()
+        self._valid = shapes(overlay).roots
         self._readers = Readers(self.shapes)
         self._writers = Writers(self.shapes)
         self._roots: dict[type[Any], str] = {}
@@ -40,7 +45,7 @@ class Codec:
         """The message in a SOAP request; see `parse` and InvalidMessage for what is refused."""
         element = message_element(body, maximum_bytes=maximum_bytes)
         root, shape = self.shape_of(element)
-        attributes = self.validate(element, root, shape)
+        attributes = self.validate(element, root)
         message = self.read(element, root, shape)
         return replace(message, extras=(*message.extras, *attributes)) if attributes else message
 
@@ -49,6 +54,9 @@ class Codec:
         try:
             return cast("Message", self._readers.of(shape)(element, []))
         except (ValueError, ArithmeticError, TypeError) as problem:
+            missing = first_missing(element, shape)
+            if missing is not None:
+                raise MissingElement(root, missing, "is mandatory but missing", line=line_of(element)) from problem
             place, reason = first_unreadable(element, shape) or (root, str(problem))
             raise InvalidMessage(root, place, reason, line=line_of(element)) from problem
 
@@ -60,7 +68,7 @@ class Codec:
             raise UnknownMessage(tag)
         return root, self.shapes.roots[root]
 
-    def validate(self, element: etree._Element, root: str, shape: Shape) -> list[Extra]:
+    def validate(self, element: etree._Element, root: str) -> list[Extra]:
         """Check a received element against its schema; tolerable deviations are put right in place.
 
         Returns the attributes that the schema does not know; raises MissingElement or InvalidMessage.
@@ -68,13 +76,14 @@ class Codec:
         validator = self.files.validator(self.shapes.root_files[root])
         if validator.validate(element):
             return []
-        normalise(element, shape)
+        valid = self._valid[root]
+        normalise(element, valid)
         if validator.validate(element):
             return []
-        known, attributes = without_extras(element, shape)
+        known, attributes = without_extras(element, valid)
         if validator.validate(known):
             return attributes
-        missing = first_missing(known, shape)
+        missing = first_missing(known, valid)
         if missing is not None:
             raise MissingElement(root, missing, "is mandatory but missing", line=line_of(element))
         raise _invalid(root, validator)
@@ -124,7 +133,7 @@ class Codec:
             raise InvalidMessage(root, root, str(problem)) from problem
         validator = self.files.validator(self.shapes.root_files[root])
         if not validator.validate(element):
-            missing = first_missing(element, self.shapes.roots[root])
+            missing = first_missing(element, self._valid[root])
             if missing is not None:
                 raise MissingElement(root, missing, "is mandatory but missing")
             raise _invalid(root, validator)

@@ -127,7 +127,7 @@ def decode_intervals(
     item = shape.item
     if item is None or shape.has_log or element.find(f"{item.xml_name}/{SERIES}") is None:
         raise InvalidMessage(root, root, "is not an upload of interval values")
-    codec().validate(element, root, shape)
+    codec().validate(element, root)
     every = element.findall(f"{item.xml_name}/{SERIES}")
     counts = [int(cast("float", _COUNT_ITEMS(series))) for series in every]
     try:
@@ -200,7 +200,7 @@ def scaled(texts: Array) -> tuple[npt.NDArray[np.int64], int]:
     longest = int(compute.max(compute.utf8_length(compute.utf8_ltrim(digits, "0"))).as_py())
     if longest > MAXIMUM_DIGITS:
         raise pa.ArrowInvalid(
-            f"a quantity has {longest} digits with {decimals} decimals, {MAXIMUM_DIGITS} are possible"
+            f"a quantity needs {longest} digits at {decimals} decimals, {MAXIMUM_DIGITS} are possible"
         )
     values = compute.if_else(compute.equal(digits, ""), "0", digits).cast(pa.int64()).to_numpy()
     return np.where(negative, -values, values), decimals

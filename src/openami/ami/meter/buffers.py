@@ -1,38 +1,36 @@
-"""Profile buffers in A-XDR: columns of numbers become octets in one numpy step, whole or selected."""
+"""Profile generic objects of our meters: columns of numbers, whole or selected, as the octets of a buffer."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-
-from openami.ami.dlms.axdr import Encoded
-from openami.ami.dlms.data import Tag, array
+from openami.ami.dlms.data import array
 from openami.ami.dlms.enums import DataAccessResult
 from openami.ami.dlms.errors import AccessDeniedError
-from openami.ami.dlms.reader import encode_length
+from openami.ami.dlms.profile_encode import NumberColumn, StampColumn, encode_profile
 from openami.ami.dlms.selection import BY_RANGE, CaptureObject, EntrySelection, RangeSelection
-from openami.ami.meter.times import STAMP_OCTETS, seconds_of, stamps
+from openami.ami.meter.times import seconds_of
 from openami.shared.spans import zone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
+    from openami.ami.dlms.axdr import Encoded
     from openami.ami.dlms.data import Data
     from openami.ami.dlms.references import Selection
 
 _BEGINNING_S = 0
 _END_S = 2**40
 
+Column = NumberColumn | StampColumn
+
 
 class Rows(Protocol):
-    """Gives the rows of a profile stamped in a span: one block of octets a column."""
+    """Gives the rows of a profile stamped in a span, by column."""
 
-    def __call__(self, first_s: int, last_s: int) -> list[NDArray[np.uint8]]:
-        """The encoded columns, each a matrix of rows x octets."""
+    def __call__(self, first_s: int, last_s: int) -> list[Column]:
+        """The columns, all of one length, stamps first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +53,23 @@ class ProfileTable:
             TypeMismatchError: the selection is not readable.
         """
         if selection is None:
-            return encode_rows(self.rows(_BEGINNING_S, _END_S))
+            return encode_profile(self.rows(_BEGINNING_S, _END_S))
         if selection.selector == BY_RANGE:
             wanted = RangeSelection.of(selection)
             start, end = wanted.instants(zone=zone(self.zone_name))
-            blocks = self.rows(-(-int(start.timestamp() * 1000) // 1000), seconds_of(end))
-            return encode_rows([blocks[index] for index in self._indices(wanted.columns)])
+            # a row is stamped with whole seconds: the first one not before `start`
+            columns = self.rows(seconds_of(start) + bool(start.microsecond), seconds_of(end))
+            return encode_profile([columns[index] for index in self._indices(wanted.columns)])
         entries = EntrySelection.of(selection)
-        blocks = self.rows(_BEGINNING_S, _END_S)
-        chosen = blocks[entries.columns(len(blocks))]
+        columns = self.rows(_BEGINNING_S, _END_S)
+        chosen = columns[entries.columns(len(columns))]
         if not chosen:
             raise AccessDeniedError(DataAccessResult.SCOPE_OF_ACCESS_VIOLATED)
-        return encode_rows([block[entries.rows(len(block))] for block in chosen])
+        return encode_profile([_some_rows(column, entries) for column in chosen])
 
     def entries(self) -> int:
         """Attribute 7, entries in use."""
-        return len(self.rows(_BEGINNING_S, _END_S)[0])
+        return _length(self.rows(_BEGINNING_S, _END_S)[0])
 
     def _indices(self, wanted: Sequence[CaptureObject]) -> list[int]:
         if not wanted:
@@ -81,28 +80,12 @@ class ProfileTable:
             raise AccessDeniedError(DataAccessResult.SCOPE_OF_ACCESS_VIOLATED) from None
 
 
-def encode_rows(blocks: Sequence[NDArray[np.uint8]]) -> Encoded:
-    """An array of structures, its columns given as blocks of equally many rows."""
-    count, width = len(blocks[0]), len(blocks)
-    head = np.tile(np.array([Tag.STRUCTURE, width], np.uint8), (count, 1))
-    rows = np.concatenate([head, *blocks], axis=1)
-    return Encoded(bytes([Tag.ARRAY]) + encode_length(count) + rows.tobytes())
+def _some_rows(column: Column, entries: EntrySelection) -> Column:
+    rows = entries.rows(_length(column))
+    if isinstance(column, StampColumn):
+        return StampColumn(column.stamps[rows])
+    return NumberColumn(column.tag, column.values[rows])
 
 
-def stamp_column(seconds: NDArray[np.int64], zone_name: str) -> NDArray[np.uint8]:
-    """Date-times as octet-strings."""
-    return _tagged(stamps(seconds, zone_name), bytes([Tag.OCTET_STRING, STAMP_OCTETS]))
-
-
-def unsigned32_column(values: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """Numbers of four octets."""
-    return _tagged(values.astype(">u4").view(np.uint8).reshape(-1, 4), bytes([Tag.UNSIGNED32]))
-
-
-def unsigned8_column(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Octets."""
-    return _tagged(values.astype(np.uint8).reshape(-1, 1), bytes([Tag.UNSIGNED8]))
-
-
-def _tagged(content: NDArray[np.uint8], tag: bytes) -> NDArray[np.uint8]:
-    return np.concatenate([np.tile(np.frombuffer(tag, np.uint8), (len(content), 1)), content], axis=1)
+def _length(column: Column) -> int:
+    return len(column.stamps if isinstance(column, StampColumn) else column.values)

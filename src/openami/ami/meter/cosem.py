@@ -11,12 +11,14 @@ from openami.ami.dlms import data as d
 from openami.ami.dlms.enums import ActionResult, DataAccessResult, Mechanism
 from openami.ami.dlms.errors import AccessDeniedError, ActionRefusedError
 from openami.ami.dlms.obis import Obis
+from openami.ami.dlms.profile_encode import NumberColumn, StampColumn
+from openami.ami.dlms.profile_times import utc_s_to_stamps
 from openami.ami.dlms.selection import CLOCK_COLUMN, CaptureObject
-from openami.ami.dlms.times import CosemDateTime
+from openami.ami.dlms.times import STATUS_DAYLIGHT_SAVING, CosemDateTime
 from openami.ami.meter import buffers, profiles
 from openami.ami.meter.breaker import MODE_COUNT, Trigger
 from openami.ami.meter.model import ASSOCIATION_FAILURES, BREAKER_FAILURE
-from openami.ami.meter.times import instant_of, offsets_s, seconds_of
+from openami.ami.meter.times import instant_of, seconds_of
 from openami.shared.spans import zone
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from openami.ami.dlms.axdr import Encoded
     from openami.ami.dlms.data import Data
     from openami.ami.dlms.references import Selection
+    from openami.ami.meter.buffers import Column
     from openami.ami.meter.model import Meter
 
 PUBLIC_CLIENT: Final = 16
@@ -192,13 +195,14 @@ class ElectricityDevice:
         }
 
     def _clock_attributes(self) -> dict[int, Callable[[], Data | Encoded]]:
+        def shown() -> CosemDateTime:
+            return CosemDateTime.of(instant_of(self._now_s() + self._meter.clock_offset_s), zone=zone(self._zone))
+
         def time() -> Data:
-            shown = instant_of(self._now_s() + self._meter.clock_offset_s)
-            return d.octet_string(CosemDateTime.of(shown, zone=zone(self._zone)))
+            return d.octet_string(shown())
 
         def deviation() -> Data:
-            offset_s, _ = offsets_s(np.array([self._now_s()], np.int64), self._zone)
-            return d.integer16(-int(offset_s[0]) // 60)
+            return d.integer16(shown().deviation_min)
 
         return {2: time, 3: deviation, 4: lambda: d.unsigned8(0), 8: lambda: d.boolean(True), 9: lambda: d.enum(1)}
 
@@ -236,26 +240,30 @@ class ElectricityDevice:
     def _table(self, rows: buffers.Rows, *columns: CaptureObject) -> buffers.ProfileTable:
         return buffers.ProfileTable((CLOCK_COLUMN, *columns), rows, self._zone)
 
-    def _load_rows(self, first_s: int, last_s: int) -> list[NDArray[np.uint8]]:
+    def _stamps(self, seconds: NDArray[np.int64]) -> StampColumn:
+        return StampColumn(utc_s_to_stamps(seconds, zone=zone(self._zone)))
+
+    def _load_rows(self, first_s: int, last_s: int) -> list[Column]:
         rows = profiles.load_rows(self._meter, self._now_s(), first_s, last_s)
-        _, summer = offsets_s(rows.ends_s, self._zone)
+        clock = self._stamps(rows.ends_s)
+        summer = clock.stamps[:, -1] & STATUS_DAYLIGHT_SAVING > 0
         status = rows.status | np.where(summer, np.uint8(profiles.STATUS_DAYLIGHT_SAVING), np.uint8(0))
         return [
-            buffers.stamp_column(rows.ends_s, self._zone),
-            buffers.unsigned8_column(status),
-            buffers.unsigned32_column(rows.energy_wh),
+            clock,
+            NumberColumn(d.Tag.UNSIGNED8, status.astype(np.int64)),
+            NumberColumn(d.Tag.UNSIGNED32, rows.energy_wh),
         ]
 
-    def _daily_rows(self, first_s: int, last_s: int) -> list[NDArray[np.uint8]]:
+    def _daily_rows(self, first_s: int, last_s: int) -> list[Column]:
         midnights_s, registers = profiles.daily_rows(self._meter, self._zone, self._now_s(), first_s, last_s)
-        return [buffers.stamp_column(midnights_s, self._zone), buffers.unsigned32_column(registers)]
+        return [self._stamps(midnights_s), NumberColumn(d.Tag.UNSIGNED32, registers)]
 
     def _log_rows_of(self, log: int) -> buffers.Rows:
-        def rows(first_s: int, last_s: int) -> list[NDArray[np.uint8]]:
+        def rows(first_s: int, last_s: int) -> list[Column]:
             found = [event for event in profiles.log_rows(self._meter.events, log) if first_s <= event.at_s <= last_s]
             at_s = np.array([event.at_s for event in found], np.int64)
-            codes = np.array([event.code for event in found], np.uint8)
-            return [buffers.stamp_column(at_s, self._zone), buffers.unsigned8_column(codes)]
+            codes = np.array([event.code for event in found], np.int64)
+            return [self._stamps(at_s), NumberColumn(d.Tag.UNSIGNED8, codes)]
 
         return rows
 

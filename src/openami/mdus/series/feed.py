@@ -13,7 +13,8 @@ import numpy as np
 from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 
-from openami.mdus.series import hot, tables
+from openami.mdus.series import tables
+from openami.mdus.series.both import Both
 from openami.mdus.series.knowledge import NOTHING, Knowledge
 from openami.mdus.series.model import ChannelDays
 from openami.shared.quality import has_value
@@ -21,6 +22,8 @@ from openami.shared.quality import has_value
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from openami.mdus.series.lake import Lake
 
 DEFAULT_LIMIT: Final = 20_000
 
@@ -55,7 +58,9 @@ class Change:
         return np.asarray(self.before.version == 0, np.bool_)
 
 
-async def take_changes(tx: AsyncConnection, consumer: str, limit: int = DEFAULT_LIMIT) -> list[Change]:
+async def take_changes(
+    tx: AsyncConnection, consumer: str, limit: int = DEFAULT_LIMIT, *, lake: Lake | None = None
+) -> list[Change]:
     """What changed since the consumer's last call, and move its cursor; one `Change` per day length.
 
     About `limit` versions at most; call again until the list is empty. A second caller waits for the first's commit.
@@ -66,7 +71,7 @@ async def take_changes(tx: AsyncConnection, consumer: str, limit: int = DEFAULT_
         return []
     window = {"old": old.snapshot, "now": now.snapshot}
     keys = np.array([tuple(row) for row in await tx.execute(_KEYS, window)], np.int64).reshape(-1, 3)
-    changes = [await _change(tx, keys[keys[:, 0] == n], old, now) for n in np.unique(keys[:, 0])]
+    changes = [await _change(Both(lake), tx, keys[keys[:, 0] == n], old, now) for n in np.unique(keys[:, 0])]
     await tx.execute(tables.cursor.update().where(tables.cursor.c.consumer == consumer).values(snapshot=now.snapshot))
     return changes
 
@@ -98,22 +103,17 @@ async def _next(tx: AsyncConnection, old: Knowledge, now: Knowledge, limit: int)
     if taken == len(rows):
         return now
     last = rows[taken - 1][0]
-    _, old_xmax, _ = _parse(old)
-    _, _, running = _parse(now)
+    _, old_xmax, _ = old.parts
+    _, _, running = now.parts
     xmax = max(last + 1, old_xmax)
     hidden = sorted({x for x in running if x < xmax} | {row[0] for row in rows[taken:] if row[0] < xmax})
     return Knowledge(f"{min([*hidden, xmax])}:{xmax}:{','.join(str(x) for x in hidden)}")
 
 
-def _parse(knowledge: Knowledge) -> tuple[int, int, list[int]]:
-    xmin, xmax, running = knowledge.snapshot.split(":")
-    return int(xmin), int(xmax), [int(x) for x in running.split(",") if x]
-
-
-async def _change(tx: AsyncConnection, keys: NDArray[np.int64], old: Knowledge, now: Knowledge) -> Change:
+async def _change(kept: Both, tx: AsyncConnection, keys: NDArray[np.int64], old: Knowledge, now: Knowledge) -> Change:
     channel, day, count = keys[:, 1], keys[:, 2], int(keys[0, 0])
     before, after = (ChannelDays.empty(channel, day, count) for _ in range(2))
     for target, as_of in ((before, old), (after, now)):
-        for found in await hot.latest_of(tx, channel, day, as_of):
+        for found in await kept.latest_of(tx, channel, day, as_of):
             target.put(found)
     return Change(before, after)

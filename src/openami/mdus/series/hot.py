@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
 from psycopg.sql import SQL
 from sqlalchemy import select
 
@@ -15,8 +14,9 @@ from openami.mdus.series.model import ChannelDays, Version
 from openami.shared.database import psycopg_connection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
+    import numpy as np
     from numpy.typing import NDArray
     from psycopg.sql import Composed
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -75,14 +75,14 @@ async def append(tx: AsyncConnection, days: ChannelDays, provenance: Provenance)
 
 
 async def days_between(
-    tx: AsyncConnection, channels: Iterable[int], days: range, as_of: AsOf = None
+    tx: AsyncConnection, channels: NDArray[np.int64], days: range, as_of: AsOf = None
 ) -> list[ChannelDays]:
     """All kept channel-days of some channels and days (ordinals), one batch per day length."""
     clause, parameters = knowledge_clause(as_of)
     parameters |= {
         "first": date.fromordinal(days.start),
         "past": date.fromordinal(days.stop),
-        "channels": packing.array_literal(np.fromiter(channels, np.int64)),
+        "channels": packing.array_literal(channels),
     }
     return await fetch(tx, _BETWEEN.format(as_of=clause), parameters)
 

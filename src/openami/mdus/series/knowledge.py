@@ -28,6 +28,12 @@ class Knowledge:
         """All that is committed now; what this transaction itself wrote is not part of it."""
         return Knowledge(str((await tx.execute(text("SELECT pg_current_snapshot()::text"))).scalar_one()))
 
+    @property
+    def parts(self) -> tuple[int, int, list[int]]:
+        """The first transaction still running, the first not yet begun, and those between that were running."""
+        xmin, xmax, running = self.snapshot.split(":")
+        return int(xmin), int(xmax), [int(one) for one in running.split(",") if one]
+
 
 NOTHING: Final = Knowledge("3:3:")
 """Before the first transaction of any database."""

@@ -14,6 +14,7 @@ import numpy as np
 
 from openami.mdus.series import channels as channels_
 from openami.mdus.series import hot, registers
+from openami.mdus.series.both import Both
 from openami.mdus.series.channels import Channels, Memory
 from openami.mdus.series.model import Channel, ChannelDays, ChannelSpan
 from openami.mdus.series.rules import merge
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from openami.mdus.series.knowledge import AsOf
+    from openami.mdus.series.lake import Lake
     from openami.mdus.series.model import Provenance, RegisterReadings, Version
     from openami.mdus.series.rules import Merge
     from openami.shared.spans import Span
@@ -54,8 +56,10 @@ class MergeReport:
 class Series:
     """Keeps and reads series inside the caller's transaction."""
 
-    def __init__(self) -> None:
+    def __init__(self, lake: Lake | None = None) -> None:
+        """Take the lake of sealed days, if there is one."""
         self._memory = Memory()
+        self._kept = Both(lake)
 
     async def declare(self, tx: AsyncConnection, channels: Iterable[Channel]) -> None:
         """Make channels known, or change what is known of them (never their calendar)."""
@@ -108,7 +112,7 @@ class Series:
         known = await self.channels(tx, batch.channel, lock=True)
         _check_day_lengths(known, batch)
         kept = ChannelDays.empty(batch.channel, batch.day, batch.count)
-        for found in await hot.latest_of(tx, batch.channel, batch.day):
+        for found in await self._kept.latest_of(tx, batch.channel, batch.day):
             kept.put(found)
         return kept
 
@@ -116,7 +120,7 @@ class Series:
         self, tx: AsyncConnection, channels: Iterable[int], days: range, as_of: AsOf = None
     ) -> list[ChannelDays]:
         """All kept channel-days of some channels and days (ordinals), one batch per day length."""
-        return await hot.days_between(tx, channels, days, as_of)
+        return await self._kept.days_between(tx, np.fromiter(channels, np.int64), days, as_of)
 
     async def read(self, tx: AsyncConnection, channel: int, span: Span, as_of: AsOf = None) -> ChannelSpan:
         """One channel over a span, flat; intervals that start inside the span, EMPTY where nothing is kept."""
@@ -126,7 +130,7 @@ class Series:
 
     async def versions(self, tx: AsyncConnection, channel: int, day: date) -> list[Version]:
         """Every version of one channel-day, oldest first."""
-        return await hot.versions_of(tx, channel, day)
+        return await self._kept.versions_of(tx, channel, day)
 
     async def merge_registers(
         self, tx: AsyncConnection, readings: RegisterReadings, provenance: Provenance

@@ -101,7 +101,6 @@ seal: Final = Table(
     metadata,
     Column("id", BigInteger, primary_key=True),
     Column("before_day", Date, nullable=False),
-    Column("snapshot", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("rows", BigInteger, nullable=False),
     Column("started_at", DateTime(timezone=True), nullable=False),

@@ -1,0 +1,90 @@
+"""Hot and sealed read as one: first the hot rows, then the lake, each version once, the newest wins.
+
+The order matters: a row that is no longer hot when the hot part is read was in the lake before (see `sealing`).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from openami.mdus.series import hot, packing
+from openami.mdus.series import lake as lake_
+from openami.mdus.series.model import ChannelDays, Version
+from openami.mdus.series.sealing import sealed_before
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from numpy.typing import NDArray
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from openami.mdus.series.knowledge import AsOf
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Both:
+    """The hot rows and, where there is one, the lake."""
+
+    def __init__(self, lake: lake_.Lake | None) -> None:
+        """Take the lake; without one all days are hot."""
+        self._lake = lake
+
+    async def days_between(
+        self, tx: AsyncConnection, channels: NDArray[np.int64], days: range, as_of: AsOf = None
+    ) -> list[ChannelDays]:
+        """All kept channel-days of some channels and days (ordinals), one batch per day length."""
+        found = await hot.days_between(tx, channels, days, as_of)
+        if self._lake and len(channels) and days.start < (sealed := await sealed_before(tx)):
+            older = range(days.start, min(days.stop, sealed))
+            found = newest(found, await lake_.days_between(self._lake, channels, older, as_of))
+        return found
+
+    async def latest_of(
+        self, tx: AsyncConnection, channel: NDArray[np.int64], day: NDArray[np.int64], as_of: AsOf = None
+    ) -> list[ChannelDays]:
+        """The last versions of exactly these channel-days, as far as they are kept."""
+        found = await hot.latest_of(tx, channel, day, as_of)
+        if self._lake and len(day) and int(day.min()) < (sealed := await sealed_before(tx)):
+            older = day < sealed
+            found = newest(found, await lake_.latest_of(self._lake, channel[older], day[older], as_of))
+        return found
+
+    async def versions_of(self, tx: AsyncConnection, channel: int, day: date) -> list[Version]:
+        """Every version of one channel-day, oldest first."""
+        found = {one.version: one for one in await hot.versions_of(tx, channel, day)}
+        if self._lake and day.toordinal() < await sealed_before(tx):
+            for row in await lake_.versions_of(self._lake, channel, day.toordinal()):
+                found.setdefault(row["version"], _version(row))
+        return [found[version] for version in sorted(found)]
+
+
+def newest(*parts: list[ChannelDays]) -> list[ChannelDays]:
+    """Batches of several places as one set: of each channel-day the highest version, once."""
+    by_count: dict[int, list[ChannelDays]] = {}
+    for batch in (batch for part in parts for batch in part if len(batch)):
+        by_count.setdefault(batch.count, []).append(batch)
+    return [_newest(packing.concatenate(batches)) for _, batches in sorted(by_count.items())]
+
+
+def _newest(batch: ChannelDays) -> ChannelDays:
+    order = np.lexsort((batch.version, batch.day, batch.channel))
+    channel, day = batch.channel[order], batch.day[order]
+    last = np.append((channel[1:] != channel[:-1]) | (day[1:] != day[:-1]), np.True_)
+    return batch.rows(order[last])
+
+
+def _version(row: dict[str, Any]) -> Version:
+    return Version(
+        row["version"],
+        _EPOCH + timedelta(microseconds=row["recorded_us"]),
+        row["author"],
+        row["cause"],
+        row["delivery"],
+        np.array(row["values"], np.int64),
+        np.array(row["quality"], np.uint8),
+        np.array(row["flags"], np.uint8),
+    )

@@ -32,6 +32,10 @@ The meter. Implement `LogicalDevice` (admit, get, set, act) and call `serve(conn
 raises only when the stream is lost. `get` may return `encode_profile([StampColumn(...), NumberColumn(...)])`, which
 is built by numpy. `RangeSelection.of(selection)` and `EntrySelection.of(selection)` read the selective access.
 
+Security. Give a connection a `security.Ciphering` (keys, titles, counters; global, dedicated and general envelopes)
+as `protection`, and a `security.Prover` for high level security. Clients and servers take plain associations beside
+ciphered ones. What fails raises SecurityFailureError; `serve(..., on_failure=log)` hears of it on the meter's side.
+
 The concentrator. `WrapperBuffer` cuts a TCP stream into `WrapperFrame`s; `frame.gateway_address` (network id and
 physical address) names the meter, None the concentrator itself; `serve(that_meters_connection, device, frame.encode())`
 answers with the header turned around. The head-end names the meter in `WrapperFraming.client(..., address)`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from openami.ami.dlms.blocks import Block, NextBlock, Service
+from openami.ami.dlms.enums import ActionResult
 from openami.ami.dlms.events import (
     ActionRequest,
     ActionResponse,
@@ -62,6 +63,7 @@ def classify(message: object, state: State, *, from_client: bool) -> Sent:
     sent = _WHOLE[type(message)]
     if sent is Sent.ACTION and state is State.PROVING:
         return Sent.PROOF
-    if sent is Sent.ACTION_RESULT and state is State.PROVEN:
-        return Sent.PROOF_ANSWER
+    if isinstance(message, ActionResponse) and state is State.PROVEN:
+        proven = message.outcomes[:1] and message.outcomes[0].result is ActionResult.SUCCESS
+        return Sent.PROOF_ANSWER if proven else Sent.PROOF_REFUSED
     return sent

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 from openami.ami.dlms import acse, initiate, service_action, service_get, service_set, state
 from openami.ami.dlms.blocks import Block, NextBlock, Outgoing, Service
 from openami.ami.dlms.connection import Connection
-from openami.ami.dlms.enums import OUR_CONFORMANCE, Conformance, Mechanism
-from openami.ami.dlms.errors import RemoteProtocolError
+from openami.ami.dlms.enums import OUR_CONFORMANCE, AcseDiagnostic, Conformance, Context, Mechanism
+from openami.ami.dlms.errors import LocalProtocolError, RemoteProtocolError, SecurityFailureError
 from openami.ami.dlms.events import (
+    DEFAULT_INVOKE,
     ActionRequest,
+    ActionResponse,
     AssociationRequest,
     AssociationResponse,
+    AuthenticationFailed,
     DataNotificationConfirm,
     Event,
     GetRequest,
@@ -22,14 +25,16 @@ from openami.ami.dlms.events import (
     ReleaseRequest,
     SetRequest,
 )
+from openami.ami.dlms.proofs import check_answer, proof_request
 from openami.ami.dlms.references import Invoke
 from openami.ami.dlms.service_set import LastAck
-from openami.ami.dlms.state import Sent
+from openami.ami.dlms.state import Sent, State
 
 if TYPE_CHECKING:
     from openami.ami.dlms.apdu import Apdu
     from openami.ami.dlms.framing import Delivery, Framing
     from openami.ami.dlms.protection import Protection
+    from openami.ami.dlms.security.hls import Prover
 
 ClientEvent = AssociationRequest | ReleaseRequest | GetRequest | SetRequest | ActionRequest | DataNotificationConfirm
 
@@ -40,7 +45,8 @@ DEFAULT_MAX_PDU_OCTETS = 8192
 class ClientConnection(Connection):
     """The client end: requests go into `send`, answers come out of `next_event`.
 
-    `password` makes `associate` ask for low level security. `echoes_invoke=False` is for meters that do not copy the
+    `password` makes `associate` ask for low level security, a `prover` for high level security; with a ciphering
+    `protection` the association is a ciphered one. `echoes_invoke=False` is for meters that do not copy the
     invoke-id: their answers are taken in order.
     """
 
@@ -54,18 +60,27 @@ class ClientConnection(Connection):
         conformance: Conformance = OUR_CONFORMANCE,
         max_pdu_octets: int = DEFAULT_MAX_PDU_OCTETS,
         protection: Protection | None = None,
+        prover: Prover | None = None,
         echoes_invoke: bool = True,
     ) -> None:
-        super().__init__(framing, Initiate(conformance, max_pdu_octets), protection)
+        super().__init__(framing, Initiate(conformance, max_pdu_octets), protection, prover)
         self._password = password
         self._echoes_invoke = echoes_invoke
         self._listed = False
+        self._opening = AssociationResponse()
         self.late_answers = 0
 
     def associate(self) -> AssociationRequest:
         """The request that opens an association with this connection's secrets."""
-        mechanism = Mechanism.LOW if self._password else Mechanism.NONE
-        return AssociationRequest(mechanism=mechanism, authentication=self._password, initiate=self._offer)
+        protection, prover = self._own_protection, self._prover
+        mechanism = prover.mechanism if prover else Mechanism.LOW if self._password else Mechanism.NONE
+        return AssociationRequest(
+            context=Context.LOGICAL_NAMES_CIPHERED if protection.ciphered else Context.LOGICAL_NAMES,
+            mechanism=mechanism,
+            authentication=prover.begin() if prover else self._password,
+            system_title=protection.title or (prover.title if prover else b""),
+            initiate=replace(self._offer, dedicated_key=protection.dedicated_key),
+        )
 
     def send(self, event: ClientEvent) -> bytes:
         """Send a request; the octets for the wire. Raises LocalProtocolError when it is not its time."""
@@ -74,7 +89,7 @@ class ClientConnection(Connection):
                 self._associate(event)
             case ReleaseRequest():
                 self._move(Sent.RLRQ, by_us=True)
-                self._framing.send(acse.encode_release(event))
+                self._release(event)
             case GetRequest():
                 self._listed = event.listed or len(event.attributes) > 1
                 self._put(replace(event, listed=self._listed, invoke=self._next_invoke(event.invoke)))
@@ -100,7 +115,16 @@ class ClientConnection(Connection):
         self._move(Sent.AARQ, by_us=True)
         self._drop_transfers()
         self._offer = request.initiate
-        self._framing.send(acse.encode_aarq(request, initiate.encode_request(request.initiate)))
+        self._begin(request.context, b"", request.initiate.dedicated_key)
+        information = self._protection.protect_initiate(initiate.encode_request(request.initiate))
+        self._framing.send(acse.encode_aarq(request, information))
+
+    def _release(self, request: ReleaseRequest) -> None:
+        # a ciphered association repeats its initiate request, sealed, so that nobody else can end it
+        ciphered = self._protection.ciphered
+        offer = replace(self._offer, dedicated_key=b"")
+        information = self._protection.protect_initiate(initiate.encode_request(offer)) if ciphered else b""
+        self._framing.send(acse.encode_release(request, information))
 
     def _next_invoke(self, wanted: Invoke) -> Invoke:
         # a new number for each request, so that a late answer to the one before is told apart
@@ -137,20 +161,52 @@ class ClientConnection(Connection):
             self.late_answers += 1
             return None
         self._move(sent, by_us=False)
+        if sent is Sent.PROOF_REFUSED:
+            return AuthenticationFailed("The server did not accept our proof.")
+        if sent is Sent.PROOF_ANSWER and isinstance(answer, ActionResponse):
+            return self._proven(answer)
         return self._answer(answer)
 
-    def _take_aare(self, octets: bytes) -> AssociationResponse:
+    def _take_aare(self, octets: bytes) -> Event | None:
         response, information = acse.decode_aare(octets)
         # Landis+Gyr leaves the user-information out of refusals: the result counts before anything inside it
         if not response.accepted:
             self._move(Sent.AARE_REFUSED, by_us=False)
             return response
-        self._move(Sent.AARE_OPEN, by_us=False)
-        agreed = initiate.decode_response(information)
-        response = replace(response, initiate=agreed)
-        common = agreed.conformance & self._offer.conformance
-        self._agreed = replace(agreed, conformance=common)
-        return response
+        high = self._prover is not None and response.diagnostic is AcseDiagnostic.AUTHENTICATION_REQUIRED
+        self._move(Sent.AARE_HIGH if high else Sent.AARE_OPEN, by_us=False)
+        try:
+            return self._opened(response, information)
+        except (RemoteProtocolError, LocalProtocolError):
+            self._state = State.IDLE
+            raise
+
+    def _opened(self, response: AssociationResponse, information: bytes) -> Event | None:
+        self._protection.meet(response.system_title, self._offer.dedicated_key)
+        agreed = initiate.decode_response(self._unsealed(information))
+        self._opening = replace(response, initiate=agreed)
+        self._agreed = replace(agreed, conformance=agreed.conformance & self._offer.conformance)
+        if self._prover is None or self._state is not State.PROVING:
+            return self._opening
+        self._prover.meet(response.authentication, response.system_title)
+        self._put(proof_request(self._prover.proof(), self._next_invoke(DEFAULT_INVOKE)))
+        return None
+
+    def _unsealed(self, information: bytes) -> bytes:
+        plain, protected = self._protection.unprotect(information)
+        if self._protection.ciphered and not protected:
+            msg = "The answer to a ciphered association request came unprotected."
+            raise SecurityFailureError(msg)
+        return plain
+
+    def _proven(self, answer: ActionResponse) -> Event:
+        """Pass 4: the server has accepted our proof; does its own hold?"""
+        try:
+            check_answer(self._prover, answer)
+        except SecurityFailureError as error:
+            self._state = State.IDLE
+            return AuthenticationFailed(error.found)
+        return self._opening
 
     def _is_late(self, answer: Apdu) -> bool:
         invoke = getattr(answer, "invoke", None)

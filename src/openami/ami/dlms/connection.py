@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING
 from openami.ami.dlms.apdu import Apdu, decode_apdu, encode_apdu
 from openami.ami.dlms.blocks import Block, Incoming, Outgoing
 from openami.ami.dlms.classify import classify
-from openami.ami.dlms.errors import LocalProtocolError, RemoteProtocolError
-from openami.ami.dlms.events import NEED_DATA, NO_PDU_LIMIT, Event, Initiate
-from openami.ami.dlms.protection import Protection
+from openami.ami.dlms.errors import LocalProtocolError, RemoteProtocolError, SecurityFailureError
+from openami.ami.dlms.events import NEED_DATA, NO_PDU_LIMIT, Event, ExceptionResponse, Initiate
+from openami.ami.dlms.protection import PLAIN_PROTECTION, Protection
 from openami.ami.dlms.references import Invoke
-from openami.ami.dlms.state import FROM_CLIENT, Sent, State, allowed, step
+from openami.ami.dlms.state import FROM_CLIENT, PLAIN, Sent, State, allowed, step
 
 if TYPE_CHECKING:
+    from openami.ami.dlms.enums import Context
     from openami.ami.dlms.events import _NeedData
     from openami.ami.dlms.framing import Delivery, Framing
+    from openami.ami.dlms.security.hls import Prover
 
 # What fits one wrapper frame (65,535) with room for a gateway header; used when the peer states no limit.
 UNLIMITED_PDU_OCTETS = 65_000
@@ -33,10 +35,18 @@ class Connection:
 
     is_client: bool
 
-    def __init__(self, framing: Framing, initiate: Initiate, protection: Protection | None = None) -> None:
+    def __init__(
+        self,
+        framing: Framing,
+        initiate: Initiate,
+        protection: Protection | None = None,
+        prover: Prover | None = None,
+    ) -> None:
         self._framing = framing
         self._offer = initiate
-        self._protection = protection or Protection()
+        self._own_protection = protection or PLAIN_PROTECTION
+        self._protection = PLAIN_PROTECTION
+        self._prover = prover
         self._state = State.IDLE
         self._agreed = Initiate()
         self._invoke = Invoke(number=0)
@@ -105,17 +115,27 @@ class Connection:
         """Move the state by our message, protect it and give it to the framing."""
         self._move(classify(message, self._state, from_client=self.is_client), by_us=True)
         plain = encode_apdu(message, from_client=self.is_client) if encoded is None else encoded
-        self._framing.send(self._protection.protect(plain))
+        exposed = isinstance(message, ExceptionResponse)
+        self._framing.send(plain if exposed else self._protection.protect(plain))
 
     def _open(self, delivery: Delivery) -> tuple[Apdu, Sent]:
         """The message of a delivery, unprotected and decoded, with the row it moves."""
-        plain = self._protection.unprotect(delivery.apdu)
+        plain, protected = self._protection.unprotect(delivery.apdu)
         message = decode_apdu(plain)
         try:
-            return message, classify(message, self._state, from_client=not self.is_client)
+            sent = classify(message, self._state, from_client=not self.is_client)
         except KeyError:
             msg = f"{type(message).__name__} came from the wrong side."
             raise RemoteProtocolError(msg, state_error=2, service_error=2) from None
+        if self._protection.ciphered and not protected and sent not in PLAIN:
+            msg = f"{sent.name} came unprotected in a ciphered association."
+            raise SecurityFailureError(msg, service_error=5)
+        return message, sent
+
+    def _begin(self, context: Context, peer_title: bytes, dedicated_key: bytes) -> None:
+        """The protection of the association that opens."""
+        self._protection = self._own_protection if context.ciphered else PLAIN_PROTECTION
+        self._protection.meet(peer_title, dedicated_key)
 
     def _put_next_block(self) -> None:
         if self._outgoing is None:

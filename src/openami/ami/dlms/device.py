@@ -15,8 +15,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from openami.ami.dlms.axdr import Encoded, encode
-from openami.ami.dlms.enums import AcseDiagnostic, ActionResult, Context, DataAccessResult, Mechanism
-from openami.ami.dlms.errors import AccessDeniedError, ActionRefusedError, RemoteProtocolError, TypeMismatchError
+from openami.ami.dlms.enums import AcseDiagnostic, ActionResult, DataAccessResult, Mechanism
+from openami.ami.dlms.errors import (
+    AccessDeniedError,
+    ActionRefusedError,
+    RemoteProtocolError,
+    SecurityFailureError,
+    TypeMismatchError,
+)
 from openami.ami.dlms.events import (
     NEED_DATA,
     ActionOutcome,
@@ -33,6 +39,8 @@ from openami.ami.dlms.events import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from openami.ami.dlms.data import Data
     from openami.ami.dlms.obis import Obis
     from openami.ami.dlms.references import AttributeRef, MethodRef, Selection
@@ -47,7 +55,10 @@ class LogicalDevice(Protocol):
     """
 
     def admit(self, client_sap: int, mechanism: Mechanism, password: bytes) -> bool:
-        """Whether this client may open an association with this mechanism and password (empty without one)."""
+        """Whether this client may open an association with this mechanism and password (empty without one).
+
+        High level mechanisms come with an empty password too: the connection's prover checks the secret afterwards.
+        """
 
     def get(self, class_id: int, obis: Obis, attribute: int, selection: Selection | None) -> Data | Encoded:
         """The value of an attribute, or of the selected part of it."""
@@ -59,9 +70,16 @@ class LogicalDevice(Protocol):
         """Carry out a method; what it returns, if anything."""
 
 
-def serve(connection: ServerConnection, device: LogicalDevice, data: bytes) -> bytes:
+def serve(
+    connection: ServerConnection,
+    device: LogicalDevice,
+    data: bytes,
+    *,
+    on_failure: Callable[[RemoteProtocolError], None] | None = None,
+) -> bytes:
     """Give octets from the wire to a device; the octets that go back.
 
+    `on_failure` hears of each broken rule; a SecurityFailureError or ReplayedCounterError belongs into the event log.
     Raises RemoteProtocolError only when the stream itself is lost: then close the connection.
     """
     connection.receive_data(data)
@@ -72,6 +90,8 @@ def serve(connection: ServerConnection, device: LogicalDevice, data: bytes) -> b
         except RemoteProtocolError as error:
             if error.service_error == 0:
                 raise
+            if on_failure is not None:
+                on_failure(error)
             answer += connection.data_to_send() + connection.refuse(error)
             continue
         answer += connection.data_to_send()
@@ -102,13 +122,16 @@ def respond(connection: ServerConnection, device: LogicalDevice, event: Event) -
 
 
 def _associate(connection: ServerConnection, device: LogicalDevice, request: AssociationRequest) -> ServerEvent:
-    if request.context != Context.LOGICAL_NAMES:
-        return connection.reject(AcseDiagnostic.APPLICATION_CONTEXT_NAME_NOT_SUPPORTED)
-    if request.mechanism not in (Mechanism.NONE, Mechanism.LOW):
-        return connection.reject(AcseDiagnostic.MECHANISM_NAME_NOT_RECOGNIZED)
-    if not device.admit(connection.client_sap, request.mechanism, request.authentication):
+    wrong = connection.can_open(request)
+    if wrong is not AcseDiagnostic.NULL:
+        return connection.reject(wrong)
+    password = b"" if request.mechanism.high else request.authentication
+    if not device.admit(connection.client_sap, request.mechanism, password):
         return connection.reject(AcseDiagnostic.AUTHENTICATION_FAILURE)
-    return connection.accept()
+    try:
+        return connection.accept()
+    except SecurityFailureError:
+        return connection.reject(AcseDiagnostic.AUTHENTICATION_FAILURE)
 
 
 def _get(device: LogicalDevice, reference: AttributeRef) -> Encoded | DataAccessResult:

@@ -28,13 +28,23 @@ class LocalProtocolError(ProtocolError):
 class RemoteProtocolError(ProtocolError):
     """The peer sent something the protocol does not allow here.
 
-    `state_error` and `service_error` are the octets of the exception-response a server answers with (0 = stay silent).
+    `state_error` and `service_error` are the octets of the exception-response a server answers with (0 = stay silent);
+    `expected_counter` goes with service-error 6.
     """
 
-    def __init__(self, found: str, *, hint: str = "", state_error: int = 1, service_error: int = 3) -> None:
+    def __init__(
+        self,
+        found: str,
+        *,
+        hint: str = "",
+        state_error: int = 1,
+        service_error: int = 3,
+        expected_counter: int | None = None,
+    ) -> None:
         super().__init__(found, hint=hint)
         self.state_error = state_error
         self.service_error = service_error
+        self.expected_counter = expected_counter
 
 
 class SecurityFailureError(RemoteProtocolError):

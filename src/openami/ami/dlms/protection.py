@@ -1,4 +1,4 @@
-"""How messages are protected on their way: here not at all; ciphering.py brings the protections with keys."""
+"""How messages are protected on their way: here not at all; `security.Ciphering` brings the protections with keys."""
 
 from __future__ import annotations
 
@@ -6,13 +6,29 @@ from __future__ import annotations
 class Protection:
     """The protection of a plain association: octets pass as they are."""
 
+    #: whether associations with it are ciphered ones
+    ciphered: bool = False
+    #: our system title, told to the peer when the association opens
+    title: bytes = b""
     #: octets a protection adds to an APDU
     overhead_octets: int = 0
+    #: the key of one association only, told to the server inside the ciphered request
+    dedicated_key: bytes = b""
+
+    def meet(self, peer_title: bytes, dedicated_key: bytes = b"") -> None:
+        """A new association begins with the peer of this title; `dedicated_key` protects what follows."""
 
     def protect(self, apdu: bytes) -> bytes:
         """The APDU as it travels."""
         return apdu
 
-    def unprotect(self, apdu: bytes) -> bytes:
-        """The APDU inside what travelled."""
+    def protect_initiate(self, apdu: bytes) -> bytes:
+        """The xDLMS part of an association request or answer as it travels: by the global key."""
         return apdu
+
+    def unprotect(self, apdu: bytes) -> tuple[bytes, bool]:
+        """The APDU inside what travelled, and whether it was protected as our policy demands."""
+        return apdu, False
+
+
+PLAIN_PROTECTION = Protection()

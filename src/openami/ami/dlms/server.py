@@ -15,16 +15,19 @@ from openami.ami.dlms.enums import (
     AcseDiagnostic,
     AssociationResult,
     Conformance,
+    Context,
     DataAccessResult,
     ServiceError,
     StateError,
 )
-from openami.ami.dlms.errors import RemoteProtocolError
+from openami.ami.dlms.errors import RemoteProtocolError, SecurityFailureError
 from openami.ami.dlms.events import (
     ActionRequest,
     ActionResponse,
     AssociationRequest,
     AssociationResponse,
+    Authenticated,
+    AuthenticationFailed,
     DataNotification,
     Event,
     EventNotification,
@@ -36,12 +39,14 @@ from openami.ami.dlms.events import (
     SetRequest,
     SetResponse,
 )
+from openami.ami.dlms.proofs import answer_proof
 from openami.ami.dlms.service_set import LastAck
 from openami.ami.dlms.state import Sent, State
 
 if TYPE_CHECKING:
     from openami.ami.dlms.framing import Delivery, Framing
     from openami.ami.dlms.protection import Protection
+    from openami.ami.dlms.security.hls import Prover
 
 ServerEvent = (
     AssociationResponse
@@ -68,7 +73,9 @@ class ServerConnection(Connection):
     """The server end: requests come out of `next_event`, answers go into `send`.
 
     It holds one association. A client with another address may open its own with an AARQ, which ends the first, as
-    in most meters; any other message from a stranger is answered with "no association".
+    in most meters; any other message from a stranger is answered with "no association". With a `prover` it takes the
+    passes 3 and 4 of high level security itself and reports Authenticated or AuthenticationFailed; with a ciphering
+    `protection` it takes ciphered associations beside plain ones.
     """
 
     is_client = False
@@ -80,8 +87,9 @@ class ServerConnection(Connection):
         conformance: Conformance = OUR_CONFORMANCE,
         max_pdu_octets: int = DEFAULT_MAX_PDU_OCTETS,
         protection: Protection | None = None,
+        prover: Prover | None = None,
     ) -> None:
-        super().__init__(framing, Initiate(conformance, max_pdu_octets), protection)
+        super().__init__(framing, Initiate(conformance, max_pdu_octets), protection, prover)
         self._requested = AssociationRequest()
         self._listed = False
         self._blocks_received = 0
@@ -92,10 +100,34 @@ class ServerConnection(Connection):
         """Whether an association is open."""
         return self._state not in (State.IDLE, State.ASSOCIATING, State.PROVING, State.PROVEN)
 
+    def can_open(self, request: AssociationRequest) -> AcseDiagnostic:
+        """NULL when context and mechanism are ones this connection has the means for, else what is wrong."""
+        ciphered = self._own_protection.ciphered
+        if request.context not in (Context.LOGICAL_NAMES, Context.LOGICAL_NAMES_CIPHERED) or (
+            request.context.ciphered and not ciphered
+        ):
+            return AcseDiagnostic.APPLICATION_CONTEXT_NAME_NOT_SUPPORTED
+        if request.mechanism.high and (self._prover is None or self._prover.mechanism is not request.mechanism):
+            return AcseDiagnostic.MECHANISM_NAME_NOT_RECOGNIZED
+        return AcseDiagnostic.NULL
+
     def accept(self) -> AssociationResponse:
-        """The answer that opens the association asked for."""
+        """The answer that opens the association asked for, or lets the client prove itself first.
+
+        Raises SecurityFailureError when the client's challenge is unacceptable.
+        """
+        high = self._requested.mechanism.high
+        challenge, title = b"", self._protection.title
+        if high and self._prover is not None:
+            challenge, title = self._prover.begin(), title or self._prover.title
+            self._prover.meet(self._requested.authentication, self._requested.system_title)
         return AssociationResponse(
-            context=self._requested.context, mechanism=self._requested.mechanism, initiate=self._offer
+            diagnostic=AcseDiagnostic.AUTHENTICATION_REQUIRED if high else AcseDiagnostic.NULL,
+            context=self._requested.context,
+            mechanism=self._requested.mechanism,
+            authentication=challenge,
+            system_title=title,
+            initiate=self._offer,
         )
 
     def reject(self, diagnostic: AcseDiagnostic) -> AssociationResponse:
@@ -110,7 +142,7 @@ class ServerConnection(Connection):
                 self._answer_association(event)
             case ReleaseResponse():
                 self._move(Sent.RLRE, by_us=True)
-                self._framing.send(acse.encode_release(event))
+                self._framing.send(acse.encode_release(event, self._sealed_agreement()))
             case GetResponse() | SetResponse() | ActionResponse():
                 self._answer(event)
             case _:
@@ -120,19 +152,24 @@ class ServerConnection(Connection):
     def refuse(self, error: RemoteProtocolError) -> bytes:
         """Answer a broken request with the exception-response the error suggests; the octets for the wire."""
         self._drop_transfers()
-        return self.send(ExceptionResponse(error.state_error, error.service_error))
+        return self.send(ExceptionResponse(error.state_error, error.service_error, error.expected_counter))
 
     def _answer_association(self, response: AssociationResponse) -> None:
         if not response.accepted or response.initiate is None:
             self._move(Sent.AARE_REFUSED, by_us=True)
             self._framing.send(acse.encode_aare(response, b""))
             return
-        self._move(Sent.AARE_OPEN, by_us=True)
+        self._move(Sent.AARE_HIGH if response.mechanism.high else Sent.AARE_OPEN, by_us=True)
         asked = self._requested.initiate
         common = response.initiate.conformance & asked.conformance
         self._agreed = replace(asked, conformance=common)
         information = initiate.encode_response(replace(response.initiate, conformance=common))
-        self._framing.send(acse.encode_aare(response, information))
+        self._framing.send(acse.encode_aare(response, self._protection.protect_initiate(information)))
+
+    def _sealed_agreement(self) -> bytes:
+        if not self._protection.ciphered:
+            return b""
+        return self._protection.protect_initiate(initiate.encode_response(self._offer))
 
     def _answer(self, event: GetResponse | SetResponse | ActionResponse) -> None:
         response = replace(event, listed=self._listed, invoke=self._invoke)
@@ -169,26 +206,55 @@ class ServerConnection(Connection):
         if tag == bytes((acse.AARQ,)):
             return self._take_aarq(delivery)
         if tag == bytes((acse.RLRQ,)):
-            self._move(Sent.RLRQ, by_us=False)
-            self._drop_transfers()
-            message, _ = acse.decode_release(delivery.apdu)
-            return message
+            return self._take_release(delivery)
         if self._state is State.IDLE or delivery.source != self.client_sap:
             # not through the state machine: a stranger must not end the association of another client
             self._framing.send(failures.encode_exception(failures.NO_ASSOCIATION))
             return None
         request, sent = self._open(delivery)
         self._move(sent, by_us=False)
+        if sent is Sent.PROOF and isinstance(request, ActionRequest):
+            return self._take_proof(request)
         return self._request(request)
+
+    def _take_release(self, delivery: Delivery) -> Event:
+        message, information = acse.decode_release(delivery.apdu)
+        if self._protection.ciphered and information:
+            # checked when it is there; many clients leave it out
+            self._protection.unprotect(information)
+        self._move(Sent.RLRQ, by_us=False)
+        self._drop_transfers()
+        return message
+
+    def _take_proof(self, request: ActionRequest) -> Event:
+        answer = replace(answer_proof(self._prover, request), invoke=request.invoke)
+        self._put(answer)
+        if self._state is State.READY:
+            return Authenticated()
+        return AuthenticationFailed("The client did not prove its secret.")
 
     def _take_aarq(self, delivery: Delivery) -> AssociationRequest:
         request, information = acse.decode_aarq(delivery.apdu)
-        asked = initiate.decode_request(information)
+        if request.context.ciphered:
+            information = self._opened_information(request, information)
+        known = not request.context.ciphered or self._protection.ciphered
+        asked = initiate.decode_request(information) if known else Initiate()
         self._move(Sent.AARQ, by_us=False)
         self._drop_transfers()
+        self._begin(request.context, request.system_title, asked.dedicated_key)
         self.client_sap = delivery.source
         self._requested = replace(request, initiate=asked)
         return self._requested
+
+    def _opened_information(self, request: AssociationRequest, information: bytes) -> bytes:
+        # whatever was associated before ends with the attempt, as its keys and titles are replaced
+        self._state = State.IDLE
+        self._begin(request.context, request.system_title, b"")
+        plain, protected = self._protection.unprotect(information)
+        if self._protection.ciphered and not protected:
+            msg = "A ciphered association was asked for by an unprotected request."
+            raise SecurityFailureError(msg, service_error=5)
+        return plain
 
     def _request(self, request: Apdu) -> Event | None:
         match request:

@@ -1,0 +1,26 @@
+"""Protection of DLMS messages: in come plain APDUs and keys, out come sealed ones, and back.
+
+`Ciphering` is what a client or server connection takes as its `protection`; `Prover` answers the challenges of high
+level security. Upstream are the connections of this package; keys come from the key store of whoever owns the meter.
+"""
+
+from __future__ import annotations
+
+from openami.ami.dlms.security.ciphering import Ciphering
+from openami.ami.dlms.security.counters import ReceiveCounter, SendCounter
+from openami.ami.dlms.security.envelopes import Envelope
+from openami.ami.dlms.security.hls import Prover
+from openami.ami.dlms.security.keys import Keys, unwrap_key, wrap_key
+from openami.ami.dlms.security.sealing import SecurityControl
+
+__all__ = [
+    "Ciphering",
+    "Envelope",
+    "Keys",
+    "Prover",
+    "ReceiveCounter",
+    "SecurityControl",
+    "SendCounter",
+    "unwrap_key",
+    "wrap_key",
+]

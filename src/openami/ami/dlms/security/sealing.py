@@ -1,0 +1,123 @@
+"""One sealed message: security control, counter, body and tag, by AES-GCM (Green Book 9.2.4.8)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntFlag
+from typing import Self
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from openami.ami.dlms.errors import RemoteProtocolError, SecurityFailureError
+
+TAG_OCTETS = 12
+TITLE_OCTETS = 8
+HEAD_OCTETS = 5
+_SUITE_BITS = 0x0F
+
+
+class SecurityControl(IntFlag):
+    """The bits of the security control octet above the suite number."""
+
+    AUTHENTICATED = 0x10
+    ENCRYPTED = 0x20
+    BROADCAST_KEY = 0x40
+    COMPRESSED = 0x80
+
+    @classmethod
+    def both(cls) -> Self:
+        """Authenticated and encrypted, as nearly all messages are."""
+        return cls(cls.AUTHENTICATED | cls.ENCRYPTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A protected message: how, under which counter, and its octets (ciphertext or plain text, tag behind it)."""
+
+    control: int
+    counter: int
+    body: bytes
+
+    @property
+    def bits(self) -> SecurityControl:
+        """What was applied."""
+        return SecurityControl(self.control & ~_SUITE_BITS & 0xFF)
+
+    @property
+    def suite(self) -> int:
+        """The suite the sender names."""
+        return self.control & _SUITE_BITS
+
+    def encode(self) -> bytes:
+        """Control, counter, body."""
+        return bytes((self.control,)) + self.counter.to_bytes(4, "big") + self.body
+
+    @classmethod
+    def decode(cls, octets: bytes) -> Self:
+        """The parts of a protected message."""
+        if len(octets) < HEAD_OCTETS:
+            msg = f"A protected message has at least {HEAD_OCTETS} octets, not {len(octets)}."
+            raise RemoteProtocolError(msg, service_error=5)
+        return cls(octets[0], int.from_bytes(octets[1:5], "big"), octets[HEAD_OCTETS:])
+
+
+def overhead_octets(bits: SecurityControl) -> int:
+    """What sealing adds to a message: control, counter, and the tag if there is one."""
+    return HEAD_OCTETS + (TAG_OCTETS if bits & SecurityControl.AUTHENTICATED else 0)
+
+
+def seal(
+    plain: bytes,
+    *,
+    control: int,
+    counter: int,
+    title: bytes,
+    key: bytes,
+    authentication_key: bytes,
+    header: bytes = b"",
+) -> Sealed:
+    """Protect `plain` as `control` says; `title` is the sender's, `header` that of general-ciphering."""
+    bits = SecurityControl(control & ~_SUITE_BITS & 0xFF)
+    nonce = title + counter.to_bytes(4, "big")
+    additional = bytes((control,)) + authentication_key + header
+    if not bits & SecurityControl.AUTHENTICATED:
+        body = _keystream(key, nonce, plain) if bits & SecurityControl.ENCRYPTED else plain
+    elif bits & SecurityControl.ENCRYPTED:
+        # the standard keeps the left 12 of the 16 octets of the tag
+        body = AESGCM(key).encrypt(nonce, plain, additional)[: TAG_OCTETS - 16]
+    else:
+        body = plain + AESGCM(key).encrypt(nonce, b"", additional + plain)[:TAG_OCTETS]
+    return Sealed(control, counter, body)
+
+
+def unseal(sealed: Sealed, *, title: bytes, key: bytes, authentication_key: bytes, header: bytes = b"") -> bytes:
+    """The plain message. Raises SecurityFailureError when the tag does not fit keys, sender and counter."""
+    nonce = title + sealed.counter.to_bytes(4, "big")
+    bits, body = sealed.bits, sealed.body
+    if not bits & SecurityControl.AUTHENTICATED:
+        return _keystream(key, nonce, body) if bits & SecurityControl.ENCRYPTED else body
+    if len(body) < TAG_OCTETS:
+        msg = f"An authenticated message of {len(body)} octets has no room for its tag."
+        raise SecurityFailureError(msg, service_error=5)
+    text, tag = body[:-TAG_OCTETS], body[-TAG_OCTETS:]
+    # the control octet goes in as received: some meters name suite 0 while they use suite 1
+    additional = bytes((sealed.control,)) + authentication_key + header
+    cipher = Cipher(algorithms.AES(key), modes.GCM(nonce, tag, TAG_OCTETS)).decryptor()
+    try:
+        if bits & SecurityControl.ENCRYPTED:
+            cipher.authenticate_additional_data(additional)
+            return cipher.update(text) + cipher.finalize()
+        cipher.authenticate_additional_data(additional + text)
+        cipher.finalize()
+    except InvalidTag:
+        msg = "The authentication tag of a message is wrong."
+        raise SecurityFailureError(msg, hint="Check keys and system title.", service_error=5) from None
+    return text
+
+
+def _keystream(key: bytes, nonce: bytes, text: bytes) -> bytes:
+    """GCM without its tag is counter mode that starts at 2."""
+    cipher = Cipher(algorithms.AES(key), modes.CTR(nonce + b"\x00\x00\x00\x02")).encryptor()
+    return cipher.update(text) + cipher.finalize()

@@ -95,7 +95,7 @@ def _harmless(body: bytes) -> bytes:
         name = declared[1].decode("ascii", "replace")
         try:
             accepted = codecs.lookup(name).name in _ENCODINGS
-        except LookupError:
+        except (LookupError, ValueError):  # no such encoding, or no name at all
             accepted = False
         if not accepted:
             raise HostileXml(f"Encoding {name} is not accepted.", hint="Send UTF-8.")

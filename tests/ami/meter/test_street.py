@@ -1,0 +1,67 @@
+"""The layout: same seed, same street; identities that the outside world relies on."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from openami.ami.meter.street import (
+    Kind,
+    UnknownMeterError,
+    UnknownTransformerError,
+    build_street,
+    lls_password,
+)
+
+
+def test_fifty_homes_as_the_story_needs_them():
+    street = build_street(50, 1)
+    assert len(street.homes) == 50
+    assert len(street.transformers) == 5
+    kinds = Counter((device.kind, device.home is not None) for device in street.devices)
+    assert kinds == {
+        (Kind.ELECTRICITY, True): 50,
+        (Kind.ELECTRICITY, False): 10,
+        (Kind.GAS, True): 10,
+        (Kind.WATER, True): 10,
+    }
+    assert Counter(home.transformer for home in street.homes) == {f"T{n:02d}": 10 for n in range(1, 6)}
+    assert len({home.electricity for home in street.homes}) == 50, "no two homes use the same"
+    data_sets = Counter(home.electricity.open().data_set for home in street.homes)
+    assert set(data_sets) == {"SGSC", "LCL", "UCI", "AMPds2"}
+
+
+@pytest.mark.parametrize("homes", [1, 10, 11, 137])
+def test_identities_are_unique_and_sound(homes: int):
+    street = build_street(homes, 3)
+    assert len(street.homes) == homes
+    assert len({device.serial for device in street.devices}) == len(street.devices)
+    slaves = [device for device in street.devices if device.mbus_address]
+    assert len({device.mbus_id for device in slaves}) == len(slaves)
+    assert len({(device.transformer, device.mbus_address) for device in slaves}) == len(slaves)
+    for device in street.devices:
+        assert len(device.serial) == 10
+        assert device.serial.startswith({Kind.ELECTRICITY: "OAE", Kind.GAS: "OAG", Kind.WATER: "OAW"}[device.kind])
+        assert device.home is None or street.home_by_name[device.home].transformer == device.transformer
+
+
+def test_the_seed_decides_everything():
+    assert build_street(20, 7) == build_street(20, 7)
+    assert build_street(20, 7) != build_street(20, 8)
+
+
+def test_passwords_differ_between_meters_and_factories():
+    passwords = {lls_password(secret, serial) for secret in ("a", "b") for serial in ("OAE0000001", "OAE0000002")}
+    assert len(passwords) == 4
+    assert all(len(password) == 16 for password in passwords)
+
+
+def test_what_does_not_exist_is_named():
+    street = build_street(10, 1)
+    with pytest.raises(UnknownMeterError, match="OAE9999999"):
+        street.device("OAE9999999")
+    with pytest.raises(UnknownTransformerError, match="There are T01"):
+        street.transformer("T09")
+    with pytest.raises(UnknownMeterError, match="has no gas"):
+        street.homes[0].load_of(Kind.GAS)

@@ -169,10 +169,12 @@ async def test_telling_is_due_beside_the_daily_reading_and_survives_a_restart(st
     forwarding = station.forwarding
 
     async def set_for_tonight() -> bool:
-        return (await forwarding.work()).next_due == FIRST_TELLING
+        work = await forwarding.work()
+        return bool(work.next_due == FIRST_TELLING)
 
     async def nothing_due() -> bool:
-        return (await forwarding.work()).pending == 0
+        work = await forwarding.work()
+        return bool(work.pending == 0)
 
     loop = asyncio.create_task(forwarding.run())
     await station.eventually(set_for_tonight)

@@ -56,6 +56,7 @@ class Forwarding:
         self._offset_s = offset_s
         self._arrived = arrived or asyncio.Event()
         self._counted_at: datetime | None = None
+        self.told = 0
 
     async def run(self) -> None:
         """Tell what is due, for ever."""
@@ -87,6 +88,7 @@ class Forwarding:
                     due = rules.next_daily(self._zone_name, self._offset_s, now)
                     await store.set_timer(transaction, TIMER, due)
             told += len(rows)
+            self.told += len(rows)
             if len(rows) < BUNDLE_MAX:
                 return told
 

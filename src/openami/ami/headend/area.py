@@ -105,6 +105,11 @@ class HeadEnd:
         """Telegrams that have come in and are not durable yet."""
         return Work("receiving", self.listener.in_hand)
 
+    def activity(self) -> int:
+        """Grows whenever anything was done."""
+        counters = self.listener.counters
+        return self.reader.visits + counters.telegrams + counters.repeats + self.forwarding.told
+
     async def _status(self, _request: Request) -> Response:
         async with self.database.engine.connect() as connection:
             shown = await views.status(connection, self.clock.now())
@@ -182,5 +187,5 @@ def build(*, database: Database, clock: Clock, settings: HeadEndSettings, door: 
             head_end.forwarding.run,
         ],
         work=[head_end.schedule.work, head_end.commands.work, head_end.forwarding.work, head_end.receiving],
-        activity=lambda: head_end.reader.visits,
+        activity=head_end.activity,
     )

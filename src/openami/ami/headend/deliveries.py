@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import structlog
 
-from openami.ami.headend import reports, rules, store
+from openami.ami.headend import command_store, reports, rules, store
 from openami.shared.contract import field
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from openami.ami.headend.model import Collected, Meter
+    from openami.ami.headend.model import Collected, LoggedEvent, Meter
     from openami.ami.headend.store import SessionRecord
     from openami.shared.clock import Clock
     from openami.shared.database import Database
@@ -37,6 +37,8 @@ QUEUE_MAX: Final = 200  # results held in memory; sessions wait when the databas
 LINGER_S: Final = 0.25  # how long a message waits for company, in wall time
 AFTER_REMOVAL: Final = timedelta(days=1)  # how long a removed meter is still tried for what it has not told yet
 
+REMOTE_SWITCHING: Final = {62, 63}  # disconnector log: remote disconnection, remote connection
+OWN_ORDER_WITHIN: Final = timedelta(minutes=10)  # between our order and the meter's stamp, its clock's drift included
 REMOVED_TRIES: Final = 3  # and how often: it is most likely in a van
 
 
@@ -216,12 +218,20 @@ class Deliveries:
             assert outcome.collected is not None
             reading = reports.meter_reading(outcome.meter, outcome.collected, source=self._sender.source)
             readings += [reading] if reading else []
-            events += reports.logged(outcome.meter, outcome.collected.events, outcome.collected.read_at)
+            rows = [each for each in outcome.collected.events if not await self._ours(transaction, outcome.meter, each)]
+            events += reports.logged(outcome.meter, rows, outcome.collected.read_at)
         key = outcomes[0].meter.serial if len(outcomes) == 1 else f"{len(outcomes)} meters"
         if readings:
             await self._sender.event(transaction, field.MeterReadings(tuple(readings)), now, business_key=key)
         if events:
             await self._sender.event(transaction, field.EndDeviceEvents(tuple(events)), now, business_key=key)
+
+    async def _ours(self, transaction: AsyncConnection, meter: Meter, event: LoggedEvent) -> bool:
+        """Whether a meter's log only repeats what we ordered: its proof was told already, with the order's id."""
+        if event.code not in REMOTE_SWITCHING:
+            return False
+        around = event.at - OWN_ORDER_WITHIN, event.at + OWN_ORDER_WITHIN
+        return await command_store.switched_near(transaction, meter.serial, *around)
 
 
 def _size(outcome: Outcome) -> int:

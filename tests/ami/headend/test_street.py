@@ -1,0 +1,160 @@
+"""The head-end against the simulated street: what it tells is what the meters measured, to the watt-hour."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from openami.ami.meter import tables as field_tables
+from openami.ami.meter.area import build as build_field
+from openami.shared.contract import field as contract
+from openami.shared.database import Database
+
+pytestmark = [pytest.mark.postgres, pytest.mark.enable_socket]
+
+START = datetime(2026, 3, 1, 23, tzinfo=UTC)  # local midnight of March 2
+HOMES = 5
+
+
+class LivingStreet:
+    """The field area in this process, and the conductor's way to move its time."""
+
+    def __init__(self, database: Database, bench: Any) -> None:
+        self._bench = bench
+        self._area = build_field(
+            database=database,
+            clock=bench.clock,
+            zone="Europe/Amsterdam",
+            homes=HOMES,
+            seed=1,
+            fleet_secret="secret",
+            host="127.0.0.1",
+            first_concentrator_port=0,
+            collector_host="127.0.0.1",
+            collector_port=bench.head_end.listener.port,
+        )
+        app = Starlette(routes=self._area.routes)
+        self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://field")
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        for start in self._area.on_start:
+            await start()
+        self._tasks = [asyncio.create_task(loop()) for loop in self._area.loops]  # type: ignore[arg-type]
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.http.aclose()
+
+    async def get(self, path: str, **query: Any) -> Any:
+        answer = await self.http.get(path, params=query)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def fault(self, **order: Any) -> None:
+        answer = await self.http.post("/api/faults", json=order)
+        assert answer.status_code == 200, answer.text
+
+    async def live_until(self, instant: datetime) -> None:
+        """Time passes in the street first; the clock shows it when nothing is in hand."""
+        while self._bench.clock.now() < instant:
+            step = min(instant, self._bench.clock.now() + timedelta(minutes=20))
+            await self.http.post("/api/advance", json={"to": step.isoformat()})
+            self._bench.clock.advance_to(step)
+            await self._quiet()
+
+    async def _quiet(self) -> None:
+        async with asyncio.timeout(60):
+            while True:
+                await self._bench.quiet()
+                if sum([(await part()).pending for part in self._area.work]) == 0:
+                    return
+                await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def living(make_bench, clock, postgres):
+    clock.advance_to(START)
+    bench = make_bench()
+    await bench.head_end.listener.start()
+    database = Database(postgres.ensure_database("street_of_headend"))
+    async with database.engine.begin() as connection:
+        await connection.run_sync(field_tables.metadata.drop_all)
+        await connection.run_sync(field_tables.metadata.create_all)
+    street = LivingStreet(database, bench)
+    await street.start()
+    yield bench, street
+    await street.stop()
+    bench.head_end.listener._server.close()
+    await database.close()
+
+
+async def ship_all(bench, street) -> list[dict[str, Any]]:
+    layout = await street.get("/api/street")
+    answer = await bench.http.post("/api/shipment", json={"devices": layout["devices"]})
+    assert answer.status_code == 200, answer.text
+    hanging = {serial for home in layout["homes"] for serial in home["meters"]}
+    return [device for device in layout["devices"] if device["serial"] in hanging]
+
+
+async def test_two_days_of_the_street_arrive_to_the_watt_hour(living):
+    bench, street = living
+    devices = await ship_all(bench, street)
+    electricity = [device["serial"] for device in devices if device["kind"] == "electricity"]
+    assert len(electricity) == HOMES
+    down = {"kind": "link_down", "transformer": devices[0]["transformer"]}
+    span = {"from": (START + timedelta(hours=20)).isoformat(), "to": (START + timedelta(hours=30)).isoformat()}
+    await street.fault(**down, **span)
+    async with bench.running():
+        await bench.provision(*(device["serial"] for device in devices))
+        await street.live_until(START + timedelta(days=2, hours=1))
+    end = START + timedelta(days=2)
+    for serial in electricity:
+        truth = await street.get(f"/api/meters/{serial}", **{"from": START.isoformat(), "to": end.isoformat()})
+        told = await bench.told_wh(serial)
+        instants = [START + timedelta(seconds=truth["interval_s"] * index) for index in range(len(truth["intervals"]))]
+        assert [told[instant] for instant in instants] == truth["intervals"]
+    volumes: dict[str, dict[datetime, int]] = {}
+    for message in await bench.sent(contract.Verb.CREATED, "MeterReadings"):
+        for reading in message.payload.readings:
+            for value in reading.readings:
+                if value.reading_type.commodity != 1:
+                    told_volumes = volumes.setdefault(reading.label, {})
+                    assert value.at not in told_volumes
+                    told_volumes[value.at] = int(value.in_unit * 1000)
+    one_way = [device["serial"] for device in devices if device["kind"] != "electricity"]
+    assert sorted(volumes) == sorted(one_way)
+    for serial in one_way:
+        truth = await street.get(f"/api/meters/{serial}", at=end.isoformat())
+        assert volumes[serial][end] == truth["register_litres"]
+
+
+async def test_a_home_of_the_street_is_disconnected_and_reconnected(living):
+    bench, street = living
+    devices = await ship_all(bench, street)
+    serial = next(device["serial"] for device in devices if device["kind"] == "electricity")
+    device = contract.ControlledDevice(names=(contract.Name.of(serial),))
+    async with bench.running():
+        await bench.provision(serial)
+        for mrid, code in (("off", contract.DISCONNECT), ("on", contract.CONNECT)):
+            control = contract.EndDeviceControl(mrid=mrid, code=code, devices=(device,))
+            await bench.tell(contract.Verb.CREATE, contract.EndDeviceControls((control,)))
+            await bench.quiet()
+            truth = await street.get(f"/api/meters/{serial}")
+            assert truth["breaker"]["closed"] is (mrid == "on")
+        await street.live_until(START + timedelta(days=1, hours=1))
+    events = [
+        event.name
+        for message in await bench.sent(contract.Verb.CREATED, "EndDeviceEvents")
+        for event in message.payload.events
+    ]
+    assert events == ["switch.disconnected", "switch.connected"]
+    replies = await bench.sent(contract.Verb.REPLY, "EndDeviceControls")
+    assert [reply.reply.result for reply in replies] == [contract.Result.OK] * 2

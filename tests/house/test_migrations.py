@@ -9,6 +9,8 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from openami.shared.migrations import missing_sequences
+
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
@@ -24,7 +26,7 @@ async def test_the_revisions_make_the_declared_tables(database: Database, packag
 
     def differences(connection: Connection) -> list[object]:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        return list(compare_metadata(context, metadata))
+        return [*compare_metadata(context, metadata), *missing_sequences(connection, metadata)]
 
     await database.migrate(package)
     async with database.engine.connect() as connection:

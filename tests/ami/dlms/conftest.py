@@ -69,6 +69,7 @@ class SmallMeter:
 
     connected: bool = True
     text: bytes = b"meter"
+    calls: int = 0
     first_s: int = int(datetime(2026, 3, 1, 0, 0, tzinfo=UTC).timestamp())
     period_s: int = 900
     energy_wh: np.ndarray = field(default_factory=lambda: np.arange(96 * 2, dtype=np.int64) + 100)
@@ -114,6 +115,7 @@ class SmallMeter:
         self.text = value.octets()
 
     def act(self, class_id: int, obis: Obis, method: int, parameter: Data | None) -> Data | None:
+        self.calls += 1
         if (class_id, obis) == (1, DEVICE_ID):
             return parameter
         if (class_id, obis) != (70, BREAKER) or method not in (1, 2):

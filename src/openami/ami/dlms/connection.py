@@ -78,6 +78,10 @@ class Connection:
         that the stream is lost (`service_error` 0).
         """
         while (delivery := self._framing.next_delivery()) is not None:
+            if delivery.ended:
+                self._state = State.IDLE
+                self._drop_transfers()
+                continue
             event = self._take(delivery)
             if event is not None:
                 return event

@@ -11,12 +11,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One APDU as it came out of its frames: who sent it, for whom, and through which gateway."""
+    """One APDU as it came out of its frames: who sent it, for whom, and through which gateway.
+
+    `ended` says instead that the link below is gone, and with it the association.
+    """
 
     source: int
     destination: int
     apdu: bytes
     gateway: GatewayAddress | None = None
+    ended: bool = False
 
 
 class Framing(Protocol):

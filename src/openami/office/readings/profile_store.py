@@ -72,7 +72,7 @@ async def add_days(
     message_id: str,
     recorded_at: datetime,
 ) -> None:
-    """Keep new versions of days."""
+    """Keep new versions of days; of a version that is known only the stamps move."""
     if not rows:
         return
     values: list[dict[str, Any]] = []
@@ -80,7 +80,13 @@ async def add_days(
         key = {"profile_id": profile_id, "day": block.day, "version": block.version}
         origin = {"message_id": message_id, "recorded_at": recorded_at}
         values.append(key | {"interval_s": block.interval_s} | block.packed() | origin)
-    await transaction.execute(insert(profile_days), values)
+    statement = insert(profile_days)
+    await transaction.execute(
+        statement.on_conflict_do_update(
+            index_elements=["profile_id", "day", "version"], set_={"stamps": statement.excluded.stamps}
+        ),
+        values,
+    )
 
 
 async def days_kept(transaction: AsyncConnection) -> int:

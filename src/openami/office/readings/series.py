@@ -144,16 +144,21 @@ def stamp_of(created: datetime, *, replaces: bool) -> int:
 
 
 def merged(block: DayBlock, items: Items, zone_name: str, stamp: int) -> DayBlock | None:
-    """The day with the items put in, except where a later word is known; None when no value changes."""
+    """The day with the items put in, except where a later word is known; None when nothing changes.
+
+    What changes a value is a new version. What only confirms it later keeps the version: the stamp alone moves, so
+    that an older word which arrives still later does not undo the confirmation.
+    """
     first = int(local_midnight(zone_name, block.day).timestamp())
     places = (items.starts - first) // block.interval_s
     fresh = block.stamps[places] <= stamp
     places = places[fresh]
     values, status, stamps = block.values_milli.copy(), block.status.copy(), block.stamps.copy()
     values[places], status[places], stamps[places] = items.values_milli[fresh], items.status[fresh], stamp
-    if np.array_equal(values, block.values_milli) and np.array_equal(status, block.status):
+    same = np.array_equal(values, block.values_milli) and np.array_equal(status, block.status)
+    if same and np.array_equal(stamps, block.stamps):
         return None
-    return DayBlock(block.day, block.interval_s, values, status, stamps, block.version + 1)
+    return DayBlock(block.day, block.interval_s, values, status, stamps, block.version + (0 if same else 1))
 
 
 def on_grid(

@@ -63,11 +63,12 @@ async def _take(
         return logs.failed(reason)
     zone_name = office.settings.zone
     stamp = stamp_of(item.message_header.creation_date_time, replaces=isinstance(item, ChangeItem))
-    new = []
+    changed_days, new = 0, []
     for day, part in by_day(values, zone_name):
         found = await current_days(transaction, profile_id, day, day.fromordinal(day.toordinal() + 1))
         block = found[0] if found else DayBlock.empty(zone_name, day, channel.interval_s)
         if (changed := merged(block, part, zone_name, stamp)) is not None:
             new.append((profile_id, changed))
+            changed_days += changed.version != block.version
     await add_days(transaction, new, message_id=message_key(item.message_header), recorded_at=office.clock.now())
-    return logs.success(f"{len(series.item)} values, {len(new)} days changed.")
+    return logs.success(f"{len(series.item)} values, {changed_days} days changed.")

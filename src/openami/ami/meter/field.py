@@ -73,6 +73,7 @@ class Field:
         self.listeners: list[Listener] = []
         self._lock = asyncio.Lock()
         self._fleet: Fleet | None = None
+        self._stale = False
 
     @property
     def fleet(self) -> Fleet:
@@ -96,6 +97,7 @@ class Field:
     async def advance(self, to: datetime) -> None:
         """Live through time up to an instant; an instant already lived through changes nothing."""
         async with self._lock:
+            await self._refresh()
             await self._advance(seconds_of(to))
 
     async def order(self, happening: Happening) -> Happening:
@@ -110,12 +112,12 @@ class Field:
     async def step(self) -> AsyncIterator[Fleet]:
         """Look at the fleet or change it; what changed is durable when the block has ended."""
         async with self._lock:
+            await self._refresh()
             await self._advance(seconds_of(self.clock.now()))
             try:
                 yield self.fleet
             except BaseException:
-                if self.fleet.changed:
-                    await self._load()
+                self._stale = self.fleet.changed
                 raise
             await self._save([])
 
@@ -128,8 +130,10 @@ class Field:
 
     async def _advance(self, to_s: int) -> None:
         if to_s > self.fleet.lived_s:
+            self._stale = True  # until it is stored
             heard = self.fleet.live_through(to_s)
             await self._save(heard, lived=True)
+            self._stale = False
             self.counters.steps += 1
 
     async def _save(self, heard: Sequence[SlaveTelegram], *, lived: bool = False) -> None:
@@ -145,22 +149,29 @@ class Field:
                     await listener.keep(tx, heard)
                 await store.save_life(tx, fleet.genesis_s, fleet.lived_s)
         except BaseException:
-            await self._load()
+            self._stale = True
             raise
         self.counters.telegrams_heard += len(heard)
         for listener in self.listeners:
             listener.notice()
 
+    async def _refresh(self) -> None:
+        """Forget what could not be stored, before anybody builds on it."""
+        if self._stale:
+            await self._load()
+
     async def _load(self) -> bool:
         """The fleet as it was stored, or a new one; whether there was one."""
+        self._stale = True
         async with self.database.begin() as tx:
             life = await store.load_life(tx)
             if life is None:
                 self._fleet = Fleet(self.street, self.zone_name, seconds_of(self.clock.now()))
                 self._fleet.begin()
+                self._stale = False
                 return False
             genesis_s, lived_s = life
             fleet = Fleet(self.street, self.zone_name, genesis_s)
             fleet.replay(await store.load_facts(tx), await store.load_happenings(tx), lived_s)
-            self._fleet = fleet
+            self._fleet, self._stale = fleet, False
             return True

@@ -65,11 +65,21 @@ class Operation:
         return (self.request,) if self.response is None else (self.request, self.response)
 
 
-class Catalogue:
-    """All operations, in the order of the service list."""
+@dataclass(frozen=True, slots=True)
+class BusinessObject:
+    """What operations are about: its states as MDUS sees them, and the rules that hold for all its messages."""
 
-    def __init__(self, operations: tuple[Operation, ...]) -> None:
+    name: str
+    states: str
+    rules: tuple[str, ...]
+
+
+class Catalogue:
+    """All operations, in the order of the service list, and their business objects."""
+
+    def __init__(self, operations: tuple[Operation, ...], objects: tuple[BusinessObject, ...]) -> None:
         self.operations = operations
+        self.objects = {each.name: each for each in objects}
         self._by_name = {operation.name: operation for operation in operations}
 
     @cached_property
@@ -125,5 +135,8 @@ def _operation(entry: dict[str, object]) -> Operation:
 @lru_cache(maxsize=1)
 def catalogue() -> Catalogue:
     """The catalogue, read once a process."""
-    entries = tomllib.loads(FILE.read_text(encoding="utf-8"))["operation"]
-    return Catalogue(tuple(_operation(entry) for entry in entries))
+    content = tomllib.loads(FILE.read_text(encoding="utf-8"))
+    objects = tuple(
+        BusinessObject(str(entry["name"]), str(entry["states"]), tuple(entry["rules"])) for entry in content["object"]
+    )
+    return Catalogue(tuple(_operation(entry) for entry in content["operation"]), objects)

@@ -78,6 +78,7 @@ class StreetMeter:
     garbage: bool = False
     silent: bool = False
     frames: int = 0
+    with_status: bool = True
     acts: list[int] = field(default_factory=list)
     ranges: list[tuple[str, datetime, datetime]] = field(default_factory=list)
 
@@ -123,6 +124,8 @@ class StreetMeter:
     def content(self, obis: str) -> tuple[list[CaptureObject], int, list[tuple[datetime, list[Data]]]]:
         if obis == "1-0:99.1.0.255":
             rows = [(end, [unsigned8(status), unsigned32(wh)]) for end, (wh, status) in self.rows.items()]
+            if not self.with_status:
+                return [CLOCK, ENERGY], self.interval_s, [(end, cells[1:]) for end, cells in rows]
             return [CLOCK, STATUS, ENERGY], self.interval_s, rows
         if obis == "1-0:98.2.0.255":
             return [CLOCK, REGISTER], 86400, [(stamp, [unsigned32(wh)]) for stamp, wh in self.daily.items()]

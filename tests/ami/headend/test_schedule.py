@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from openami.ami.headend import store
+from openami.ami.headend.deliveries import Outcome
+from openami.ami.headend.model import Purpose
 from openami.ami.headend.store import mark_table, meter_table, session_table
 from openami.shared.contract import field as contract
 
@@ -272,6 +275,35 @@ async def test_a_log_that_the_meter_does_not_have_is_asked_for_once(bench, make_
     layouts = (await row_of(bench, "E0001")).layouts
     assert layouts["0-0:99.98.1"] == {"absent": True}
     assert layouts["1-0:99.1.0"]["interval_s"] == 1800
+
+
+async def test_new_firmware_with_other_columns_is_noticed_in_the_same_session(bench, make_meter):
+    meter = make_meter()
+    await bench.ship(meter)
+    async with bench.running():
+        await bench.provision("E0001")
+        await bench.quiet()
+        meter.fill(START, 46)
+        meter.with_status = False
+        await bench.run_until(FIRST_READING)
+    row = await row_of(bench, "E0001")
+    assert (row.failures, row.layouts["1-0:99.1.0"]["width"]) == (0, 2)
+    assert len(await bench.told_wh("E0001")) == 46
+
+
+async def test_a_result_whose_marks_moved_meanwhile_is_not_told(bench, make_meter):
+    meter = make_meter()
+    meter.fill(START - timedelta(hours=1), 2)
+    await bench.ship(meter)
+    await bench.provision("E0001", installed=START - timedelta(hours=1))
+    async with bench.database.begin() as transaction:
+        known = await store.load_meter(transaction, "E0001", offset_s=1200)
+    assert known is not None
+    visit = await bench.head_end.reader.visit(known, Purpose.PERSON, lambda dialogue: dialogue.read_all())
+    outcome = Outcome(known, visit.record, visit.result)
+    await bench.head_end.deliveries.write([outcome])
+    await bench.head_end.deliveries.write([outcome])
+    assert len(await bench.told_wh("E0001")) == 2
 
 
 async def test_a_removed_meter_is_read_once_more_and_then_left_alone(bench, make_meter):

@@ -56,6 +56,7 @@ class Forwarding:
         self._offset_s = offset_s
         self._arrived = arrived or asyncio.Event()
         self._counted_at: datetime | None = None
+        self._due_at: datetime | None = None  # as the database has it: only this loop changes it
         self.told = 0
 
     async def run(self) -> None:
@@ -90,6 +91,7 @@ class Forwarding:
             told += len(rows)
             self.told += len(rows)
             if len(rows) < BUNDLE_MAX:
+                self._due_at = None  # moved: read it again
                 return told
 
     async def _tell(self, transaction: AsyncConnection, rows: Sequence[Row[Any]]) -> None:
@@ -131,12 +133,14 @@ class Forwarding:
 
     async def _due(self) -> datetime:
         """When telling is due; before the first time at the next regular hour, kept so that a restart knows it."""
-        async with self._database.begin() as transaction:
-            due = await store.timer_due(transaction, TIMER)
-            if due is None:
-                due = rules.next_daily(self._zone_name, self._offset_s, self._clock.now())
-                await store.set_timer(transaction, TIMER, due)
-        return due
+        if self._due_at is None:
+            async with self._database.begin() as transaction:
+                due = await store.timer_due(transaction, TIMER)
+                if due is None:
+                    due = rules.next_daily(self._zone_name, self._offset_s, self._clock.now())
+                    await store.set_timer(transaction, TIMER, due)
+            self._due_at = due
+        return self._due_at
 
     async def _many_wait(self) -> bool:
         """Whether so many wait that they should not wait longer; counted now and then only."""

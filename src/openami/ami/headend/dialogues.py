@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from openami.ami.dlms import queries
 from openami.ami.dlms.data import octet_string
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from openami.ami.headend.model import IntervalRows, LoggedEvent, Meter
     from openami.ami.headend.sessions import Session
     from openami.shared.clock import Clock
+
+_T = TypeVar("_T")
 
 CLOCK: Final = "0-0:1.0.0.255"
 SERIAL: Final = "0-0:96.1.0.255"
@@ -156,8 +159,8 @@ class Dialogue:
 
     async def daily(self, since: datetime, until: datetime) -> list[RegisterValue]:
         """The daily dial values stamped from `since` to `until`, both included."""
-        profile, layout = await self._profile(Stream.DAILY_PROFILE, since, until)
-        return profiles.daily_values(profile, layout)
+        _, values = await self._decoded(Stream.DAILY_PROFILE, since, until, profiles.daily_values)
+        return values
 
     async def breaker(self) -> BreakerState:
         """The breaker as the meter says it stands."""
@@ -218,12 +221,7 @@ class Dialogue:
         return _load_profile(layout, fresh, missing)
 
     async def _interval_rows(self, since: datetime, until: datetime) -> tuple[Layout, IntervalRows]:
-        profile, layout = await self._profile(Stream.LOAD_PROFILE, since, until)
-        try:
-            return layout, profiles.interval_rows(profile, layout)
-        except UnfitLayoutError:
-            layout = await self._read_layout(Stream.LOAD_PROFILE)
-            return layout, profiles.interval_rows(profile, layout)
+        return await self._decoded(Stream.LOAD_PROFILE, since, until, profiles.interval_rows)
 
     async def _daily_values(self, until: datetime) -> list[RegisterValue]:
         mark = self._meter.marks.get(Stream.DAILY_PROFILE.value)
@@ -236,13 +234,13 @@ class Dialogue:
             return [], None
         mark = self._meter.marks.get(stream.value)
         try:
-            profile, layout = await self._profile(stream, self._since(mark, until), until)
+            decode = partial(profiles.logged_events, stream=stream)
+            _, found = await self._decoded(stream, self._since(mark, until), until, decode)
         except AccessDeniedError as error:
             if error.result not in ABSENT:
                 raise
             self._layouts[stream.value] = {"absent": True}
             return [], None
-        found = profiles.logged_events(profile, layout, stream)
         fresh = [each for each in found if mark is None or each.at > mark.at or not _told(each, mark)]
         if not fresh:
             return [], None
@@ -254,11 +252,19 @@ class Dialogue:
         known = mark.at if mark else self._meter.installed_at
         return min(known or until - FIRST_LOOK_BACK, until)
 
-    async def _profile(self, stream: Stream, since: datetime, until: datetime) -> tuple[Profile, Layout]:
+    async def _decoded(
+        self, stream: Stream, since: datetime, until: datetime, decode: Callable[[Profile, Layout], _T]
+    ) -> tuple[Layout, _T]:
+        """The rows of a profile by range; rows that do not fit the kept layout make it be read again, once."""
         kept = self._layouts.get(stream.value) or self._meter.layouts.get(stream.value)
         layout = Layout.from_json(kept) if kept else await self._read_layout(stream)
         query = queries.read_profile(stream.value, since, until, zone=self._zone, capture_period_s=layout.interval_s)
-        return await self._session.ask(query), layout
+        profile = await self._session.ask(query)
+        try:
+            return layout, decode(profile, layout)
+        except UnfitLayoutError:
+            layout = await self._read_layout(stream)
+            return layout, decode(profile, layout)
 
     async def _read_layout(self, stream: Stream) -> Layout:
         captures = capture_objects(await self._session.ask(queries.read(stream.value, PROFILE_CLASS, 3)))

@@ -92,6 +92,7 @@ from openami.shared.contract.field.events import (
     event_name,
     event_severity,
 )
+from openami.shared.contract.field.lexical import from_seconds
 from openami.shared.contract.field.markup import Limits
 from openami.shared.contract.field.points import (
     MasterDataLinkageConfig,
@@ -193,6 +194,7 @@ __all__ = [
     "event_code",
     "event_name",
     "event_severity",
+    "from_seconds",
     "http_status",
     "path_of",
     "reading_type_table",

@@ -22,9 +22,12 @@ _STAMP: Final = b"0000-00-00T00:00:00"
 _ZERO, _NINE, _DOT, _MINUS, _PLUS = b"09.-+"
 
 
-def _bytes_matrix(texts: Sequence[str], width: int) -> NDArray[np.uint8]:
-    """One row of `width` bytes a text, cut or padded with NUL; a character outside latin-1 reads as `?`."""
-    column = np.array([text.encode("latin-1", "replace") for text in texts], dtype=f"S{width}")
+def bytes_matrix(texts: Sequence[str], width: int) -> NDArray[np.uint8]:
+    """One row of `width` bytes a text, cut or padded with NUL; a character outside ASCII reads as no digit."""
+    try:
+        column = np.array(texts, dtype=f"S{width}")
+    except UnicodeEncodeError:
+        column = np.array([text.encode("ascii", "replace") for text in texts], dtype=f"S{width}")
     return column.view(np.uint8).reshape(len(texts), width)
 
 
@@ -37,28 +40,45 @@ def parse_decimals(texts: Sequence[str]) -> tuple[Int64s, int, Flags]:
     """
     if not len(texts):
         return np.zeros(0, np.int64), 0, np.zeros(0, np.bool_)
+    values, decimals, ok = parse_decimal_groups(texts, np.zeros(1, np.intp))
+    return values, int(decimals[0]), ok
+
+
+def parse_decimal_groups(texts: Sequence[str], begins: NDArray[np.intp]) -> tuple[Int64s, Int64s, Flags]:
+    """Read the decimal texts of many groups at once, each group with a number of decimals of its own.
+
+    Args:
+        texts: the texts of all groups, one group after the other; at least one.
+        begins: where each group begins; rising, none of them empty.
+
+    Returns:
+        The integers, the number of decimals of each group, and where the text was a decimal number that fits.
+    """
+    group_of = np.repeat(np.arange(len(begins)), np.diff(begins, append=len(texts)))
     width = min(max(map(len, texts)), 2 * MAX_DIGITS + 4) + 1
-    matrix = _bytes_matrix(texts, width)
+    matrix = bytes_matrix(texts, width)
     digit = (matrix >= _ZERO) & (matrix <= _NINE)
     dot = matrix == _DOT
+    dots = dot.sum(axis=1)
     sign = ((matrix[:, 0] == _MINUS) | (matrix[:, 0] == _PLUS)).astype(np.int64)
-    used = digit.sum(axis=1) + dot.sum(axis=1) + sign
     lengths = (matrix != 0).sum(axis=1)
     # Every character is a digit, the one dot or a leading sign, nothing after a NUL, and it was not cut.
-    ok = (used == lengths) & (dot.sum(axis=1) <= 1) & digit.any(axis=1) & (matrix[:, -1] == 0)
-    ok &= np.maximum.accumulate(matrix[:, ::-1] != 0, axis=1)[:, ::-1].sum(axis=1) == lengths
-    decimals = np.where(dot.any(axis=1), lengths - 1 - dot.argmax(axis=1), 0)
-    shared = int(decimals[ok].max(initial=0))
+    ok = (digit.sum(axis=1) + dots + sign == lengths) & (dots <= 1) & digit.any(axis=1) & (matrix[:, -1] == 0)
+    last = width - 1 - (matrix[:, ::-1] != 0).argmax(axis=1)
+    ok &= last + 1 == lengths
+    decimals = np.where(dots > 0, lengths - 1 - dot.argmax(axis=1), 0)
+    shared = np.maximum.reduceat(np.where(ok, decimals, 0), begins)
     significant = (np.maximum.accumulate(digit & (matrix != _ZERO), axis=1) & digit).sum(axis=1)
-    ok &= significant + (shared - decimals) <= MAX_DIGITS
-    shared = int(decimals[ok].max(initial=0))
+    ok &= significant + (shared[group_of] - decimals) <= MAX_DIGITS
+    shared = np.maximum.reduceat(np.where(ok, decimals, 0), begins)
     values = np.zeros(len(texts), np.int64)
     for column in range(width):  # over the width of the text, not over readings
-        here = digit[:, column] & ok
-        values[here] = values[here] * 10 + (matrix[here, column] - _ZERO)
-    values[ok] *= 10 ** (shared - decimals[ok])
+        here = digit[:, column]
+        # at most 18 digits are significant, so no product leaves int64 where the result is used
+        values = np.where(here, values * 10 + (matrix[:, column] - _ZERO), values)
+    values *= 10 ** np.clip(shared[group_of] - decimals, 0, MAX_DIGITS)
     values[matrix[:, 0] == _MINUS] *= -1
-    return values, shared, ok
+    return np.where(ok, values, 0), shared, ok
 
 
 def format_decimals(values: Int64s, exponent: int) -> list[str]:
@@ -87,7 +107,7 @@ def parse_stamps(texts: Sequence[str]) -> tuple[Int64s, Flags]:
     """
     if not len(texts):
         return np.zeros(0, np.int64), np.zeros(0, np.bool_)
-    matrix = _bytes_matrix(texts, 26)
+    matrix = bytes_matrix(texts, 26)
     template = np.frombuffer(_STAMP, np.uint8)
     is_digit = (matrix >= _ZERO) & (matrix <= _NINE)
     place = template == _ZERO
@@ -95,15 +115,23 @@ def parse_stamps(texts: Sequence[str]) -> tuple[Int64s, Flags]:
     digits = np.where(is_digit, matrix, _ZERO).astype(np.int64) - _ZERO
     year = digits[:, 0] * 1000 + digits[:, 1] * 100 + digits[:, 2] * 10 + digits[:, 3]
     month, day, hour, minute, second = (digits[:, at] * 10 + digits[:, at + 1] for at in (5, 8, 11, 14, 17))
-    ok &= (year >= 1) & (month >= 1) & (month <= 12) & (hour <= 23) & (minute <= 59) & (second <= 59)
+    seconds, real = civil_seconds(year, month, day, hour, minute, second)
+    ok &= real
+    offset_s, offset_ok = _offsets(matrix[:, 19:], digits[:, 19:])
+    ok &= offset_ok
+    return np.where(ok, seconds - offset_s, 0), ok
+
+
+def civil_seconds(
+    year: Int64s, month: Int64s, day: Int64s, hour: Int64s, minute: Int64s, second: Int64s
+) -> tuple[Int64s, Flags]:
+    """Seconds since 1970 of calendar dates and clock times in UTC, and where there is such a date and time."""
+    ok = (year >= 1) & (month >= 1) & (month <= 12) & (hour <= 23) & (minute <= 59) & (second <= 59)
     months = (year - 1970) * 12 + month - 1
     first = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
     past = (months + 1).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
     ok &= (day >= 1) & (day <= past - first)
-    seconds = (first + day - 1) * 86400 + hour * 3600 + minute * 60 + second
-    offset_s, offset_ok = _offsets(matrix[:, 19:], digits[:, 19:])
-    ok &= offset_ok
-    return np.where(ok, seconds - offset_s, 0), ok
+    return (first + day - 1) * 86400 + hour * 3600 + minute * 60 + second, ok
 
 
 def _offsets(matrix: NDArray[np.uint8], digits: Int64s) -> tuple[Int64s, Flags]:

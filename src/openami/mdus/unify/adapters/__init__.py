@@ -1,0 +1,26 @@
+"""Adapters: one module a file format, all behind one streaming interface.
+
+In: a binary stream, as large as it likes. Out: `Batch`es of series in the words of the field seam (reading types,
+quality codes), so that one path unifies them all; and every part that was refused, with its position and reason.
+
+    adapter = adapters.sniff(head)                  # by the first bytes of the file
+    for batch in adapter.read(stream):              # bounded memory: a batch is a few thousand readings
+        found = unify.unify(batch.payload, directory, received_at=now)
+
+`summarise` tells what a file holds without storing anything. Upstream: the drop folder, uploads, `openami ingest`.
+"""
+
+from openami.mdus.unify.adapters.formats import ADAPTERS, UnknownFormatError, adapter_named, sniff
+from openami.mdus.unify.adapters.model import Adapter, Batch, SourceSeries
+from openami.mdus.unify.adapters.summary import summarise
+
+__all__ = [
+    "ADAPTERS",
+    "Adapter",
+    "Batch",
+    "SourceSeries",
+    "UnknownFormatError",
+    "adapter_named",
+    "sniff",
+    "summarise",
+]

@@ -1,0 +1,184 @@
+"""What every adapter yields: batches of series, and the builder that makes a series out of columns of texts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+
+import numpy as np
+
+from openami.shared.contract import field as contract
+from openami.shared.contract.field.columns import parse_decimal_groups
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+BAD_VALUE = "1.4"
+HEAD_BYTES = 4096
+"""How much of a file `sniffs` gets to see."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class SourceSeries:
+    """Some readings of one channel as the source names it.
+
+    `block` holds them as columns; with an `interval_s` of 0 they are consumptions of periods without a fixed length
+    (or dial values, by the reading type), and what is to be kept are the `registers`.
+    """
+
+    id: str
+    meter: contract.Identity
+    block: contract.IntervalBlock
+    registers: tuple[contract.Reading, ...] = ()
+    labels: tuple[str, ...] = ()
+    """The source's own quality flags."""
+    label_index: NDArray[np.intp]
+    """Which of the labels each reading has."""
+    ends: NDArray[np.int64] | None = None
+    """Ends of periods without a fixed length."""
+
+    @property
+    def reading(self) -> contract.MeterReading:
+        """The series as the field seam would deliver it."""
+        blocks = (self.block,) if self.block.interval_s else ()
+        return contract.MeterReading(meter=self.meter, blocks=blocks, readings=self.registers)
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Batch:
+    """A bounded piece of a file."""
+
+    series: tuple[SourceSeries, ...] = ()
+    events: tuple[contract.EndDeviceEvent, ...] = ()
+    refusals: tuple[contract.Refusal, ...] = ()
+
+    @property
+    def payload(self) -> contract.MeterReadings:
+        """What is to be unified."""
+        return contract.MeterReadings(tuple(each.reading for each in self.series))
+
+
+class Adapter(Protocol):
+    """One file format."""
+
+    name: str
+
+    def sniffs(self, head: bytes) -> bool:
+        """True if a file that begins like this is of this format."""
+        ...
+
+    def read(self, stream: BinaryIO) -> Iterator[Batch]:
+        """Read a file piece by piece; never raises for what the file says, it refuses."""
+        ...
+
+
+@dataclass(slots=True)
+class SeriesBuilder:
+    """Collects the readings of one channel as texts, and makes exact columns of them at the end."""
+
+    id: str
+    meter: contract.Identity
+    code: contract.ReadingTypeCode
+    interval_s: int
+    qualities: Callable[[str], tuple[contract.QualityCode, ...]]
+    """Quality codes of a flag of the source."""
+    starts: list[NDArray[np.int64]] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    registers: list[contract.Reading] = field(default_factory=list)
+    ends: list[NDArray[np.int64]] = field(default_factory=list)
+    positions: list[tuple[int, str]] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def add(self, starts: NDArray[np.int64], texts: Sequence[str], labels: Sequence[str], position: str) -> None:
+        """Add readings that stand together at one place of the file."""
+        self.positions.append((len(self.texts), position))
+        self.starts.append(starts)
+        self.texts.extend(texts)
+        self.labels.extend(labels)
+
+    def build(self, values: NDArray[np.int64], decimals: int, numeric: NDArray[np.bool_]) -> SourceSeries:
+        """The series, given what its texts say."""
+        distinct = {label: number for number, label in enumerate(dict.fromkeys(self.labels))}
+        index = np.fromiter(map(distinct.__getitem__, self.labels), np.intp, len(self.labels))
+        codes = [self.qualities(label) for label in distinct]
+        says_missing = np.array([any(map(_is_missing, some)) for some in codes], np.bool_)
+        missing = says_missing[index] | ~numeric
+        keep = slice(None) if numeric.all() else self._kept(numeric | says_missing[index])
+        sets = tuple(dict.fromkeys(codes))
+        set_of_label = np.array([sets.index(some) + 1 for some in codes], np.uint16)
+        block = contract.IntervalBlock.of(
+            self.code,
+            _joined(self.starts)[keep],
+            self.interval_s,
+            np.where(missing, 0, values)[keep],
+            scale=self.code.multiplier - decimals,
+            missing=missing[keep],
+            qualities=sets,
+            quality_index=set_of_label[index[keep]],
+        )
+        return SourceSeries(
+            id=self.id,
+            meter=self.meter,
+            block=block,
+            registers=tuple(self.registers),
+            labels=tuple(distinct),
+            label_index=index[keep],
+            ends=_joined(self.ends)[keep] if self.ends else None,
+        )
+
+    def _kept(self, usable: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Numbers, and blanks: a blank is a value that the source does not have."""
+        return usable | np.array([not text for text in self.texts], np.bool_)
+
+    def refuse(self, numeric: NDArray[np.bool_], refusals: list[contract.Refusal]) -> None:
+        """Refuse the texts that are neither numbers nor blank nor said to be missing."""
+        if not numeric.all():
+            missing = np.array([any(map(_is_missing, self.qualities(label))) for label in self.labels], np.bool_)
+            self._refuse(~self._kept(numeric | missing), refusals)
+
+    def _refuse(self, bad: NDArray[np.bool_], refusals: list[contract.Refusal]) -> None:
+        rows = np.flatnonzero(bad)
+        if not rows.size:
+            return
+        begins = np.array([begin for begin, _ in self.positions])
+        place = np.searchsorted(begins, rows, side="right") - 1
+        for number, first, count in zip(*(each.tolist() for each in _groups(place)), strict=True):
+            row = int(rows[first])
+            where = f"{self.positions[number][1]}, value {row - int(begins[number]) + 1}"
+            more = f" and {count - 1} more" if count > 1 else ""
+            reason = f"{self.texts[row]!r} is not a decimal number of at most 18 digits"
+            refusals.append(contract.Refusal(where + more, BAD_VALUE, reason, self.id))
+
+
+def build_all(builders: Sequence[SeriesBuilder], refusals: list[contract.Refusal]) -> tuple[SourceSeries, ...]:
+    """The series of many builders; all their texts are read at once. Texts that are no numbers are refused."""
+    filled = [builder for builder in builders if len(builder)]
+    if not filled:
+        return ()
+    lengths = [len(builder) for builder in filled]
+    begins = np.cumsum([0, *lengths[:-1]])
+    values, decimals, numeric = parse_decimal_groups(list(chain.from_iterable(b.texts for b in filled)), begins)
+    found = []
+    for number, builder in enumerate(filled):
+        part = slice(int(begins[number]), int(begins[number]) + lengths[number])
+        builder.refuse(numeric[part], refusals)
+        found.append(builder.build(values[part], int(decimals[number]), numeric[part]))
+    return tuple(found)
+
+
+def _is_missing(code: contract.QualityCode) -> bool:
+    return (code.category, code.index) == (5, 259)
+
+
+def _groups(numbers: NDArray[np.intp]) -> tuple[NDArray[Any], NDArray[np.intp], NDArray[np.intp]]:
+    return np.unique(numbers, return_index=True, return_counts=True)
+
+
+def _joined(parts: list[NDArray[np.int64]]) -> NDArray[np.int64]:
+    return np.concatenate(parts) if parts else np.zeros(0, np.int64)

@@ -1,0 +1,214 @@
+"""MSCONS: metered services consumption reports in EDIFACT, German and Swiss dialects.
+
+The hot path takes a whole run of `QTY DTM+163 DTM+164` groups by one regular expression; every other order of segments
+takes the slow path, segment by segment, to the same columns.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from openami.mdus.unify.adapters import mscons_series
+from openami.mdus.unify.adapters.edifact import Text
+from openami.mdus.unify.adapters.model import BAD_VALUE, Batch, build_all
+from openami.mdus.unify.adapters.mscons_series import LineColumns
+from openami.shared.contract import field as contract
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from openami.mdus.unify.adapters.edifact import Service
+
+_BATCH_READINGS: Final = 100_000
+_STEP_UNITS_S: Final = {"806": 60, "805": 3600, "804": 86400}
+_START: Final = "163"
+_END: Final = "164"
+_AT: Final = frozenset({"9", "7", "492"})  # reading date, effective date, reading date of the newer guides
+
+
+@dataclass(slots=True)
+class _Value:
+    """A QTY whose times follow."""
+
+    flag: str
+    text: str
+    start: str = ""
+    end: str = ""
+
+
+class Mscons:
+    """MSCONS interchanges."""
+
+    name = "mscons"
+
+    def sniffs(self, head: bytes) -> bool:
+        """By the interchange header and the type of its first message."""
+        text = head.decode("latin-1").lstrip("\u00ef\u00bb\u00bf \r\n")
+        return text.startswith(("UNA", "UNB")) and "MSCONS" in text
+
+    def read(self, stream: BinaryIO) -> Iterator[Batch]:
+        """Read an interchange; a batch whenever enough is gathered."""
+        yield from _Reader(Text(stream)).batches()
+
+
+class _Reader:
+    """One interchange on its way through."""
+
+    def __init__(self, text: Text) -> None:
+        self.text = text
+        self.service = text.service
+        self.run, self.group = _patterns(text.service)
+        self.finished: list[LineColumns] = []
+        self.gathered = 0
+        self.refusals: list[contract.Refusal] = []
+        self.skipping = ""
+        self.header: dict[str, str] = {}
+        self.outer: dict[str, str] = {}
+        self.value: _Value | None = None
+        self.columns = LineColumns()
+        self.saw_end = False
+
+    def batches(self) -> Iterator[Batch]:
+        """All that the interchange holds."""
+        for segment in self.text.segments():
+            if segment.startswith("QTY") and not self.skipping:
+                self._finish_value()
+                self.value = self._quantity(segment)
+                self._take_run()
+            else:
+                self._other(self.service.parse(segment))
+            if self.gathered > _BATCH_READINGS:
+                yield self._batch()
+        self._finish_series()
+        if self.text.rest:
+            self._refuse("the text ends inside a segment: it may be cut short")
+        elif not self.saw_end:
+            self._refuse("the interchange has no UNZ: it may be cut short")
+        yield self._batch()
+
+    def _batch(self) -> Batch:
+        builders = mscons_series.builders(self.finished, self.refusals)
+        if self.service.decimal_mark != ".":
+            for builder in builders:
+                builder.texts = [text.replace(self.service.decimal_mark, ".") for text in builder.texts]
+        series = build_all(builders, self.refusals)
+        found = Batch(series=series, refusals=tuple(self.refusals))
+        self.finished, self.refusals, self.gathered = [], [], 0
+        return found
+
+    def _take_run(self) -> None:
+        """Go back to the QTY and take as many whole groups as follow it at once."""
+        text = self.text
+        match = self.run.match(text.window, text.begin)
+        if match is None:
+            return
+        groups = self.group.findall(match[0])
+        flags, texts, units, starts, start_zones, ends, end_zones = zip(*groups, strict=True)
+        self.value = None
+        columns = self.columns
+        columns.unit = columns.unit or units[0]
+        columns.flags.extend(flags)
+        columns.texts.extend(texts)
+        columns.starts.extend(map(str.__add__, starts, start_zones))
+        columns.ends.extend(map(str.__add__, ends, end_zones))
+        text.at = match.end()
+        text.segment_number += 3 * len(groups) - 1
+
+    def _quantity(self, segment: str) -> _Value:
+        flag, text, unit = [*[*self.service.parse(segment), []][1], "", "", ""][:3]
+        self.columns.position = self.columns.position or self._position()
+        self.columns.unit = self.columns.unit or unit
+        return _Value(flag, text)
+
+    def _other(self, parts: list[list[str]]) -> None:
+        tag = parts[0][0]
+        if tag == "UNH":
+            kind = [*(parts[2] if len(parts) > 2 else []), ""][0]
+            self.skipping = "" if kind == "MSCONS" else kind or "nameless"
+            self.columns, self.header, self.outer = LineColumns(), {}, {}
+            if self.skipping:
+                self._refuse(f"a message of the type {self.skipping[:20]!r}, not MSCONS")
+        elif tag == "UNZ":
+            self._finish_series()
+            self.saw_end = True
+        elif not self.skipping:
+            self._detail(tag, parts)
+
+    def _detail(self, tag: str, parts: list[list[str]]) -> None:
+        first = parts[1] if len(parts) > 1 else [""]
+        second = parts[2] if len(parts) > 2 else [""]
+        match tag:
+            case "LOC":
+                self._finish_series()
+                # German guides put the point first, older Swiss ones fourth, behind the code list
+                self.columns = LineColumns(location=next((part for part in second if len(part) > 2), ""))
+                self.outer = {}
+            case "RFF" if first[0] == "MG" and len(first) > 1:
+                self.columns.serial = first[1]
+            case "LIN":
+                self._finish_series()
+                self.columns.obis, self.columns.unit = "", ""
+            case "PIA" if not self.columns.obis:
+                self.columns.obis = second[0]
+            case "DTM":
+                self._time([*first, "", ""])
+            case "UNT" | "NAD":
+                self._finish_series()
+
+    def _time(self, parts: list[str]) -> None:
+        qualifier, text, form = parts[:3]
+        if qualifier == "672":
+            known = text.isdecimal() and len(text) < 6
+            self.columns.step_s = int(text) * _STEP_UNITS_S.get(form, 0) if known else 0
+        elif qualifier in {_START, _END}:
+            stamp = mscons_series.stamp(text, form)
+            if self.value is None:
+                (self.outer if self.columns.location else self.header)[qualifier] = stamp
+            elif qualifier == _START:
+                self.value.start = stamp
+            else:
+                self.value.end = stamp
+        elif qualifier in _AT and self.value is not None:
+            self.value.start = self.value.end = mscons_series.stamp(text, form)
+
+    def _finish_value(self) -> None:
+        value, self.value = self.value, None
+        if value is None:
+            return
+        if not value.start and not value.end and not self.columns.step_s:
+            times = self.outer or self.header
+            value.start, value.end = times.get(_START, ""), times.get(_END, "")
+        self.columns.add(value.flag, value.text, value.start, value.end)
+
+    def _finish_series(self) -> None:
+        """A line ends: what is known of its place stays for the next line."""
+        self._finish_value()
+        columns = self.columns
+        if columns.texts:
+            columns.first = (self.outer or self.header).get(_START, "")
+            self.finished.append(columns)
+            self.gathered += len(columns.texts)
+            self.columns = LineColumns(
+                location=columns.location, serial=columns.serial, obis=columns.obis, unit=columns.unit,
+                step_s=columns.step_s,
+            )  # fmt: skip
+
+    def _position(self) -> str:
+        return f"segment {self.text.segment_number}"
+
+    def _refuse(self, reason: str) -> None:
+        name = self.columns.name if self.columns.location else None
+        self.refusals.append(contract.Refusal(self._position(), BAD_VALUE, reason, name))
+
+
+def _patterns(service: Service) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """A run of groups of quantity and period, and one such group with its parts captured."""
+    end = re.escape(service.terminator)
+    number = rf"([-+0-9{re.escape(service.decimal_mark)}]*)"
+    zone = rf"(\d{{12}}){re.escape(service.release)}?([-+]\d\d){service.escape(':303')}{end}"
+    quantity = rf"{service.escape('QTY+')}(\w+){service.escape(':')}{number}(?:{service.escape(':')}(\w*))?{end}"
+    group = rf"{quantity}{service.escape('DTM+163:')}{zone}{service.escape('DTM+164:')}{zone}"
+    uncaptured = re.sub(r"(?<!\\)\((?!\?)", "(?:", group)
+    return re.compile(rf"(?:{uncaptured})+"), re.compile(group)

@@ -1,0 +1,168 @@
+"""Lines of an MSCONS message as series: times, lengths, reading types and qualities of many lines at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from openami.mdus.unify.adapters.model import BAD_VALUE, SeriesBuilder
+from openami.mdus.unify.adapters.quantities import PERIOD_NUMBERS, code_of_obis, code_of_unit
+from openami.mdus.unify.errors import UnknownUnitError
+from openami.shared.contract import field as contract
+from openami.shared.contract.field.columns import bytes_matrix, civil_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+_DAY_S: Final = 86400
+_FLAGS: Final[dict[str, tuple[contract.QualityCode, ...]]] = {
+    "220": (contract.QualityCode(4, 0, 0),),  # true value
+    "46": (contract.QualityCode(4, 0, 0),),  # delivered quantity (Swiss)
+    "67": (contract.QualityCode(4, 8, 0),),  # substitute value
+    "201": (contract.QualityCode(4, 8, 0),),  # proposed value
+    "187": (contract.QualityCode(4, 12, 0),),  # forecast
+    "20": (contract.QualityCode(4, 5, 259),),  # not usable
+    "Z18": (contract.QualityCode(4, 8, 0),),  # provisional value
+}
+_LENGTHS: Final = {"303": 12, "203": 12, "102": 8}
+_UNKNOWN_TYPE: Final = "2.6"
+
+
+@dataclass(slots=True)
+class LineColumns:
+    """Readings of one series, times still as texts `201912140015+01`, and what is known about all of them."""
+
+    flags: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    starts: list[str] = field(default_factory=list)
+    ends: list[str] = field(default_factory=list)
+    location: str = ""
+    serial: str = ""
+    obis: str = ""
+    unit: str = ""
+    step_s: int = 0
+    first: str = ""
+    position: str = ""
+
+    @property
+    def name(self) -> str:
+        """How the source names the channel."""
+        return f"{self.location}/{self.obis}"
+
+    def add(self, flag: str, text: str, start: str, end: str) -> None:
+        """Take one reading."""
+        self.flags.append(flag)
+        self.texts.append(text)
+        self.starts.append(start)
+        self.ends.append(end)
+
+
+def builders(lines: Sequence[LineColumns], refusals: list[contract.Refusal]) -> list[SeriesBuilder]:
+    """A builder for each line, or for each length of period in it; values without a usable period are refused."""
+    if not lines:
+        return []
+    starts, start_ok = instants(list(chain.from_iterable(line.starts for line in lines)))
+    ends, end_ok = instants(list(chain.from_iterable(line.ends for line in lines)))
+    timed = start_ok & end_ok & (ends >= starts)
+    found: list[SeriesBuilder] = []
+    begin = 0
+    for line in lines:
+        part = slice(begin, begin + len(line.texts))
+        begin = part.stop
+        times = starts[part], ends[part], timed[part]
+        if line.step_s and not any(line.starts):
+            times = _steps(line)
+        found.extend(_of_line(line, *times, refusals))
+    return found
+
+
+def _steps(line: LineColumns) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    """Values that follow one another from the start of the line on, one step each."""
+    first, ok = instants([line.first])
+    count = len(line.texts)
+    begins = first[0] + line.step_s * np.arange(count, dtype=np.int64)
+    return begins, begins + line.step_s, np.full(count, bool(ok[0]))
+
+
+def _of_line(
+    line: LineColumns,
+    starts: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    timed: NDArray[np.bool_],
+    refusals: list[contract.Refusal],
+) -> Iterator[SeriesBuilder]:
+    if not timed.all():
+        row = int((~timed).argmax())
+        said = f"{line.starts[row]!r} to {line.ends[row]!r}"
+        reason = f"{int((~timed).sum())} of {len(timed)} values have no usable period, the first {said}"
+        refusals.append(contract.Refusal(line.position, BAD_VALUE, reason, line.name))
+    lengths = ends - starts
+    kinds = {int(lengths[0])} if timed.all() and (lengths == lengths[0]).all() else set(lengths[timed].tolist())
+    for length_s in sorted(kinds):
+        chosen = timed & (lengths == length_s)
+        builder = _builder(line, length_s, refusals)
+        if builder is None:
+            return
+        whole = bool(chosen.all())
+        rows = [] if whole else np.flatnonzero(chosen).tolist()
+        texts = line.texts if whole else [line.texts[row] for row in rows]
+        flags = line.flags if whole else [line.flags[row] for row in rows]
+        builder.add(starts[chosen], texts, flags, line.position)
+        if not builder.interval_s:
+            builder.ends.append(ends[chosen])
+        yield builder
+
+
+def _builder(line: LineColumns, length_s: int, refusals: list[contract.Refusal]) -> SeriesBuilder | None:
+    interval_s = length_s if length_s in PERIOD_NUMBERS and length_s < _DAY_S else 0
+    code = _code(line, interval_s)
+    if code is None:
+        refusals.append(
+            contract.Refusal(line.position, _UNKNOWN_TYPE, f"the unit {line.unit[:20]!r} is not known", line.name)
+        )
+        return None
+    names = [contract.Name.of(line.location, "MeteringPoint")]
+    names += [contract.Name.of(line.serial, "SerialNumber")] if line.serial else []
+    return SeriesBuilder(line.name, contract.Identity(None, tuple(names)), code, interval_s, _qualities)
+
+
+def _code(line: LineColumns, interval_s: int) -> contract.ReadingTypeCode | None:
+    found = code_of_obis(line.obis.partition("*")[0], interval_s, line.unit or "KWH") if line.obis else None
+    if found is not None:
+        return found
+    try:
+        return code_of_unit(line.unit or "KWH", interval_s, flow=0)
+    except UnknownUnitError:
+        return None
+
+
+def _qualities(flag: str) -> tuple[contract.QualityCode, ...]:
+    return _FLAGS.get(flag, ())
+
+
+def stamp(text: str, form: str) -> str:
+    """`201912140015+01`, whatever form it came in; forms without a zone mean UTC, as the newer guides say."""
+    length = _LENGTHS.get(form, 0)
+    body, zone = text[:length], text[length:] if form == "303" else ""
+    return f"{body:0<12}{zone or '+00'}" if length else ""
+
+
+def instants(stamps: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Seconds since 1970 of `201912140015+01`, and where there is such a time."""
+    matrix = bytes_matrix(stamps, 16)
+    digits = matrix.astype(np.int64) - ord("0")
+    place = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14]
+    ok = ((digits[:, place] >= 0) & (digits[:, place] <= 9)).all(axis=1) & (matrix[:, 15] == 0)
+    sign = np.where(matrix[:, 12] == ord("-"), -1, 1)
+    ok &= (matrix[:, 12] == ord("-")) | (matrix[:, 12] == ord("+"))
+    digits = np.where(ok[:, None], digits, 1)
+    year = digits[:, :4] @ np.array([1000, 100, 10, 1])
+    month, day, hour, minute, offset_h = (digits[:, at] * 10 + digits[:, at + 1] for at in (4, 6, 8, 10, 13))
+    seconds, real = civil_seconds(year, month, day, hour, minute, np.zeros_like(year))
+    ok &= real & (offset_h <= 14)
+    return np.where(ok, seconds - sign * offset_h * 3600, 0), ok

@@ -1,0 +1,109 @@
+"""Measured quantities of files as reading types: units and directions in words, OBIS codes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from typing import Final
+
+from openami.mdus.unify.errors import UnknownUnitError
+from openami.shared.contract.field import ReadingTypeCode, reading_type_table
+from openami.shared.contract.field.tables import MEASURING_PERIODS_S
+
+FORWARD: Final = 1
+NET: Final = 4
+REVERSE: Final = 19
+ELECTRICITY: Final = 1
+GAS: Final = 7
+WATER: Final = 9
+DELTA: Final = ReadingTypeCode.DELTA_DATA
+DIAL: Final = ReadingTypeCode.BULK_QUANTITY
+
+PERIOD_NUMBERS: Final = {seconds: number for number, seconds in reversed(list(MEASURING_PERIODS_S.items()))}
+"""Interval length in seconds -> number of the measuring period; 0 for lengths without one."""
+
+# Unit as files write it (upper case) -> unit number, power of ten, kind of measurement
+_UNITS: Final[dict[str, tuple[int, int, int]]] = {
+    "WH": (72, 0, 12), "KWH": (72, 3, 12), "MWH": (72, 6, 12), "GWH": (72, 9, 12),
+    "VARH": (73, 0, 12), "KVARH": (73, 3, 12), "MVARH": (73, 6, 12),
+    "VAH": (71, 0, 12), "KVAH": (71, 3, 12), "MVAH": (71, 6, 12),
+    "W": (38, 0, 37), "KW": (38, 3, 37), "MW": (38, 6, 37),
+    "VAR": (63, 0, 37), "KVAR": (63, 3, 37), "VA": (61, 0, 37), "KVA": (61, 3, 37),
+    "V": (29, 0, 54), "KV": (29, 3, 54), "A": (5, 0, 4), "HZ": (33, 0, 15), "PF": (65, 0, 38),
+    "M3": (42, 0, 58), "L": (134, 0, 58), "LITERS": (134, 0, 58), "LITRES": (134, 0, 58),
+    "CF": (119, 0, 58), "FT3": (119, 0, 58), "CUFT": (119, 0, 58), "CCF": (119, 2, 58), "KCF": (119, 3, 58),
+    "GAL": (128, 0, 58), "GALLONS": (128, 0, 58), "KGAL": (128, 3, 58),
+    "THERM": (169, 0, 12), "THERMS": (169, 0, 12), "MJ": (31, 6, 12), "GJ": (31, 9, 12), "J": (31, 0, 12),
+    "": (0, 0, 0),
+}  # fmt: skip
+
+
+@lru_cache(maxsize=4096)
+def code_of_unit(
+    unit: str, interval_s: int, *, commodity: int = ELECTRICITY, flow: int = FORWARD, accumulation: int = DELTA
+) -> ReadingTypeCode:
+    """The reading type of values in a unit; voltage, current and the like have no direction.
+
+    Raises:
+        UnknownUnitError: a unit that no table has.
+    """
+    plain = unit.strip().upper().removesuffix("REG")
+    if plain not in _UNITS:
+        raise UnknownUnitError(f"The unit {unit[:40]!r} is not known.", hint="Declare it, or correct the file.")
+    number, multiplier, kind = _UNITS[plain]
+    directed = kind in {12, 37, 58}
+    return ReadingTypeCode(
+        measuring_period=PERIOD_NUMBERS.get(interval_s, 0),
+        accumulation=accumulation if directed else ReadingTypeCode.INDICATING,
+        flow_direction=flow if directed else 0,
+        commodity=commodity,
+        measurement_kind=kind,
+        multiplier=multiplier,
+        unit=number,
+    )
+
+
+@lru_cache(maxsize=4096)
+def code_of_obis(obis: str, interval_s: int, unit: str = "KWH") -> ReadingTypeCode | None:
+    """The reading type of interval values of an OBIS code; None for a quantity that no table has.
+
+    The line (group B) and the way of recording (group D: 29 average-to-energy, 9 or 10 sums) do not matter.
+    """
+    medium, _, rest = obis.partition(":")
+    group_c = rest.partition(".")[0]
+    for row in reading_type_table().values():
+        row_medium, _, row_rest = row.obis.partition(":")
+        code = ReadingTypeCode.parse(row.code)
+        same = (medium[:1], group_c) == (row_medium[:1], row_rest.partition(".")[0])
+        if same and code.accumulation == DELTA and code.tou == 0:
+            number, multiplier, _ = _UNITS.get(unit.upper(), (code.unit, code.multiplier, 0))
+            number, multiplier = (number, multiplier) if number == code.unit else (code.unit, code.multiplier)
+            period = PERIOD_NUMBERS.get(interval_s, 0)
+            return replace(code, measuring_period=period, unit=number, multiplier=multiplier)
+    return None
+
+
+@lru_cache(maxsize=4096)
+def quantity_name(code: ReadingTypeCode) -> str:
+    """Our name of the quantity, such as `electricity.delivered`; the code itself where the table has no name."""
+    for row in reading_type_table().values():
+        known = ReadingTypeCode.parse(row.code)
+        plain = replace(
+            code, macro_period=known.macro_period, measuring_period=known.measuring_period, commodity=known.commodity
+            if {code.commodity, known.commodity} <= {1, 2} else code.commodity, accumulation=known.accumulation,
+            multiplier=known.multiplier, unit=known.unit if _same_dimension(code.unit, known.unit) else code.unit,
+        )  # fmt: skip
+        if plain == known and _same_form(code, known):
+            return row.name.partition(".register")[0].rsplit(".", 1)[0] if known.interval_s else row.name
+    return str(code)
+
+
+def _same_form(code: ReadingTypeCode, known: ReadingTypeCode) -> bool:
+    """Interval names for consumptions, register names for dial values at an instant."""
+    is_register = known.interval_s is None
+    return is_register == (code.is_dial and code.interval_s is None)
+
+
+def _same_dimension(one: int, other: int) -> bool:
+    volumes = {42, 134, 166, 167, 156, 157, 119, 128, 130}
+    return one == other or (one in volumes and other in volumes)

@@ -1,0 +1,202 @@
+"""MSCONS: real Swiss load profiles, German forms, and EDIFACT syntax at its edges."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openami.mdus.unify import adapters
+from openami.mdus.unify.adapters import edifact
+from openami.mdus.unify.adapters.mscons import Mscons
+from openami.shared.contract import field
+
+OWN = Path(__file__).parents[3] / "vectors" / "unify" / "edifact"
+ALL = Path(__file__).parents[5] / "shared" / "fixtures" / "edifact"
+UNB = "UNB+UNOC:3+A:500+B:500+191215:0430+1'"
+HEAD = UNB + "UNH+1+MSCONS:D:04B:UN:2.2e'BGM+7+1+9'DTM+137:201912140000:203'"
+PLACE = "UNS+D'NAD+DP'LOC+172+CH1'LIN+1'PIA+5+1-1?:1.29.0*255:SRW'"
+END = "UNT+9+1'UNZ+1+1'"
+
+
+def group(value: str, minute: int, flag: str = "220") -> str:
+    begin, end = f"{minute // 60:02d}{minute % 60:02d}", f"{(minute + 15) // 60:02d}{(minute + 15) % 60:02d}"
+    return f"QTY+{flag}:{value}'DTM+163:20191214{begin}?+01:303'DTM+164:20191214{end}?+01:303'"
+
+
+def read(text: str) -> adapters.Batch:
+    (batch,) = Mscons().read(io.BytesIO(text.encode("latin-1")))
+    return batch
+
+
+def summary(data: bytes) -> dict[str, Any]:
+    return adapters.summarise("x", "mscons", Mscons().read(io.BytesIO(data)))
+
+
+REAL = [
+    ("20191215_045127_12X-SAK-N------6_E66_12X-SAK-N------6_ESLEVU14572840_-566879393.txt", "1.29.0", 3719.25),
+    ("20191215_045127_12X-SAK-N------6_E66_12X-SAK-N------6_ESLEVU14572841_-1811850990.txt", "2.29.0", 7.05),
+    ("20191215_045128_12X-SAK-N------6_E66_12X-SAK-N------6_ESLEVU14572842_-1470816376.txt", "5.29.0", 1407.3),
+    ("MSCONS_LG_12X-0000000858-F_12XBKW-HANDEL--X_20140304_1406300423489.txt", "1.29.0", 1479.2),
+]
+
+
+@pytest.mark.parametrize(("file", "obis", "total"), REAL)
+def test_real_load_profiles_come_out_whole(file: str, obis: str, total: float) -> None:
+    data = (OWN / file).read_bytes()
+    assert adapters.sniff(data[:4096]).name == "mscons"
+    found = summary(data)
+    (channel,) = found["channels"]
+    assert (channel["count"], channel["sum"], channel["interval_s"]) == (96, total, 900)
+    assert channel["id"].endswith(f"/1-1:{obis}*255")
+    assert channel["first"].endswith("T23:00:00Z")
+    assert found["refused"] == []
+
+
+def test_a_wrong_count_of_segments_does_not_cost_the_readings() -> None:
+    data = (OWN / REAL[0][0]).read_bytes()
+    assert b"UNT+109" in data  # 302 segments follow
+    assert summary(data)["channels"][0]["count"] == 96
+
+
+@pytest.mark.skipif(not ALL.exists(), reason="the collection of ../shared/fixtures is not here")
+def test_every_value_of_the_collection_is_taken_or_refused() -> None:
+    for expected in json.loads((ALL / "structure_summary.json").read_text()):
+        series = [each for message in expected.get("messages", []) if "MSCONS" in (message.get("type") or "")
+                  for each in message["series"]]  # fmt: skip
+        if not series or "mako" in expected["file"]:
+            continue
+        found = summary((ALL / expected["file"]).read_bytes())
+        taken = sum(channel["count"] for channel in found["channels"])
+        refused = sum(int(each["reason"].split()[0]) for each in found["refused"] if "usable period" in each["reason"])
+        unknown = 2 * sum("unit" in each["reason"] for each in found["refused"])
+        assert taken + refused + unknown == sum(each["n"] for each in series), expected["file"]
+
+
+def test_intervals_that_only_name_their_step_follow_one_another() -> None:
+    batch = read(HEAD + "NAD+HN'LOC+172+::87:CH1022'DTM+163:201303240000?+01:303'DTM+672:15:806'LIN+1'"
+                 "PIA+5+1-1?:1.29.0*255:SWR'QTY+46:20.8:KWH'QTY+79:1.2:KWH'QTY+46:3:KWH'" + END)  # fmt: skip
+    (series,) = batch.series
+    first = int(np.datetime64("2013-03-23T23:00:00").astype(np.int64))
+    assert series.block.starts.tolist() == [first, first + 900, first + 1800]
+    assert series.block.values.tolist() == [208, 12, 30]
+    assert (series.id, series.labels) == ("CH1022/1-1:1.29.0*255", ("46", "79"))
+
+
+def test_the_fast_and_the_slow_path_agree() -> None:
+    groups = [group(f"{number}.25", 15 * number) for number in range(20)]
+    fast = read(HEAD + PLACE + "".join(groups) + END)
+    swapped = [each.replace("163", "x").replace("164", "163").replace("x", "164") for each in groups]
+    halves = ["'".join([*each.split("'")[:1], *reversed(each.split("'")[1:3])]) + "'" for each in swapped]
+    reordered = [each.replace("DTM+164", "DTM+y").replace("DTM+163", "DTM+164").replace("DTM+y", "DTM+163")
+                 for each in halves]  # fmt: skip
+    assert "DTM+164" in reordered[0].split("'")[1]  # the end before the start: only the slow path reads it
+    slow = read(HEAD + PLACE + "".join(reordered) + END)
+    assert slow.series[0].block == fast.series[0].block
+    assert len(fast.series[0].block) == 20
+    assert slow.refusals == fast.refusals == ()
+
+
+def test_qualifiers_say_what_a_value_is() -> None:
+    values = [("220", (4, 0, 0)), ("67", (4, 8, 0)), ("187", (4, 12, 0)), ("20", (4, 5, 259)), ("X1", None)]
+    batch = read(HEAD + PLACE + "".join(group("1", 15 * n, flag) for n, (flag, _) in enumerate(values)) + END)
+    block = batch.series[0].block
+    for row, (_, code) in enumerate(values):
+        expected = () if code is None else (field.QualityCode(*code),)
+        assert block.quality_sets[block.quality_index[row]] == expected
+    assert block.missing.tolist() == [False, False, False, True, False]
+
+
+def test_other_service_characters_are_followed() -> None:
+    text = (HEAD + PLACE + group("1.5", 0) + END).replace("?+", "?plus").replace("'", "~").replace("+", "|")
+    text = text.replace("?plus", "+").replace("?:", "!:").replace("1.5", "1,5")
+    batch = read("UNA:|,! ~" + text)
+    assert (batch.series[0].block.values.tolist(), batch.series[0].block.scale) == ([15], 2)
+    assert batch.series[0].id == "CH1/1-1:1.29.0*255"
+
+
+def test_line_breaks_between_segments_do_not_matter() -> None:
+    text = (HEAD + PLACE + group("1.5", 0) + group("2.5", 15) + END).replace("'", "'\r\n")
+    assert len(read(text).series[0].block) == 2
+
+
+def test_a_meter_reading_at_an_instant_is_kept_apart_from_intervals() -> None:
+    batch = read(HEAD + "LOC+172+DE1'RFF+MG:1EMH001'LIN+1'PIA+5+1-1?:1.8.0:SRW'QTY+220:4711:KWH'"
+                 "DTM+9:202301010000?+01:303'" + END)  # fmt: skip
+    (series,) = batch.series
+    assert series.block.interval_s == 0
+    assert [name.name for name in series.meter.names] == ["DE1", "1EMH001"]
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (PLACE + "QTY+220:1:KWH'", "1 of 1 values have no usable period"),
+        (PLACE + "QTY+220:1'DTM+163:201912140015?+01:303'DTM+164:201912140000?+01:303'", "no usable period"),
+        (PLACE + "QTY+220:1'DTM+163:201913140015?+01:303'DTM+164:201914140000?+01:303'", "no usable period"),
+        (PLACE + group("1e5", 0), "'1e5' is not a decimal"),
+        ("LOC+172+X'QTY+220:1:FURLONG'DTM+163:202001010000?+00:303'DTM+164:202001020000?+00:303'", "'FURLONG'"),
+    ],
+)
+def test_what_cannot_be_placed_or_read_is_refused(body: str, reason: str) -> None:
+    batch = read(HEAD + body + END)
+    assert sum(len(each.block) for each in batch.series) == 0
+    (refusal,) = batch.refusals
+    assert reason in refusal.reason
+    assert refusal.position.startswith("segment ")
+
+
+def test_messages_of_other_types_are_refused_and_the_next_one_is_read() -> None:
+    other = UNB + "UNH+0+UTILMD:D:11A'LOC+172+X'QTY+220:1'UNT+3+0'" + HEAD.removeprefix(UNB)
+    batch = read(other + PLACE + group("1", 0) + END)
+    assert len(batch.series) == 1
+    assert "UTILMD" in batch.refusals[0].reason
+
+
+def test_a_text_that_was_cut_says_so() -> None:
+    whole = HEAD + PLACE + group("1", 0) + group("2", 15)
+    assert "no UNZ" in read(whole).refusals[0].reason
+    assert "inside a segment" in read(whole + "QTY+22").refusals[0].reason
+
+
+def test_a_segment_without_end_does_not_fill_the_memory() -> None:
+    batch = read(HEAD + "FTX+" + "x" * (3 * edifact.LONGEST_SEGMENT) + "'" + END)
+    assert "inside a segment" in batch.refusals[0].reason
+
+
+def test_a_large_interchange_comes_in_bounded_batches_over_all_chunk_borders() -> None:
+    lines = "".join(PLACE.replace("CH1", f"CH{number:05d}") + "".join(group(f"{n}.5", 15 * n) for n in range(95))
+                    for number in range(1500))  # fmt: skip
+    text = HEAD + lines + END
+    assert len(text) > 8 * edifact.CHUNK
+    batches = list(Mscons().read(io.BytesIO(text.encode())))
+    assert not [each for batch in batches for each in batch.refusals]
+    assert sum(len(each.block) for batch in batches for each in batch.series) == 95 * 1500
+    assert max(sum(len(each.block) for each in batch.series) for batch in batches) < 101_000
+    expected = sum(2 * n + 1 for n in range(95)) * 5
+    assert {int(each.block.values.sum()) for batch in batches for each in batch.series} <= {expected}
+
+
+@given(st.text("QTYDTM+:?'1630.", max_size=120))
+def test_any_text_is_readings_or_refusals(text: str) -> None:
+    batch = read(HEAD + PLACE + text + END)
+    assert isinstance(batch.refusals, tuple)
+
+
+@given(st.lists(st.lists(st.text("ab+:'?", max_size=5), min_size=1, max_size=3), min_size=1, max_size=4))
+def test_segments_come_back_from_their_text(elements: list[list[str]]) -> None:
+    service = edifact.Service()
+
+    def released(text: str) -> str:
+        return "".join(f"?{letter}" if letter in "+:'?" else letter for letter in text)
+
+    segment = "+".join(":".join(released(part) for part in element) for element in elements)
+    assert service.parse(segment) == elements
+    found = list(edifact.Text(io.BytesIO(f"{segment}'UNZ'".encode())).segments())
+    assert found[0] == segment or not segment

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -141,8 +142,11 @@ async def serve_area(name: str, settings: Settings, *, supervised: bool) -> None
             access_log=False,
             timeout_graceful_shutdown=5,
             lifespan="on",
+            http="httptools",
         )
         server_http = uvicorn.Server(config)
+        gc.freeze()  # what was imported stays: the collector need not walk it again and again
+        gc.set_threshold(20_000, 20, 20)
         watch = asyncio.create_task(_until_orphaned(server_http)) if supervised else None
         await server_http.serve()
         if watch is not None:

@@ -67,11 +67,13 @@ def serve(
     supervised: Annotated[bool, typer.Option(hidden=True)] = False,
 ) -> None:
     """One area alone, for running areas on different machines or beside an SAP system."""
+    import uvloop  # noqa: PLC0415
+
     from openami.app import serve_area  # noqa: PLC0415
 
     if area not in AREAS:
         raise OpenAmiError(f"There is no area {area!r}.", hint=f"The areas are {', '.join(AREAS)}.")
-    asyncio.run(serve_area(area, _settings(data_dir, port), supervised=supervised))
+    uvloop.run(serve_area(area, _settings(data_dir, port), supervised=supervised))
 
 
 @app.command()

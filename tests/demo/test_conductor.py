@@ -64,6 +64,7 @@ class Landscape:
 @pytest.fixture
 def landscape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Landscape:
     monkeypatch.setattr(conducting, "LOOK_AGAIN_S", 0)
+    monkeypatch.setattr(conducting, "ASSURE_S", 0)
     return Landscape(SharedClock.create(tmp_path / "clock", NOON))
 
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from openami.demo.areas import Areas
     from openami.shared.clock import SharedClock
 
-LOOK_AGAIN_S = 0.01
+LOOK_AGAIN_S = 0.04  # while somebody works; asking costs everybody a little
+ASSURE_S = 0.004  # before the second look that makes sure
 QUIET_TIMEOUT_S = 90.0
 LANDSCAPE = ("field", "headend", "mdus", "office")
 
@@ -89,7 +90,7 @@ class Conductor:
                 )
             before = snapshot
             self._told(_busiest(snapshot))
-            await asyncio.sleep(LOOK_AGAIN_S)
+            await asyncio.sleep(ASSURE_S if snapshot.idle else LOOK_AGAIN_S)
 
     async def run_until(self, instant: datetime) -> None:
         """Let business time pass up to `instant`, stopping at every timer on the way."""

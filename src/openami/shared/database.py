@@ -22,15 +22,21 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _WAKE_UPS = "openami_wake_ups"
+POOL_SIZE = 24  # four areas of these stay well below what the embedded server admits (200)
 
 
 class Database:
     """The database of one area."""
 
-    def __init__(self, url: str, *, pool_size: int = 8) -> None:
-        """Take a `postgresql+psycopg://` URL; nothing is opened before first use."""
+    def __init__(self, url: str, *, pool_size: int = POOL_SIZE) -> None:
+        """Take a `postgresql+psycopg://` URL; nothing is opened before first use.
+
+        Connections are not tried out before each use: that is a round trip every time, and after a restart of the
+        server the pool is renewed at the first error, which every loop and every sender of ours survives.
+        """
         self.url = url
-        self.engine = create_async_engine(url, pool_size=pool_size, max_overflow=8, pool_pre_ping=True)
+        self.engine = create_async_engine(url, pool_size=pool_size, max_overflow=0)
+        self._reader = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
@@ -41,6 +47,12 @@ class Database:
             yield transaction
         for event in wake_ups:
             event.set()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A connection for reading: each statement is its own, which spares the round trips of BEGIN and ROLLBACK."""
+        async with self._reader.connect() as connection:
+            yield connection
 
     async def migrate(self, package: str) -> None:
         """Bring the database to the newest revision in the folder `migrations` of a package (`openami.office`)."""

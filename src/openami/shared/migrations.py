@@ -13,7 +13,7 @@ from sqlalchemy.schema import CreateSequence
 if TYPE_CHECKING:
     from sqlalchemy import Connection, MetaData, Sequence
 
-_DIALECT = postgresql.psycopg.PGDialect_psycopg()
+_DIALECT = postgresql.psycopg.PGDialect_psycopg()  # type: ignore[no-untyped-call] # SQLAlchemy has not typed it
 
 
 def run(metadata: MetaData) -> None:

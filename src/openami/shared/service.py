@@ -99,7 +99,7 @@ def _house_routes(area: Area) -> Sequence[Route]:
     async def readyz(_request: Request) -> Response:
         if area.database is not None:
             try:
-                async with area.database.engine.connect() as connection:
+                async with area.database.read() as connection:
                     await connection.execute(text("SELECT 1"))
             except Exception as error:  # noqa: BLE001 - whatever it is, we are not ready
                 return JSONResponse({"area": area.name, "ready": False, "found": str(error)}, status_code=503)

@@ -138,7 +138,7 @@ class Inbox:
             func.count().filter(table.c.state == RECEIVED),
             func.min(table.c.park_until).filter(table.c.state == PARKED),
         ).where(table.c.state.in_([RECEIVED, PARKED]))
-        async with self._database.engine.connect() as connection:
+        async with self._database.read() as connection:
             count, due = (await connection.execute(query)).one()
         return int(count), due
 

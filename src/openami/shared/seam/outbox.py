@@ -113,7 +113,7 @@ class Outbox:
 
     async def pending(self) -> int:
         """How many messages have not been acknowledged yet."""
-        async with self._database.engine.connect() as connection:
+        async with self._database.read() as connection:
             query = select(func.count()).select_from(self._table).where(self._table.c.state == PENDING)
             return int((await connection.execute(query)).scalar_one())
 

@@ -99,7 +99,7 @@ class MessageViews:
         limit = min(int(query.get("limit", PAGE)), PAGE_MAX)
         offset = max(int(query.get("offset", 0)), 0)
         newest = selection.order_by(columns["at"].desc(), columns["sequence"].desc()).limit(limit).offset(offset)
-        async with self._database.engine.connect() as connection:
+        async with self._database.read() as connection:
             rows = [_plain(row) for row in (await connection.execute(newest)).mappings()]
         return JSONResponse({"messages": rows, "limit": limit, "offset": offset})
 
@@ -108,20 +108,20 @@ class MessageViews:
         query = select(columns.seam, columns.direction, columns.state, func.count().label("count")).group_by(
             columns.seam, columns.direction, columns.state
         )
-        async with self._database.engine.connect() as connection:
+        async with self._database.read() as connection:
             return JSONResponse([_plain(row) for row in (await connection.execute(query)).mappings()])
 
     async def _quarantine(self, _request: Request) -> Response:
         table = self._tables.quarantine
         query = select(table).order_by(table.c.sequence.desc()).limit(PAGE)
-        async with self._database.engine.connect() as connection:
+        async with self._database.read() as connection:
             return JSONResponse([_plain(row) for row in (await connection.execute(query)).mappings()])
 
     async def _one(self, request: Request) -> Response:
         direction, sequence = request.path_params["direction"], request.path_params["sequence"]
         table = {"out": self._tables.outbox, "in": self._tables.inbox}.get(direction)
         if table is not None:
-            async with self._database.engine.connect() as connection:
+            async with self._database.read() as connection:
                 row = (await connection.execute(select(table).where(table.c.sequence == sequence))).mappings().first()
             if row is not None:
                 return JSONResponse({"direction": direction} | _plain(row))

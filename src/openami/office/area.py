@@ -46,6 +46,7 @@ COMMANDS: dict[str, Act] = {
     "/api/reading-orders": orders.order_month,
     "/api/readings": orders.order_single,
     "/api/reading-orders/cancel": orders.cancel_order,
+    "/api/move-ins": supply.move_in,
     "/api/move-outs": supply.move_out,
     "/api/bills/void": void,
     "/api/cases/close": events.close,

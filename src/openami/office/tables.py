@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Column, DateTime, MetaData, Sequence, Text
+from sqlalchemy import Column, DateTime, MetaData, Sequence, Text, func, select
 
 from openami.shared.audit import audit_table
 from openami.shared.seam import SeamTables, seam_tables
@@ -34,7 +34,13 @@ bill_numbers: Final = Sequence("bill_numbers", start=700_000_001, metadata=metad
 
 async def draw(transaction: AsyncConnection, numbers: Sequence, width: int) -> str:
     """The next number of a range, padded with zeros to the width that the contract gives the field."""
-    return str(await transaction.scalar(numbers.next_value())).rjust(width, "0")
+    return (await draw_many(transaction, numbers, width, 1))[0]
+
+
+async def draw_many(transaction: AsyncConnection, numbers: Sequence, width: int, count: int) -> list[str]:
+    """The next numbers of a range, in one round trip."""
+    query = select(numbers.next_value()).select_from(func.generate_series(1, count))
+    return [str(number).rjust(width, "0") for number in await transaction.scalars(query)]
 
 
 def text(name: str, **options: Any) -> Column[Any]:  # noqa: ANN401 - options of a column

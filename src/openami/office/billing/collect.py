@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from openami.office.billing.model import BillInput, MeterSlice, Party
 from openami.office.billing.tariff import tariff_named
 from openami.office.devices.model import Category
-from openami.office.devices.store import installations_during, registers_of, serials_of
+from openami.office.devices.store import devices_by_id, installations_during, registers_of
 from openami.office.localtime import interval_starts
 from openami.office.readings.profile_store import current_days
 from openami.office.readings.series import days_of, on_grid
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from openami.office.context import Office
-    from openami.office.devices.model import Installation, Register
+    from openami.office.devices.model import Device, Installation, Register
     from openami.office.readings.model import RegisterReading
     from openami.office.supply.model import Contract
 
@@ -45,12 +45,12 @@ async def collect(
     period = Span(local_midnight(zone_name, first_day), local_midnight(zone_name, past_last_day))
     places = await installations_during(transaction, period, point_ids=[contract.point_id])
     tasks = await registers_of(transaction, {place.device_id for place in places})
-    serials = await serials_of(transaction, [place.device_id for place in places])
+    devices = await devices_by_id(transaction, {place.device_id for place in places})
     pieces: list[MeterSlice] = []
     seen: dict[str, dict[str, int]] = {}
     for place in places:
         register, channel = _tasks_of(tasks, place.device_id)
-        piece, used = await _piece(office, transaction, place, period, register, channel, serials, versions)
+        piece, used = await _piece(office, transaction, place, period, register, channel, devices, versions)
         pieces.append(piece)
         if channel.profile_id is not None:
             seen[channel.profile_id] = used
@@ -75,7 +75,7 @@ async def _piece(
     period: Span,
     register: Register,
     channel: Register,
-    serials: Mapping[str, str],
+    devices: Mapping[str, Device],
     versions: Mapping[str, Mapping[str, int]] | None,
 ) -> tuple[MeterSlice, dict[str, int]]:
     zone_name = office.settings.zone
@@ -92,7 +92,7 @@ async def _piece(
     known = [reading.value() for reading in await readings_of(transaction, [register.id], up_to_id=up_to_id)]
     piece = MeterSlice(
         device_id=place.device_id,
-        serial=serials[place.device_id],
+        serial=devices[place.device_id].serial,
         register_id=register.id,
         profile_id=channel.profile_id,
         interval_s=channel.interval_s,

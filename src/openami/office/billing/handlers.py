@@ -29,7 +29,7 @@ from openami.office.billing.store import (
 )
 from openami.office.commands import Command, record
 from openami.office.connection.store import add_open_item
-from openami.office.readings.orders import month_of
+from openami.office.readings.orders import days_of_month, month_of
 from openami.office.supply.store import contracts_during, find_contract
 from openami.office.tables import bill_numbers, draw
 from openami.shared.database import after_commit
@@ -75,7 +75,7 @@ class BillingRuns:
         """
         office = self._office
         year, month = month_of(command)
-        first, past_last = date(year, month, 1), date(year + month // 12, month % 12 + 1, 1)
+        first, past_last = days_of_month(year, month)
         if office.clock.now() < local_midnight(office.settings.zone, past_last):
             raise BillConflictError(f"{year}-{month:02} is not over.", hint="Bill a month after its last day.")
         contracts = [

@@ -23,7 +23,7 @@ from openami.office.devices.model import (
 )
 from openami.office.devices.placing import announce_placement, announce_removal
 from openami.office.devices.store import (
-    add_device,
+    add_devices,
     add_installation,
     change_device,
     device_by_id,
@@ -42,7 +42,7 @@ from openami.office.readings.results import milli, pass_on
 from openami.office.services.letters import request_many
 from openami.office.services.store import settle
 from openami.office.supply.handlers import begin_supply
-from openami.office.tables import device_numbers, draw, profile_numbers, register_numbers
+from openami.office.tables import device_numbers, draw_many, profile_numbers, register_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,12 +73,11 @@ async def receive(office: Office, transaction: AsyncConnection, command: Command
         raise BadFieldError(f"The serial numbers {twice} come twice.", hint="List each device once.")
     if known := await devices_by_serial(transaction, serials):
         raise DeviceConflictError(f"Already received: {', '.join(sorted(known))}.", hint="List new devices only.")
-    received = []
-    for part in parts:
-        device = _device(office, part, await draw(transaction, device_numbers, DEVICE_ID_WIDTH))
-        await add_device(transaction, device, await _tasks(transaction, device))
-        await record(office, transaction, command, device.id, after=device.serial)
-        received.append(device)
+    numbers = await draw_many(transaction, device_numbers, DEVICE_ID_WIDTH, len(parts))
+    received = [_device(office, part, number) for part, number in zip(parts, numbers, strict=True)]
+    await add_devices(transaction, received, await _tasks(transaction, received))
+    named = {device.id: device.serial for device in received}
+    await record(office, transaction, command, f"{len(received)} devices", after=named)
     today = office.today()
     await request_many(
         office,
@@ -179,24 +178,25 @@ def _device(office: Office, part: Command, device_id: str) -> Device:
     )
 
 
-async def _tasks(transaction: AsyncConnection, device: Device) -> list[Register]:
-    tasks = []
-    for spec in KINDS[device.kind].tasks:
-        is_channel = spec.category is Category.INTERVAL
-        tasks.append(
-            Register(
-                id=await draw(transaction, register_numbers, DEVICE_ID_WIDTH),
-                device_id=device.id,
-                category=spec.category,
-                obis=spec.obis,
-                unit=spec.unit,
-                total_digits=spec.total_digits,
-                fraction_digits=spec.fraction_digits,
-                interval_s=device.interval_s if is_channel else 0,
-                profile_id=await draw(transaction, profile_numbers, DEVICE_ID_WIDTH) if is_channel else None,
-            )
+async def _tasks(transaction: AsyncConnection, devices: Sequence[Device]) -> list[Register]:
+    wanted = [(device, spec) for device in devices for spec in KINDS[device.kind].tasks]
+    channels = [pair for pair in wanted if pair[1].category is Category.INTERVAL]
+    numbers = await draw_many(transaction, register_numbers, DEVICE_ID_WIDTH, len(wanted))
+    profiles = iter(await draw_many(transaction, profile_numbers, DEVICE_ID_WIDTH, len(channels)))
+    return [
+        Register(
+            id=number,
+            device_id=device.id,
+            category=spec.category,
+            obis=spec.obis,
+            unit=spec.unit,
+            total_digits=spec.total_digits,
+            fraction_digits=spec.fraction_digits,
+            interval_s=device.interval_s if spec.category is Category.INTERVAL else 0,
+            profile_id=next(profiles) if spec.category is Category.INTERVAL else None,
         )
-    return tasks
+        for number, (device, spec) in zip(numbers, wanted, strict=True)
+    ]
 
 
 async def _point(office: Office, transaction: AsyncConnection, part: Command, device: Device) -> Point:

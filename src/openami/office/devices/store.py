@@ -83,9 +83,9 @@ Index(
 Index("installations_point_open", installations.c.point_id, unique=True, postgresql_where=installations.c.end.is_(None))
 
 
-async def add_device(transaction: AsyncConnection, device: Device, tasks: Sequence[Register]) -> None:
-    """Keep a new device with its measurement tasks."""
-    await transaction.execute(insert(devices).values(**asdict(device)))
+async def add_devices(transaction: AsyncConnection, new: Sequence[Device], tasks: Sequence[Register]) -> None:
+    """Keep new devices with their measurement tasks."""
+    await transaction.execute(insert(devices), [asdict(device) for device in new])
     await transaction.execute(insert(registers), [asdict(task) for task in tasks])
 
 
@@ -111,6 +111,11 @@ async def devices_by_serial(transaction: AsyncConnection, serials: Iterable[str]
     return {device.serial: device for device in await _devices(transaction, devices.c.serial.in_(list(serials)))}
 
 
+async def devices_by_id(transaction: AsyncConnection, device_ids: Iterable[str]) -> dict[str, Device]:
+    """Devices by id."""
+    return {device.id: device for device in await _devices(transaction, devices.c.id.in_(list(device_ids)))}
+
+
 async def find_device(transaction: AsyncConnection, name: str, *, lock: bool = False) -> Device:
     """A device by its id, its serial number, or the point of delivery where it is installed now.
 
@@ -125,11 +130,6 @@ async def find_device(transaction: AsyncConnection, name: str, *, lock: bool = F
             f"No device, serial number or metered point of delivery is called {name!r}.", hint="See GET /api/devices."
         )
     return found[0]
-
-
-async def serials_of(transaction: AsyncConnection, device_ids: Iterable[str]) -> dict[str, str]:
-    """The serial numbers of some devices, by id."""
-    return {device.id: device.serial for device in await _devices(transaction, devices.c.id.in_(list(device_ids)))}
 
 
 async def all_devices(transaction: AsyncConnection) -> list[Device]:

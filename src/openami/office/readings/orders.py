@@ -6,7 +6,7 @@ A periodic order for day D asks for the reading at the end of D, which is the fi
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from openami.office.commands import BadFieldError, Command, record
 from openami.office.devices.model import Category, Device, Installation, Register
 from openami.office.devices.store import (
     device_by_id,
+    devices_by_id,
     find_device,
     installations_during,
     installations_of_device,
@@ -31,7 +32,8 @@ from openami.office.readings.store import (
     readings_of,
 )
 from openami.office.services.letters import request, request_many
-from openami.office.tables import document_numbers, draw
+from openami.office.supply.store import contracts_during
+from openami.office.tables import document_numbers, draw_many
 from openami.shared.contract.enterprise.messages.common import PointOfDelivery, SmartMeter
 from openami.shared.contract.enterprise.messages.reading_order import (
     SmartMeterMeterReadingDocumentERPCancellationRequest as OrderCancel,
@@ -40,7 +42,7 @@ from openami.shared.contract.enterprise.messages.reading_order import (
     SmartMeterMeterReadingDocumentERPCreateRequest as OrderCreate,
 )
 from openami.shared.errors import OpenAmiError
-from openami.shared.spans import Span, local_midnight, local_month
+from openami.shared.spans import Span, local_midnight
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from openami.office.context import Office
+    from openami.office.supply.model import Contract
     from openami.shared.contract.enterprise.messages.common import MessageHeader
 
 DOCUMENT_ID_WIDTH = 20
@@ -82,17 +85,24 @@ def month_of(command: Command) -> tuple[int, int]:
     return int(text[:4]), int(text[5:])
 
 
+def days_of_month(year: int, month: int) -> tuple[date, date]:
+    """The first day of a month and the day after its last."""
+    return date(year, month, 1), date(year + month // 12, month % 12 + 1, 1)
+
+
 async def order_month(office: Office, transaction: AsyncConnection, command: Command) -> dict[str, Any]:
     """Order the readings that bills of a month need and that are neither there nor ordered.
 
-    These are the registers at both ends of the month, and at the ends of each meter's time within it.
+    These are the registers at both ends of the month, and where a contract or a meter comes or goes within it.
     """
-    period = local_month(office.settings.zone, *month_of(command))
-    wishes = await _wishes(office, transaction, period)
-    open_wishes = await _without_known(transaction, wishes)
-    made = await make_orders(office, transaction, open_wishes)
+    wishes = await _wishes(office, transaction, *days_of_month(*month_of(command)))
+    made = await order_if_missing(office, transaction, wishes)
     await record(office, transaction, command, str(command.body["month"]), after={"orders": len(made)})
-    return {"month": command.body["month"], "orders": [order.id for order in made], "known": len(wishes) - len(made)}
+    return {
+        "month": command.body["month"],
+        "orders": [order.id for order in made],
+        "known": len({(wish.register.id, wish.wanted_at) for wish in wishes}) - len(made),
+    }
 
 
 async def order_single(office: Office, transaction: AsyncConnection, command: Command) -> dict[str, Any]:
@@ -149,23 +159,13 @@ async def cancel_order(office: Office, transaction: AsyncConnection, command: Co
 
 async def make_orders(office: Office, transaction: AsyncConnection, wishes: Sequence[Wish]) -> list[ReadingOrder]:
     """Keep orders and send them, as one message or as bulk messages."""
+    numbers = await draw_many(transaction, document_numbers, DOCUMENT_ID_WIDTH, len(wishes))
+    devices = await devices_by_id(transaction, {wish.register.device_id for wish in wishes})
     made, messages = [], []
-    for wish in wishes:
-        order = ReadingOrder(
-            id=await draw(transaction, document_numbers, DOCUMENT_ID_WIDTH),
-            register_id=wish.register.id,
-            device_id=wish.register.device_id,
-            reason=wish.reason,
-            scheduled_date=wish.scheduled,
-            source=wish.source,
-            wanted_at=wish.wanted_at,
-            state=OrderState.CREATED,
-            note="",
-            created_at=office.clock.now(),
-        )
-        device = await device_by_id(transaction, order.device_id)
+    for number, wish in zip(numbers, wishes, strict=True):
+        order = _order(office, number, wish)
         made.append(order)
-        messages.append((_message(office.door.header(), order, wish, device), order.id))
+        messages.append((_message(office.door.header(), order, wish, devices[order.device_id]), order.id))
     await add_orders(transaction, [_row(order) for order in made])
     if len(messages) == 1:
         await request(office, transaction, *messages[0])
@@ -174,38 +174,96 @@ async def make_orders(office: Office, transaction: AsyncConnection, wishes: Sequ
     return made
 
 
-async def _wishes(office: Office, transaction: AsyncConnection, period: Span) -> list[Wish]:
-    places = await installations_during(transaction, period)
-    tasks = {
-        task.device_id: task
-        for task in await registers_of(transaction, {place.device_id for place in places})
-        if task.category is Category.REGISTER
-    }
+async def order_if_missing(office: Office, transaction: AsyncConnection, wishes: Sequence[Wish]) -> list[ReadingOrder]:
+    """Order the readings that are neither there nor ordered."""
+    return await make_orders(office, transaction, await _without_known(transaction, wishes))
+
+
+async def edge_wishes(
+    transaction: AsyncConnection, point_id: str, edge: datetime, day: date, reason: Reason
+) -> list[Wish]:
+    """The reading of whatever meter is at a point of delivery when a contract begins or ends."""
+    around = Span(edge - timedelta(seconds=1), edge + timedelta(seconds=1))
+    places = await installations_during(transaction, around, point_ids=[point_id])
+    tasks = await _registers(transaction, places)
+    return [Wish(tasks[place.device_id], point_id, reason, day, edge) for place in places]
+
+
+def _order(office: Office, number: str, wish: Wish) -> ReadingOrder:
+    return ReadingOrder(
+        id=number,
+        register_id=wish.register.id,
+        device_id=wish.register.device_id,
+        reason=wish.reason,
+        scheduled_date=wish.scheduled,
+        source=wish.source,
+        wanted_at=wish.wanted_at,
+        state=OrderState.CREATED,
+        note="",
+        created_at=office.clock.now(),
+    )
+
+
+async def _wishes(office: Office, transaction: AsyncConnection, first: date, past_last: date) -> list[Wish]:
+    """The readings at the ends of every contract's part of the month, and at the ends of each meter's time in it."""
+    zone_name = office.settings.zone
+    month = Span(local_midnight(zone_name, first), local_midnight(zone_name, past_last))
+    places = await installations_during(transaction, month)
+    tasks = await _registers(transaction, places)
+    supplied: dict[str, list[Part]] = {}
+    for contract in await contracts_during(transaction, first, past_last):
+        supplied.setdefault(contract.point_id, []).append(Part.of(contract, first, past_last, zone_name))
     wishes = []
     for place in places:
-        register = tasks[place.device_id]
-        wishes.append(_start_wish(office, place, register, period))
-        wishes.append(_end_wish(office, place, register, period))
+        for part in supplied.get(place.point_id, [Part(month, begins=False, ends=False)]):
+            if part.span.overlap(Span(place.start, place.end or month.end)):
+                wishes.append(_start_wish(office, place, tasks[place.device_id], part))
+                wishes.append(_end_wish(office, place, tasks[place.device_id], part))
     return wishes
 
 
-def _start_wish(office: Office, place: Installation, register: Register, period: Span) -> Wish:
-    if place.start > period.start:
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A contract's part of a month; whether the contract itself begins or ends at its edges, within the month."""
+
+    span: Span
+    begins: bool
+    ends: bool
+
+    @classmethod
+    def of(cls, contract: Contract, first: date, past_last: date, zone_name: str) -> Part:
+        """The part of a month that a contract covers."""
+        days = contract.days_in(first, past_last)
+        assert days is not None
+        span = Span(local_midnight(zone_name, days[0]), local_midnight(zone_name, days[1]))
+        return cls(span, begins=days[0] > first, ends=days[1] < past_last)
+
+
+def _start_wish(office: Office, place: Installation, register: Register, part: Part) -> Wish:
+    if place.start > part.span.start:
         day = office.local_date(place.start)
         return Wish(register, place.point_id, Reason.BILLING_INSTALLATION, day, place.start)
-    return _periodic(office, place, register, period.start)
+    if part.begins:
+        return Wish(register, place.point_id, Reason.MOVE_IN, office.local_date(part.span.start), part.span.start)
+    return _periodic(office, place, register, part.span.start)
 
 
-def _end_wish(office: Office, place: Installation, register: Register, period: Span) -> Wish:
-    if place.end is not None and place.end < period.end:
+def _end_wish(office: Office, place: Installation, register: Register, part: Part) -> Wish:
+    if place.end is not None and place.end < part.span.end:
         day = office.local_date(place.end)
         return Wish(register, place.point_id, Reason.BILLING_REMOVAL, day, place.end)
-    return _periodic(office, place, register, period.end)
+    wish = _periodic(office, place, register, part.span.end)
+    return replace(wish, reason=Reason.MOVE_OUT) if part.ends else wish
 
 
 def _periodic(office: Office, place: Installation, register: Register, edge: datetime) -> Wish:
     day = office.local_date(edge) - timedelta(days=1)
     return Wish(register, place.point_id, Reason.PERIODIC, day, edge)
+
+
+async def _registers(transaction: AsyncConnection, places: Sequence[Installation]) -> dict[str, Register]:
+    tasks = await registers_of(transaction, {place.device_id for place in places})
+    return {task.device_id: task for task in tasks if task.category is Category.REGISTER}
 
 
 async def _without_known(transaction: AsyncConnection, wishes: Sequence[Wish]) -> list[Wish]:

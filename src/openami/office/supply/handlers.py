@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from openami.office.billing.tariff import TariffError, tariff_named
-from openami.office.commands import Command, record
+from openami.office.commands import BadFieldError, Command, record
+from openami.office.devices.store import points_by_id
+from openami.office.readings.model import Reason
+from openami.office.readings.orders import edge_wishes, order_if_missing
 from openami.office.supply.model import Contract, ContractConflictError, Customer
 from openami.office.supply.store import (
     add_contract,
@@ -16,6 +20,7 @@ from openami.office.supply.store import (
     put_customer,
 )
 from openami.office.tables import contract_numbers, draw
+from openami.shared.spans import local_midnight
 
 if TYPE_CHECKING:
     from datetime import date
@@ -63,8 +68,32 @@ async def begin_supply(
     return contract
 
 
+async def move_in(office: Office, transaction: AsyncConnection, command: Command) -> dict[str, Any]:
+    """Begin supply at a point of delivery that has a meter, and order the reading with which it begins.
+
+    Raises:
+        BadFieldError: nothing is known of the point of delivery, or the customer is missing.
+        ContractConflictError: somebody else is supplied there.
+    """
+    point_id = command.text("point_of_delivery")
+    point = (await points_by_id(transaction, [point_id])).get(point_id)
+    if point is None or "customer" not in command.body:
+        raise BadFieldError(
+            f"The point of delivery {point_id!r} is {'known' if point else 'unknown'}; the customer is "
+            f"{command.body.get('customer')!r}.",
+            hint="Give a point of delivery that has had a meter, and a customer with id and name.",
+        )
+    contract = await begin_supply(office, transaction, command, point, office.today())
+    assert contract is not None
+    edge = local_midnight(office.settings.zone, contract.first_day)
+    wishes = await edge_wishes(transaction, point.id, edge, contract.first_day, Reason.MOVE_IN)
+    made = await order_if_missing(office, transaction, wishes)
+    await record(office, transaction, command, contract.id, after={"point": point.id, "from": contract.first_day})
+    return {"contract": contract.id, "point_of_delivery": point.id, "orders": [order.id for order in made]}
+
+
 async def move_out(office: Office, transaction: AsyncConnection, command: Command) -> dict[str, Any]:
-    """End a contract; the day that is given is the first one that it does not supply.
+    """End a contract and order its final reading; the day that is given is the first one that it does not supply.
 
     Raises:
         ContractConflictError: it would end before it began, or has ended already.
@@ -77,8 +106,11 @@ async def move_out(office: Office, transaction: AsyncConnection, command: Comman
             hint="Give a running contract and a day after its first.",
         )
     await end_contract(transaction, contract.id, day)
+    edge = local_midnight(office.settings.zone, day)
+    wishes = await edge_wishes(transaction, contract.point_id, edge, day - timedelta(days=1), Reason.MOVE_OUT)
+    made = await order_if_missing(office, transaction, wishes)
     await record(office, transaction, command, contract.id, before=contract.past_last_day, after=day)
-    return {"contract": contract.id, "past_last_day": day.isoformat()}
+    return {"contract": contract.id, "past_last_day": day.isoformat(), "orders": [order.id for order in made]}
 
 
 async def _customer(transaction: AsyncConnection, wish: Command, point: Point) -> Customer:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 # tag, lengths, title of an envelope; general-ciphering with its longest usual header
 _ENVELOPE_OCTETS = {Envelope.SERVICE: 4, Envelope.GENERAL_GLO_DED: 14, Envelope.GENERAL: 48}
 
+# the bits as plain numbers, which are quicker to combine
+_BOTH, _BROADCAST_KEY, _COMPRESSED = 0x30, 0x40, 0x80
+
 _DEDICATED = "dedicated"
 _UNICAST = "unicast"
 _BROADCAST = "broadcast"
@@ -67,7 +70,7 @@ class Ciphering(Protection):
     @property
     def overhead_octets(self) -> int:  # type: ignore[override]  # a constant of the plain protection
         """What protection adds to an APDU."""
-        return overhead_octets(self.control) + _ENVELOPE_OCTETS[self.envelope]
+        return overhead_octets(int(self.control)) + _ENVELOPE_OCTETS[self.envelope]
 
     def meet(self, peer_title: bytes, dedicated_key: bytes = b"") -> None:
         """Begin an association; the counter of a dedicated key starts with it."""
@@ -94,11 +97,11 @@ class Ciphering(Protection):
             return apdu, False
         around, octets = opened
         sealed = Sealed.decode(octets)
-        required = self.control if self.required is None else self.required
-        if required & ~sealed.bits & SecurityControl.both():
-            msg = f"A message is protected by {sealed.bits!r}; {required!r} is required."
+        required = int(self.control if self.required is None else self.required)
+        if required & ~sealed.control & _BOTH:
+            msg = f"A message is protected by {sealed.bits!r}; {SecurityControl(required)!r} is required."
             raise SecurityFailureError(msg, service_error=5)
-        if sealed.bits & SecurityControl.COMPRESSED:
+        if sealed.control & _COMPRESSED:
             msg = "A message is compressed (V.44), which this stack does not read."
             raise SecurityFailureError(msg, service_error=5)
         name, key = self._key_of(around, sealed)
@@ -124,11 +127,11 @@ class Ciphering(Protection):
             around = replace(around, recipient=self.peer_title, transaction_id=counter, key_info=KeyInfo())
             dedicated = False
         key = self._session_key if dedicated else self.keys.encryption
-        if self.control & SecurityControl.BROADCAST_KEY:
+        if int(self.control) & _BROADCAST_KEY:
             key = self.keys.broadcast
         sealed = seal(
             apdu,
-            control=self.control | self.keys.suite,
+            control=int(self.control) | self.keys.suite,
             counter=self.sent.take(),
             title=self.title,
             key=key,
@@ -154,7 +157,7 @@ class Ciphering(Protection):
         if info is not None and info.choice != 0:
             msg = "A message is sealed by an agreed key, and no agreement is set up."
             raise SecurityFailureError(msg, service_error=5)
-        broadcast = bool(sealed.bits & SecurityControl.BROADCAST_KEY)
+        broadcast = bool(sealed.control & _BROADCAST_KEY)
         if info is not None and info.number == KeyId.GLOBAL_BROADCAST_ENCRYPTION:
             broadcast = True
         name, key = (_BROADCAST, self.keys.broadcast) if broadcast else (_UNICAST, self.keys.encryption)

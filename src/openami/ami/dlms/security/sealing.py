@@ -16,6 +16,8 @@ TAG_OCTETS = 12
 TITLE_OCTETS = 8
 HEAD_OCTETS = 5
 _SUITE_BITS = 0x0F
+# plain numbers for what is done with every message: flags are slow to combine
+_AUTHENTICATED, _ENCRYPTED = 0x10, 0x20
 
 
 class SecurityControl(IntFlag):
@@ -63,9 +65,9 @@ class Sealed:
         return cls(octets[0], int.from_bytes(octets[1:5], "big"), octets[HEAD_OCTETS:])
 
 
-def overhead_octets(bits: SecurityControl) -> int:
+def overhead_octets(control: int) -> int:
     """What sealing adds to a message: control, counter, and the tag if there is one."""
-    return HEAD_OCTETS + (TAG_OCTETS if bits & SecurityControl.AUTHENTICATED else 0)
+    return HEAD_OCTETS + (TAG_OCTETS if control & _AUTHENTICATED else 0)
 
 
 def seal(
@@ -79,12 +81,11 @@ def seal(
     header: bytes = b"",
 ) -> Sealed:
     """Protect `plain` as `control` says; `title` is the sender's, `header` that of general-ciphering."""
-    bits = SecurityControl(control & ~_SUITE_BITS & 0xFF)
     nonce = title + counter.to_bytes(4, "big")
     additional = bytes((control,)) + authentication_key + header
-    if not bits & SecurityControl.AUTHENTICATED:
-        body = _keystream(key, nonce, plain) if bits & SecurityControl.ENCRYPTED else plain
-    elif bits & SecurityControl.ENCRYPTED:
+    if not control & _AUTHENTICATED:
+        body = _keystream(key, nonce, plain) if control & _ENCRYPTED else plain
+    elif control & _ENCRYPTED:
         # the standard keeps the left 12 of the 16 octets of the tag
         body = AESGCM(key).encrypt(nonce, plain, additional)[: TAG_OCTETS - 16]
     else:
@@ -95,18 +96,18 @@ def seal(
 def unseal(sealed: Sealed, *, title: bytes, key: bytes, authentication_key: bytes, header: bytes = b"") -> bytes:
     """The plain message. Raises SecurityFailureError when the tag does not fit keys, sender and counter."""
     nonce = title + sealed.counter.to_bytes(4, "big")
-    bits, body = sealed.bits, sealed.body
-    if not bits & SecurityControl.AUTHENTICATED:
-        return _keystream(key, nonce, body) if bits & SecurityControl.ENCRYPTED else body
+    control, body = sealed.control, sealed.body
+    if not control & _AUTHENTICATED:
+        return _keystream(key, nonce, body) if control & _ENCRYPTED else body
     if len(body) < TAG_OCTETS:
         msg = f"An authenticated message of {len(body)} octets has no room for its tag."
         raise SecurityFailureError(msg, service_error=5)
     text, tag = body[:-TAG_OCTETS], body[-TAG_OCTETS:]
     # the control octet goes in as received: some meters name suite 0 while they use suite 1
-    additional = bytes((sealed.control,)) + authentication_key + header
+    additional = bytes((control,)) + authentication_key + header
     cipher = Cipher(algorithms.AES(key), modes.GCM(nonce, tag, TAG_OCTETS)).decryptor()
     try:
-        if bits & SecurityControl.ENCRYPTED:
+        if control & _ENCRYPTED:
             cipher.authenticate_additional_data(additional)
             return cipher.update(text) + cipher.finalize()
         cipher.authenticate_additional_data(additional + text)

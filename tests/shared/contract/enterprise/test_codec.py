@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
@@ -289,3 +290,22 @@ def test_every_reason_has_its_own_number() -> None:
 
     numbers = [kind.type_id for kind in leaves(Refusal) if "type_id" in vars(kind)]
     assert len(numbers) == len(set(numbers))
+
+
+def test_threads_share_the_codec_and_each_gets_its_own_error() -> None:
+    bodies = [
+        DEVICE,
+        DEVICE.replace("SN1", "S" * 31),
+        DEVICE.replace("MAT1", "M" * 61),
+        DEVICE.replace("4711", "4" * 19),
+    ]
+
+    def outcome(number: int) -> str:
+        try:
+            return device(bodies[number % 4]).utilities_device.id
+        except InvalidMessage as refusal:
+            return refusal.element.rsplit("/", 1)[-1]
+
+    with ThreadPoolExecutor(8) as pool:
+        outcomes = list(pool.map(outcome, range(400)))
+    assert outcomes == ["4711", "SerialID", "MaterialID", "ID"] * 100

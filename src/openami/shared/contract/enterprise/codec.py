@@ -27,7 +27,7 @@ _QUALIFIED = f"{{{GLOBAL}}}"
 
 
 class Codec:
-    """Decodes and encodes the messages of one set of schema files; safe to share between threads once warm.
+    """Decodes and encodes the messages of one set of schema files; threads may share it.
 
     With an overlay its files decide what is valid. Values stay those of the generated classes: what a replaced schema
     adds arrives as extras, and what it no longer has is missing.

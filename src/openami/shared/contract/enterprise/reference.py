@@ -56,8 +56,8 @@ def _index() -> str:
         "## Conformance",
         "",
         f"- **exact** ({exact}): the shape is that of SAP's interface definition.",
-        f"- **inferred** ({total - exact}): the name is known or follows the naming rules, the shape is ours until the real",
-        "  schema is known; `openami services use-schema` puts it in place.",
+        f"- **inferred** ({total - exact}): the name is known or follows the naming rules, the shape is ours until the",
+        "  real schema is known; `openami services use-schema` puts it in place.",
         "- **extension**: what the contract does not have and we accept or offer in addition:",
         *(f"    - {extension}" for extension in EXTENSIONS),
         "",
@@ -213,8 +213,8 @@ def _common() -> str:
         "## Faults",
         "",
         "Bytes in which no message is recognised are answered with a SOAP fault and HTTP 500; its detail is a",
-        "`StandardMessageFault` (namespace `http://sap.com/xi/SAPGlobal/Global`). A message that breaks its schema gets",
-        "a negative confirmation that names the element.",
+        "`StandardMessageFault` (namespace `http://sap.com/xi/SAPGlobal/Global`). A message that breaks its schema",
+        "gets a negative confirmation that names the element.",
         "",
     ]
     return "\n".join(lines)

@@ -7,6 +7,7 @@ customer who has the real ones or whose fields are longer.
 from __future__ import annotations
 
 import posixpath
+import threading
 from copy import deepcopy
 from functools import lru_cache
 from pathlib import Path
@@ -28,7 +29,8 @@ class SchemaFiles:
         self.overlay = overlay
         self.names = tuple(sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.xsd")))
         self._trees: dict[str, etree._Element] = {}
-        self._validators: dict[str, etree.XMLSchema] = {}
+        # of each thread its own: lxml keeps the errors of the last validation in the validator
+        self._threads = threading.local()
 
     def path(self, name: str) -> Path:
         """Where the file of this name is: in the overlay if it is there, else with the product."""
@@ -74,13 +76,14 @@ class SchemaFiles:
         return merged
 
     def validator(self, name: str) -> etree.XMLSchema:
-        """The compiled validator of one file."""
-        if name not in self._validators:
+        """This thread's compiled validator of one file."""
+        compiled: dict[str, etree.XMLSchema] = self._threads.__dict__
+        if name not in compiled:
             try:
-                self._validators[name] = etree.XMLSchema(self.merged(name))
+                compiled[name] = etree.XMLSchema(self.merged(name))
             except etree.XMLSchemaParseError as problem:
                 raise SchemaProblem(f"Schema file {self.path(name)} is not a valid schema: {problem}.") from problem
-        return self._validators[name]
+        return compiled[name]
 
 
 def schema_files(overlay: Path | None = None) -> SchemaFiles:

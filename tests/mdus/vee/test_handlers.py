@@ -118,7 +118,12 @@ async def test_a_lost_day_is_estimated_from_like_days_to_its_register(mdus: Data
     assert (origins(lost.quality) == Origin.E11_SCALE_ESTIMATED).all()
     async with mdus.begin() as tx:
         found = await findings_of(tx, 1, date(2026, 3, 14), date(2026, 3, 15))
-    assert [(version, finding.rule) for version, _, finding in found] == [(1, "E03"), (1, "E11"), (1, "V05")]
+    assert [(version, finding.rule) for version, _, finding in found] == [
+        (1, "E03"),
+        (1, "E11"),
+        (1, "V05"),
+        (1, "V26"),
+    ]
     assert found[0][2].inputs["days"] == [-7, 1, -6]
     assert found[0][1].startswith("default 2026.1 ")
 

@@ -70,12 +70,16 @@ class Method(Rule):
 _CHECKS: Final[dict[str, Check]] = {}
 _METHODS: Final[dict[str, Method]] = {}
 _OWN: Final = (
+    "openami.mdus.vee.checks.flags",
+    "openami.mdus.vee.checks.limits",
     "openami.mdus.vee.checks.presence",
     "openami.mdus.vee.checks.shape",
+    "openami.mdus.vee.checks.source",
     "openami.mdus.vee.checks.sums",
     "openami.mdus.vee.estimates.interpolation",
     "openami.mdus.vee.estimates.reference",
     "openami.mdus.vee.estimates.scaling",
+    "openami.mdus.vee.estimates.shapes",
     "openami.mdus.vee.estimates.state",
 )
 

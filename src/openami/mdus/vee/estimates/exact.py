@@ -1,4 +1,4 @@
-"""Sharing a whole number out in proportion, so that the parts sum to it exactly."""
+"""Whole numbers in proportion: rounding half up, and shares that sum to their total exactly."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_SAFE: Final = 1 << 62
+_SAFE: Final = float(1 << 62)
+
+
+def rounded(numerator: NDArray[np.int64], denominator: NDArray[np.int64] | np.int64) -> NDArray[np.int64]:
+    """Numerator / denominator (above 0), rounded half up."""
+    return np.asarray((2 * numerator + denominator) // (2 * denominator), np.int64)
 
 
 def share_out(total: NDArray[np.int64], weights: NDArray[np.int64], group: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -21,26 +26,18 @@ def share_out(total: NDArray[np.int64], weights: NDArray[np.int64], group: NDArr
     """
     if not weights.size:
         return weights.copy()
-    sums = np.bincount(group, weights=None, minlength=len(total)).astype(np.int64)
-    weight_sums = _sum_by(group, weights, len(total))
-    weights = np.where(weight_sums[group] == 0, 1, weights)
-    weight_sums = np.where(weight_sums == 0, sums, weight_sums)
+    cells = np.bincount(group, minlength=len(total))
+    sums = np.zeros(len(total), np.int64)
+    np.add.at(sums, group, weights)
+    weights = np.where(sums[group] == 0, 1, weights)
+    sums = np.where(sums == 0, cells, sums)
+    first = np.cumsum(cells) - cells
     running = np.cumsum(weights)
-    begins = np.concatenate(([0], np.cumsum(sums)[:-1]))
-    offset = np.where(
-        sums > 0, running[np.minimum(begins, len(running) - 1)] - weights[np.minimum(begins, len(running) - 1)], 0
-    )
-    within = running - offset[group]
-    up_to = _times_over(within, total[group], weight_sums[group])
+    before_group = np.concatenate(([0], running))[first[group]]
+    up_to = _times_over(running - before_group, total[group], sums[group])
     before = np.concatenate(([0], up_to[:-1]))
-    before[begins[sums > 0]] = 0
-    return up_to - before
-
-
-def _sum_by(group: NDArray[np.int64], weights: NDArray[np.int64], groups: int) -> NDArray[np.int64]:
-    result = np.zeros(groups, np.int64)
-    np.add.at(result, group, weights)
-    return result
+    before[first[cells > 0]] = 0
+    return np.asarray(up_to - before, np.int64)
 
 
 def _times_over(a: NDArray[np.int64], b: NDArray[np.int64], c: NDArray[np.int64]) -> NDArray[np.int64]:

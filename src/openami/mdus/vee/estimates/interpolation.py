@@ -8,6 +8,7 @@ import numpy as np
 
 from openami.mdus.series.model import Flag
 from openami.mdus.vee.catalogue import Work, method
+from openami.mdus.vee.estimates.exact import rounded
 from openami.mdus.vee.model import Filled, Parameters
 from openami.mdus.vee.runs import Runs, runs_of
 
@@ -32,7 +33,7 @@ def linear(work: Work, p: Parameters) -> Filled:
     a, b = values[gaps.row, gaps.first], values[gaps.row, gaps.first + gaps.length + 1]
     parts = (gaps.length + 1)[run]
     exact = a[run] * parts + (b - a)[run] * place
-    return _filled(work, row, slot, (2 * exact + parts) // (2 * parts))
+    return _filled(work, row, slot, rounded(exact, parts))
 
 
 @method(

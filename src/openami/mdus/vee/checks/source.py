@@ -1,0 +1,120 @@
+"""Does the delivery fit the device: V01 to V04, V06 to V10, V28, V35, V36."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from openami.mdus.vee.catalogue import check
+from openami.mdus.vee.checks.levels import beyond, failing, graded, known, untested
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from openami.mdus.vee.model import Facts, Fired, Parameters
+
+
+@check("V01", "The device that reports is the device that is expected.")
+def device_id(facts: Facts, _: Parameters, __: Mapping[str, Fired]) -> Fired:
+    """Needs `reported_device` and `expected_device`."""
+    if (found := known(facts, "reported_device", "expected_device")) is None:
+        return untested(facts)
+    return failing(np.asarray(found[0] != found[1], np.bool_))
+
+
+@check("V02", "The reader's clock was synchronised before it collected.")
+def reader_clock(facts: Facts, _: Parameters, __: Mapping[str, Fired]) -> Fired:
+    """Needs `reader_synced`."""
+    if (found := known(facts, "reader_synced")) is None:
+        return untested(facts)
+    return failing(~found[0].astype(np.bool_))
+
+
+@check("V03", "The meter's clock agrees with the reader's.", tolerance_s=int, prorate_max_s=int)
+def meter_clock(facts: Facts, p: Parameters, _: Mapping[str, Fired]) -> Fired:
+    """Within tolerance passes; up to `prorate_max_s` warns (energy is prorated); above fails. `clock_drift_s`."""
+    if (found := known(facts, "clock_drift_s")) is None:
+        return untested(facts)
+    drift_s = np.abs(found[0])
+    return graded(drift_s > p["tolerance_s"], drift_s > p["prorate_max_s"], drift_s=found[0])
+
+
+@check("V04", "As many intervals are delivered as the local day has, counted in elapsed time.")
+def count(facts: Facts, _: Parameters, __: Mapping[str, Fired]) -> Fired:
+    """Needs `delivered_count`; the day's own length is that of the matrix (92, 96 or 100 quarter-hours)."""
+    if (found := known(facts, "delivered_count")) is None:
+        return untested(facts)
+    surplus = found[0] - facts.days.count
+    return failing(np.asarray(surplus != 0, np.bool_), surplus=surplus)
+
+
+@check("V06", "One interval is delivered once: an identical repeat is dropped, a different one is reported.")
+def duplicate(facts: Facts, _: Parameters, __: Mapping[str, Fired]) -> Fired:
+    """Needs `contradicting` [row, slot]: where one delivery gave two values (`series.place` finds them)."""
+    if (found := known(facts, "contradicting")) is None:
+        return untested(facts)
+    return failing(found[0])
+
+
+@check("V07", "A value that replaces another is close to it.", max_delta=Decimal)
+def replacement(facts: Facts, p: Parameters, _: Mapping[str, Fired]) -> Fired:
+    """Needs `replaced` [row, slot] and `before` [row, slot]; evidence ranks are the merge's own rule."""
+    if (found := known(facts, "replaced", "before")) is None:
+        return untested(facts)
+    replaced, before = found
+    far = beyond(np.abs(facts.days.values - before), np.abs(before), p.ratio("max_delta"))
+    return failing(replaced & far)
+
+
+@check("V08", "The declared interval length is the channel's.")
+def interval_size(facts: Facts, _: Parameters, __: Mapping[str, Fired]) -> Fired:
+    """Needs `declared_interval_s`."""
+    if (found := known(facts, "declared_interval_s")) is None:
+        return untested(facts)
+    return failing(np.asarray(found[0] != facts.interval_s, np.bool_), declared_s=found[0])
+
+
+@check("V09", "The declared unit is the channel's.")
+def unit(facts: Facts, _: Parameters, __: Mapping[str, Fired]) -> Fired:
+    """Needs `declared_unit` and `unit`."""
+    if (found := known(facts, "declared_unit", "unit")) is None:
+        return untested(facts)
+    return failing(np.asarray(found[0] != found[1], np.bool_))
+
+
+@check("V10", "Multiplier and number of dials are those of the master data.")
+def multiplier(facts: Facts, _: Parameters, __: Mapping[str, Fired]) -> Fired:
+    """Needs `declared_multiplier` and `multiplier`; `declared_dials` and `dials` too where the source gives them."""
+    if (found := known(facts, "declared_multiplier", "multiplier")) is None:
+        return untested(facts)
+    wrong = np.asarray(found[0] != found[1], np.bool_)
+    if dials := known(facts, "declared_dials", "dials"):
+        wrong |= np.asarray(dials[0] != dials[1], np.bool_)
+    return failing(wrong, declared=found[0])
+
+
+@check("V28", "The other channels of the device have delivered the same period.")
+def sibling(facts: Facts, _: Parameters, __: Mapping[str, Fired]) -> Fired:
+    """Needs `siblings_expected` and `siblings_present`; asked when the collection window has closed."""
+    if (found := known(facts, "siblings_expected", "siblings_present")) is None:
+        return untested(facts)
+    return failing(np.asarray(found[1] < found[0], np.bool_), expected=found[0], present=found[1])
+
+
+@check("V35", "No interval ends in the future.", future_tolerance_s=int)
+def source_time(facts: Facts, p: Parameters, _: Mapping[str, Fired]) -> Fired:
+    """Needs `start_s` (of each day) and `now_s`, seconds since 1970."""
+    if (found := known(facts, "start_s", "now_s")) is None:
+        return untested(facts)
+    end_s = found[0][:, None] + (np.arange(facts.days.count) + 1) * facts.interval_s
+    return failing((end_s > found[1][:, None] + p["future_tolerance_s"]) & facts.present)
+
+
+@check("V36", "Not too many estimates or customer readings follow one another.", max_successive=int)
+def successive_estimates(facts: Facts, p: Parameters, _: Mapping[str, Fired]) -> Fired:
+    """Needs `successive_estimates`."""
+    if (found := known(facts, "successive_estimates")) is None:
+        return untested(facts)
+    return failing(np.asarray(found[0] > p["max_successive"], np.bool_), successive=found[0])

@@ -1,0 +1,84 @@
+"""Registers that run backwards, and readings between readings: V24, E14, E15, E19."""
+
+from __future__ import annotations
+
+from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Backwards(IntEnum):
+    """What a lower reading means."""
+
+    FORWARDS = 0
+    ROLLED_OVER = 1
+    ESTIMATE_TOO_HIGH = 2
+    IMPOSSIBLE = 3
+    """Reset, exchange or misread: a person or the registry must say."""
+
+
+def assess(
+    before: NDArray[np.int64],
+    after: NDArray[np.int64],
+    modulus: NDArray[np.int64],
+    most: NDArray[np.int64],
+    before_estimated: NDArray[np.bool_],
+    last_actual: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """V24: the state of each pair of readings and its advance (from the last actual reading if the estimate was off).
+
+    A rollover is believed when the wrapped advance is at most the most that the time allows; else, when the reading
+    before was an estimate and the new one is not below the last actual, the estimate was too high (IEE, SAP assessing).
+    """
+    advance = after - before
+    wrapped = advance + modulus
+    rolled = (advance < 0) & (modulus > 0) & (wrapped <= most)
+    too_high = (advance < 0) & ~rolled & before_estimated.astype(np.bool_) & (after >= last_actual)
+    state = np.where(
+        advance >= 0,
+        Backwards.FORWARDS,
+        np.where(rolled, Backwards.ROLLED_OVER, np.where(too_high, Backwards.ESTIMATE_TOO_HIGH, Backwards.IMPOSSIBLE)),
+    )
+    return state.astype(np.int64), np.where(rolled, wrapped, np.where(too_high, after - last_actual, advance))
+
+
+def prorate(before: tuple[int, int], after: tuple[int, int], at_s: int, *, known_before: int | None = None) -> Decimal:
+    """E15: the reading at an instant between two readings (instant in s, value), linear in elapsed time.
+
+    Where the use up to the instant is known from intervals, it is that use that counts.
+    """
+    (start_s, low), (end_s, high) = before, after
+    if known_before is not None:
+        return Decimal(low + known_before)
+    return low + Decimal(high - low) * (at_s - start_s) / (end_s - start_s)
+
+
+def reassess(before: tuple[int, int], after: tuple[int, int], at_s: int) -> Decimal:
+    """V24: the reading that takes the place of a cancelled estimate at an instant."""
+    return prorate(before, after, at_s)
+
+
+def from_intervals(register: Decimal, intervals: NDArray[np.int64], scale: int, multiplier: int = 1) -> Decimal:
+    """E14: the register after these intervals (of 10**scale register units), only forward from an actual reading."""
+    return register + Decimal(int(intervals.sum())).scaleb(scale) / multiplier
+
+
+def monthly_usage(history: Decimal, history_days: int, days: int, constant: int, last_reading: int) -> int:
+    """E19: the reading that California's monthly estimate gives.
+
+    Daily use to two decimals half up, times days to two decimals, divided by the constant, cut to a whole number, added
+    to the last reading (working group, 1998).
+    """
+    daily = (history / history_days).quantize(Decimal("0.01"), ROUND_HALF_UP)
+    usage = (daily * days).quantize(Decimal("0.01"), ROUND_HALF_UP)
+    return last_reading + int((usage / constant).to_integral_value(ROUND_FLOOR))
+
+
+def average_daily_use(previous: Decimal, days: int) -> Decimal:
+    """MDFF types 61 and 62: an average daily load over a period of days."""
+    return previous * days

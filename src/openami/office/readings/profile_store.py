@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Column, Date, Integer, LargeBinary, PrimaryKeyConstraint, Table, func, select, text
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import date, datetime
 
-    from sqlalchemy import Select
+    from sqlalchemy import Row, Select
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 profile_days = Table(
@@ -34,12 +35,19 @@ profile_days = Table(
 )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class NewDay:
+    """A version of a day that is to be kept, and the message that it comes from."""
+
+    profile_id: str
+    block: DayBlock
+    message_id: str
+
+
 async def lock_profiles(transaction: AsyncConnection, profile_ids: Iterable[str]) -> None:
     """Let no other upload change these profiles before this transaction ends; always taken in one order."""
-    for profile_id in sorted(set(profile_ids)):
-        await transaction.execute(
-            text("SELECT pg_advisory_xact_lock(hashtextextended(:profile, 0))"), {"profile": profile_id}
-        )
+    ordered = "SELECT pg_advisory_xact_lock(hashtextextended(each, 0)) FROM unnest(CAST(:profiles AS text[])) AS each"
+    await transaction.execute(text(ordered), {"profiles": sorted(set(profile_ids))})
 
 
 async def current_days(
@@ -65,20 +73,34 @@ async def current_days(
     return [block for block in blocks if versions.get(block.day.isoformat()) == block.version]
 
 
+async def newest_days(
+    transaction: AsyncConnection, profile_ids: Iterable[str], first: date, past_last: date
+) -> dict[tuple[str, date], DayBlock]:
+    """The newest version of each day of many profiles in a period, in one query."""
+    table = profile_days
+    query = (
+        select(table)
+        .ext(distinct_on(table.c.profile_id, table.c.day))
+        .where(table.c.profile_id.in_(sorted(set(profile_ids))), table.c.day >= first, table.c.day < past_last)
+        .order_by(table.c.profile_id, table.c.day, table.c.version.desc())
+    )
+    return {(row.profile_id, row.day): _block(row) for row in await transaction.execute(query)}
+
+
 async def add_days(
     transaction: AsyncConnection,
-    rows: Sequence[tuple[str, DayBlock]],
+    rows: Sequence[NewDay],
     *,
-    message_id: str,
     recorded_at: datetime,
 ) -> None:
     """Keep new versions of days; of a version that is known only the stamps move."""
     if not rows:
         return
     values: list[dict[str, Any]] = []
-    for profile_id, block in rows:
-        key = {"profile_id": profile_id, "day": block.day, "version": block.version}
-        origin = {"message_id": message_id, "recorded_at": recorded_at}
+    for row in rows:
+        block = row.block
+        key = {"profile_id": row.profile_id, "day": block.day, "version": block.version}
+        origin = {"message_id": row.message_id, "recorded_at": recorded_at}
         values.append(key | {"interval_s": block.interval_s} | block.packed() | origin)
     statement = insert(profile_days)
     await transaction.execute(
@@ -95,9 +117,10 @@ async def days_kept(transaction: AsyncConnection) -> int:
 
 
 async def _blocks(transaction: AsyncConnection, query: Select[Any]) -> list[DayBlock]:
-    return [
-        DayBlock.unpacked(
-            row.day, row.interval_s, values=row.values, status=row.status, stamps=row.stamps, version=row.version
-        )
-        for row in await transaction.execute(query)
-    ]
+    return [_block(row) for row in await transaction.execute(query)]
+
+
+def _block(row: Row[Any]) -> DayBlock:
+    return DayBlock.unpacked(
+        row.day, row.interval_s, values=row.values, status=row.status, stamps=row.stamps, version=row.version
+    )

@@ -187,17 +187,14 @@ def days_of(starts: NDArray[np.int64], zone_name: str) -> tuple[date, date] | No
 
 
 def _status(item: Item) -> int:
-    codes = {entry.utilities_time_series_item_type_code for entry in item.item_status}
-    if len(codes) != 1:
-        raise WrongStatus(
-            f"The item of {item.utc_validity_start_date_time} has the statuses {sorted(codes)}.",
-            hint="Send exactly one.",
-        )
-    (code,) = codes
-    known = status_table().get(code.upper())
+    codes = item.item_status
+    code = codes[0].utilities_time_series_item_type_code
+    if len(codes) > 1 and any(other.utilities_time_series_item_type_code != code for other in codes):
+        raise WrongStatus(f"The item of {item.utc_validity_start_date_time} has several statuses.", hint="Send one.")
+    known = status_table().get(code) or status_table().get(code.upper())
     if known is None:
         raise WrongStatus(f"The status {code!r} is not in the status table.", hint="Add it to item_status.csv.")
-    return int(known)
+    return known
 
 
 def _value(item: Item, status: int, unit: str) -> int:
@@ -206,7 +203,9 @@ def _value(item: Item, status: int, unit: str) -> int:
         if status in _VALUELESS:
             return 0
         raise MissingValue(f"The item of {item.utc_validity_start_date_time} has no quantity.")
-    shift = _DECIMAL_SHIFTS.get(((quantity.unit_code or unit).upper(), unit))
+    shift = _DECIMAL_SHIFTS.get((quantity.unit_code or unit, unit))
+    if shift is None:
+        shift = _DECIMAL_SHIFTS.get(((quantity.unit_code or unit).upper(), unit))
     if shift is None:
         raise WrongUnit(f"The item is in {quantity.unit_code}, the profile in {unit}.", hint=f"Send {unit}.")
     return _exact(quantity.value, shift)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from openami.office.devices.store import registers_by_profile
 from openami.office.readings.errors import UnknownProfile
-from openami.office.readings.profile_store import add_days, current_days, lock_profiles
-from openami.office.readings.series import DayBlock, by_day, columns, merged, stamp_of
+from openami.office.readings.profile_store import NewDay, add_days, lock_profiles, newest_days
+from openami.office.readings.series import DayBlock, Items, by_day, columns, merged, stamp_of
 from openami.office.services.letters import answer
 from openami.shared.contract.enterprise import logs
 from openami.shared.contract.enterprise.errors import Refusal
@@ -17,7 +19,7 @@ from openami.shared.contract.enterprise.messages.time_series import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -37,38 +39,76 @@ if TYPE_CHECKING:
 PROFILE_ID_WIDTH = 18
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """The values of one item of an upload on one local day."""
+
+    item: int
+    profile_id: str
+    interval_s: int
+    day: date
+    values: Items
+    stamp: int
+    message_id: str
+
+
 async def on_upload(office: Office, transaction: AsyncConnection, message: CreateBulk | ChangeBulk) -> None:
     """Interval values of many profiles; each profile is taken or refused by itself.
 
     What differs becomes a new version of the day, what does not changes nothing. Where two messages name the same
     interval the one that the middle made later counts, whichever arrives first.
     """
-    channels = await registers_by_profile(transaction, [item.utilities_time_series.id or "" for item in message.items])
-    await lock_profiles(transaction, channels)
-    taken = [await _take(office, transaction, item, channels) for item in message.items]
-    await answer(office, transaction, message, taken, business_key=next(iter(channels), ""))
+    items: Sequence[CreateItem | ChangeItem] = message.items
+    channels = await registers_by_profile(transaction, [item.utilities_time_series.id or "" for item in items])
+    answers: list[Log] = []
+    parts: list[Part] = []
+    for number, item in enumerate(items):
+        try:
+            parts += _parts(number, item, channels, office.settings.zone)
+            answers.append(logs.success(f"{len(item.utilities_time_series.item)} values."))
+        except Refusal as reason:
+            answers.append(logs.failed(reason))
+    await _keep(office, transaction, parts)
+    await answer(office, transaction, message, answers, business_key=next(iter(channels), ""))
 
 
-async def _take(
-    office: Office, transaction: AsyncConnection, item: CreateItem | ChangeItem, channels: Mapping[str, Register]
-) -> Log:
+def _parts(number: int, item: CreateItem | ChangeItem, channels: Mapping[str, Register], zone_name: str) -> list[Part]:
     series = item.utilities_time_series
     profile_id = id_key(series.id or "").rjust(PROFILE_ID_WIDTH, "0")
-    try:
-        channel = channels.get(profile_id)
-        if channel is None:
-            raise UnknownProfile(f"No interval channel feeds the profile {series.id}.", hint="Assign it first.")
-        values = columns(series.item, channel.interval_s, channel.unit)
-    except Refusal as reason:
-        return logs.failed(reason)
-    zone_name = office.settings.zone
+    channel = channels.get(profile_id)
+    if channel is None:
+        raise UnknownProfile(f"No interval channel feeds the profile {series.id}.", hint="Assign it first.")
+    values = columns(series.item, channel.interval_s, channel.unit)
     stamp = stamp_of(item.message_header.creation_date_time, replaces=isinstance(item, ChangeItem))
-    changed_days, new = 0, []
-    for day, part in by_day(values, zone_name):
-        found = await current_days(transaction, profile_id, day, day.fromordinal(day.toordinal() + 1))
-        block = found[0] if found else DayBlock.empty(zone_name, day, channel.interval_s)
-        if (changed := merged(block, part, zone_name, stamp)) is not None:
-            new.append((profile_id, changed))
-            changed_days += changed.version != block.version
-    await add_days(transaction, new, message_id=message_key(item.message_header), recorded_at=office.clock.now())
-    return logs.success(f"{len(series.item)} values, {changed_days} days changed.")
+    message_id = message_key(item.message_header)
+    return [
+        Part(number, profile_id, channel.interval_s, day, part, stamp, message_id)
+        for day, part in by_day(values, zone_name)
+    ]
+
+
+async def _keep(office: Office, transaction: AsyncConnection, parts: Sequence[Part]) -> None:
+    """Put all values into their days: one lock, one query, one insert for the whole message."""
+    if not parts:
+        return
+    profile_ids = {part.profile_id for part in parts}
+    await lock_profiles(transaction, profile_ids)
+    days = [part.day for part in parts]
+    known = await newest_days(transaction, profile_ids, min(days), max(days) + timedelta(days=1))
+    blocks = dict(known)
+    origin: dict[tuple[str, date], str] = {}
+    zone_name = office.settings.zone
+    for part in parts:
+        key = (part.profile_id, part.day)
+        block = blocks.get(key) or DayBlock.empty(zone_name, part.day, part.interval_s)
+        if (changed := merged(block, part.values, zone_name, part.stamp)) is not None:
+            blocks[key] = changed
+            origin[key] = part.message_id
+    new = [NewDay(key[0], _one_step(known.get(key), blocks[key]), message) for key, message in origin.items()]
+    await add_days(transaction, new, recorded_at=office.clock.now())
+
+
+def _one_step(known: DayBlock | None, block: DayBlock) -> DayBlock:
+    """A day that a message touches more than once is one new version all the same."""
+    before = known.version if known else 0
+    return replace(block, version=min(block.version, before + 1))

@@ -1,0 +1,59 @@
+"""What do these bytes say? Any language, binary or in hexadecimal digits, one telegram or many."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from openami.ami.telegrams.languages import LANGUAGES
+from openami.ami.telegrams.model import DecodedTelegram
+from openami.shared.errors import OpenAmiError
+
+OCTETS_MAX: Final = 64 * 1024 * 1024
+_HEX_TEXT: Final = re.compile(rb"(?:\s*(?:0[xX])?[0-9A-Fa-f]{2})+\s*")
+_COMMENT: Final = re.compile(rb"(?m)^\s*#.*$")
+
+
+class UnknownLanguageError(OpenAmiError):
+    """A language that we do not decode."""
+
+
+class TooMuchToDecodeError(OpenAmiError):
+    """More bytes than one wants to decode at once."""
+
+
+def decode(octets: bytes, *, language: str | None = None, zone_name: str = "Europe/Amsterdam") -> list[DecodedTelegram]:
+    """The telegrams in the bytes; with no language told, in the first one that understands any of them.
+
+    Raises:
+        UnknownLanguageError: we do not know the language told.
+        TooMuchToDecodeError: there are more than 64 MiB.
+    """
+    if len(octets) > OCTETS_MAX:
+        raise TooMuchToDecodeError(f"{len(octets)} bytes are too many.", hint="Decode a part of the file.")
+    if language is not None and language not in LANGUAGES:
+        raise UnknownLanguageError(
+            f"There is no language {language!r}.", hint=f"There are {', '.join(sorted(LANGUAGES))}."
+        )
+    plain = from_hex(octets)
+    if language is not None:
+        told = LANGUAGES[language](plain, zone_name)
+        return told or [DecodedTelegram(language, error="There is no whole telegram in these bytes.")]
+    for each in LANGUAGES.values():
+        told = each(plain, zone_name)
+        if any(telegram.readings for telegram in told) or _framed(told):
+            return told
+    return [DecodedTelegram("unknown", error=f"Nothing was understood as {', '.join(LANGUAGES)}.")]
+
+
+def from_hex(octets: bytes) -> bytes:
+    """Bytes that were written as hexadecimal digits (blanks, line ends, 0x and # comments allowed), or as they are."""
+    text = _COMMENT.sub(b"", octets)
+    if not _HEX_TEXT.fullmatch(text):
+        return octets
+    return bytes.fromhex(re.sub(rb"0[xX]|\s", b"", text).decode("ascii"))
+
+
+def _framed(told: list[DecodedTelegram]) -> bool:
+    """Whether the language's own marks were found: then its error is the answer, not what a laxer language reads."""
+    return any(telegram.language == "p1" for telegram in told)

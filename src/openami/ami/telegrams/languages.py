@@ -1,0 +1,169 @@
+"""Each language of one-way meters, told in the common shape."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from openami.ami import iec62056_21, mbus, p1, sml
+from openami.ami.mbus.frames import frame_size
+from openami.ami.mbus.records import Function
+from openami.ami.mbus.values import LocalTime
+from openami.ami.sml.transport import BEGIN
+from openami.ami.telegrams.model import DecodedReading, DecodedTelegram
+from openami.shared.errors import OpenAmiError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from decimal import Decimal
+
+    from openami.ami.iec62056_21 import DataValue
+    from openami.ami.mbus.records import Record
+    from openami.ami.sml.messages import SmlEntry, SmlList
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def decode_mbus(octets: bytes, zone_name: str) -> list[DecodedTelegram]:
+    """Wired M-Bus frames, one after the other; noise between them is skipped."""
+    splitter = mbus.FrameSplitter()
+    told = [_mbus_frame(frame, zone_name) for frame in splitter.feed(octets) if isinstance(frame, mbus.LongFrame)]
+    if not told and splitter.last_error is not None:
+        return [DecodedTelegram("mbus", error=str(splitter.last_error))]
+    if not told and splitter.pending_bytes:
+        size = frame_size(octets[:4])
+        return [DecodedTelegram("mbus", error=f"The frame has {len(octets)} of {size or 'more'} bytes.")]
+    return told
+
+
+def decode_p1(octets: bytes, zone_name: str) -> list[DecodedTelegram]:
+    """P1 telegrams, one after the other."""
+    splitter = p1.TelegramSplitter()
+    whole = splitter.feed(octets if octets.endswith(b"\n") else octets + b"\r\n")
+    return [_guarded("p1", _p1_telegram, each, zone_name) for each in whole]
+
+
+def decode_sml(octets: bytes, zone_name: str) -> list[DecodedTelegram]:
+    """SML files with their transport, one after the other, or the bare messages of one."""
+    if BEGIN not in octets:
+        return [_guarded("sml", _sml_body, octets, zone_name)]
+    return [_guarded("sml", _sml_file, each, zone_name) for each in sml.SmlSplitter().feed(octets)]
+
+
+def decode_iec62056_21(octets: bytes, zone_name: str) -> list[DecodedTelegram]:
+    """One read-out."""
+    return [_guarded("iec62056-21", _readout, octets, zone_name)]
+
+
+LANGUAGES: Final[dict[str, Callable[[bytes, str], list[DecodedTelegram]]]] = {
+    "sml": decode_sml,
+    "mbus": decode_mbus,
+    "p1": decode_p1,
+    "iec62056-21": decode_iec62056_21,
+}
+
+
+def _guarded(
+    language: str, decode: Callable[[bytes, str], DecodedTelegram], octets: bytes, zone_name: str
+) -> DecodedTelegram:
+    try:
+        return decode(octets, zone_name)
+    except OpenAmiError as error:
+        return DecodedTelegram(language, error=str(error))
+
+
+def _mbus_frame(frame: mbus.LongFrame, zone_name: str) -> DecodedTelegram:
+    try:
+        telegram = mbus.decode_telegram(frame)
+    except OpenAmiError as error:
+        return DecodedTelegram("mbus", error=str(error))
+    if isinstance(telegram, mbus.FixedData):
+        counters = tuple(
+            DecodedReading(each.value, each.unit, quantity="historic counter" if each.historic else "counter")
+            for each in telegram.counters
+        )
+        return DecodedTelegram("mbus", telegram.identification, readings=counters)
+    times = (record.value for record in telegram.records if isinstance(record.value, LocalTime) and not record.storage)
+    return DecodedTelegram(
+        "mbus",
+        f"{telegram.header.manufacturer}{telegram.header.identification}",
+        time_text(next(times, None), zone_name),
+        tuple(mbus_reading(record, zone_name) for record in telegram.records),
+    )
+
+
+def mbus_reading(record: Record, zone_name: str) -> DecodedReading:
+    """An M-Bus record; whatever tells it from its neighbours is part of its quantity's name."""
+    name = [record.quantity, *record.qualifiers]
+    if record.function is not Function.INSTANTANEOUS:
+        name.append(record.function.name.lower().replace("_", " "))
+    coordinates = {"storage": record.storage, "tariff": record.tariff, "subunit": record.subunit}
+    name += [f"{word} {number}" for word, number in coordinates.items() if number]
+    value = time_text(record.value, zone_name) if isinstance(record.value, LocalTime) else record.value
+    return DecodedReading(value, record.unit, quantity=", ".join(name))
+
+
+def _p1_telegram(octets: bytes, zone_name: str) -> DecodedTelegram:
+    telegram = p1.decode_p1(octets)
+    readings = tuple(
+        DecodedReading(_plain(each.value), each.value.unit, obis=each.obis, time=time_text(each.time, zone_name))
+        for each in telegram.objects
+    )
+    return DecodedTelegram("p1", telegram.serial, time_text(telegram.time, zone_name), readings)
+
+
+def _sml_file(octets: bytes, _zone_name: str) -> DecodedTelegram:
+    return _sml_lists(sml.lists_of(sml.decode_messages(sml.decode_file(octets), file_checked=True)))
+
+
+def _sml_body(octets: bytes, _zone_name: str) -> DecodedTelegram:
+    return _sml_lists(sml.lists_of(sml.decode_messages(octets)))
+
+
+def _sml_lists(lists: list[SmlList]) -> DecodedTelegram:
+    entries = [entry for each in lists for entry in each.entries]
+    times = [each.second for each in lists if each.second is not None and each.second_is_time]
+    return DecodedTelegram(
+        "sml",
+        server_text(lists[0].server) if lists else "",
+        (_EPOCH + timedelta(seconds=times[0])).isoformat() if times else "",
+        tuple(_sml_reading(entry) for entry in entries if not isinstance(entry.value, list)),
+    )
+
+
+def _sml_reading(entry: SmlEntry) -> DecodedReading:
+    value = entry.value
+    assert not isinstance(value, list)
+    if isinstance(value, bytes) and value.isascii() and value.decode("ascii").isprintable():
+        return DecodedReading(value.decode("ascii"), entry.unit, obis=entry.obis)
+    return DecodedReading(value if entry.number is None else entry.number, entry.unit, obis=entry.obis)
+
+
+def server_text(server: bytes) -> str:
+    """A server id as printed on the meter (DIN 43863-5), `1EMH0004321205`; others in hexadecimal."""
+    letters = server[2:5]
+    if len(server) == 10 and server[0] == 0x0A and letters.isalpha() and letters.isascii():
+        return f"{server[1]:X}{letters.decode()}{server[5]:02d}{int.from_bytes(server[6:], 'big'):08d}"
+    return server.hex().upper()
+
+
+def _readout(octets: bytes, _zone_name: str) -> DecodedTelegram:
+    readout = iec62056_21.decode_readout(octets)
+    readings = tuple(
+        DecodedReading(_plain(value), value.unit, obis=data_set.address)
+        for data_set in readout.data_sets
+        for value in data_set.values
+    )
+    return DecodedTelegram("iec62056-21", readout.identification, readings=readings)
+
+
+def _plain(value: DataValue) -> Decimal | str | None:
+    """A number only where a unit says that it is one: identifiers and codes keep their leading zeros."""
+    if value.unit and value.number is not None:
+        return value.number
+    return value.text or None
+
+
+def time_text(time: LocalTime | None, zone_name: str) -> str:
+    """A meter's local time as an instant in ISO 8601, or empty text."""
+    return "" if time is None or not time.valid else time.instant(zone_name).isoformat()

@@ -1,0 +1,110 @@
+"""What do these bytes say? Every vector in its own language, told and not told."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openami.ami.telegrams.decode import OCTETS_MAX, TooMuchToDecodeError, UnknownLanguageError, decode, from_hex
+from openami.ami.telegrams.languages import LANGUAGES, server_text
+from openami.ami.telegrams.model import json_value
+
+VECTORS = Path(__file__).parents[2] / "vectors"
+MBUS = sorted((VECTORS / "mbus" / "libmbus" / "test-frames").glob("*.hex"))
+P1 = sorted(path for path in (VECTORS / "p1").glob("*.txt") if not path.name.startswith("LICENSE"))
+ALL = [("mbus", path) for path in MBUS] + [("p1", path) for path in P1] + [("sml", VECTORS / "sml" / "ttyUSB0-2.dump")]
+
+
+@pytest.mark.parametrize(("language", "path"), ALL, ids=lambda value: getattr(value, "stem", value))
+def test_the_language_is_found(language: str, path: Path):
+    octets = path.read_bytes()
+    found = decode(octets)
+    assert {telegram.language for telegram in found} == {language}
+    assert all(telegram.meter and telegram.readings and not telegram.error for telegram in found)
+    assert decode(octets, language=language) == found
+    for telegram in found:
+        told = json.loads(json.dumps(telegram.as_json()))
+        assert set(told) == {"language", "meter", "time", "readings", "error"}
+        assert all(
+            set(each) in ({"obis", "value", "unit", "time"}, {"quantity", "value", "unit", "time"})
+            for each in told["readings"]
+        )
+
+
+def test_a_readout_is_the_last_guess():
+    (line,) = (VECTORS / "iec62056_21" / "smartmeter-obis_d0_telegrams.jsonl").read_text().splitlines()
+    (told,) = decode(json.loads(line)["telegram"].encode())
+    assert (told.language, told.readings[0].obis, told.readings[0].value) == ("iec62056-21", "6.8", Decimal("29.055"))
+
+
+def test_a_damaged_p1_telegram_is_not_taken_for_a_readout():
+    damaged = (
+        (VECTORS / "p1" / "telegram_v5.txt").read_bytes().replace(b"1-0:1.8.1(000004.426", b"1-0:1.8.1(000004.427")
+    )
+    (told,) = decode(damaged)
+    assert told.language == "p1"
+    assert "CRC" in told.error
+    assert not told.readings
+
+
+def test_many_telegrams_in_one_file():
+    frames = b" ".join(path.read_bytes().strip() for path in MBUS)
+    told = decode(b"# all of them\n" + frames)
+    assert len(told) == len(MBUS)
+    assert {telegram.language for telegram in told} == {"mbus"}
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        (b"68 03\n03 68", b"\x68\x03\x03\x68"),
+        (b"0x68 0x03", b"\x68\x03"),
+        (b"# comment\n6803", b"\x68\x03"),
+        (b"680", b"680"),
+        (b"/ISK5\r\n", b"/ISK5\r\n"),
+        (b"", b""),
+    ],
+)
+def test_hexadecimal_text(text: bytes, plain: bytes):
+    assert from_hex(text) == plain
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_answered(octets: bytes):
+    told = decode(octets)
+    assert told
+    assert all(telegram.readings or telegram.error or telegram.language != "unknown" for telegram in told)
+    for language in LANGUAGES:
+        assert decode(octets, language=language)
+
+
+def test_what_cannot_be_decoded_says_so():
+    assert "Nothing was understood" in decode(b"hello")[0].error
+    assert "no whole telegram" in decode(b"hello", language="p1")[0].error
+    assert decode(b"68 03 03 68 08", language="mbus")[0].error
+    with pytest.raises(UnknownLanguageError, match="mbus"):
+        decode(b"", language="klingon")
+    with pytest.raises(TooMuchToDecodeError):
+        decode(bytes(OCTETS_MAX + 1))
+
+
+def test_json_keeps_values_exact():
+    assert json_value(Decimal("1605.055")) == 1605.055
+    assert json_value(Decimal("12.0")) == 12
+    assert json_value(Decimal("0.1000000000000000000001")) == "0.1000000000000000000001"
+    assert json_value(b"\x01\xff") == "01ff"
+    assert json_value(date(2026, 3, 1)) == "2026-03-01"
+    assert json_value(None) is None
+
+
+def test_server_ids_as_printed_on_the_meter():
+    assert server_text(bytes.fromhex("0a01454d480000417d95")) == "1EMH0004292000 "[:-1].replace(
+        "0004292000", "0004291989"
+    )
+    assert server_text(bytes.fromhex("0901454d48000041f045")) == "0901454D48000041F045"

@@ -104,12 +104,7 @@ def batch_of(count: int, keys: bytes, values: bytes, quality: bytes, flags: byte
     """
     heads = np.frombuffer(keys, _KEY)
     rows = len(heads)
-    width, rest = divmod(len(values), max(rows * count, 1))
-    of_quality, of_flags = len(quality) // max(rows, 1), len(flags) // max(rows, 1)
-    if rest or width not in _WIDTHS or of_quality not in (1, count) or of_flags not in (0, count):
-        raise TornRowError(
-            f"{rows} packed days of {count} intervals have {len(values)}, {len(quality)} and {len(flags)} bytes."
-        )
+    width, of_quality, of_flags = _lengths(rows, count, values, quality, flags)
     shape = (rows, count)
     qualities = np.frombuffer(quality, np.uint8).reshape(rows, of_quality)
     return ChannelDays(
@@ -120,6 +115,18 @@ def batch_of(count: int, keys: bytes, values: bytes, quality: bytes, flags: byte
         quality=np.broadcast_to(qualities, shape).copy(),
         flags=np.frombuffer(flags, np.uint8).reshape(shape).copy() if of_flags else np.zeros(shape, np.uint8),
     )
+
+
+def _lengths(rows: int, count: int, values: bytes, quality: bytes, flags: bytes) -> tuple[int, int, int]:
+    """Bytes of each value, and of the qualities and the flags of each row."""
+    cells = max(rows * count, 1)
+    width, of_quality, of_flags = len(values) // cells, len(quality) // max(rows, 1), len(flags) // max(rows, 1)
+    exact = (width * cells, of_quality * rows, of_flags * rows) == (len(values), len(quality), len(flags))
+    if not exact or width not in _WIDTHS or of_quality not in (1, count) or of_flags not in (0, count):
+        raise TornRowError(
+            f"{rows} packed days of {count} intervals have {len(values)}, {len(quality)} and {len(flags)} bytes."
+        )
+    return width, of_quality, of_flags
 
 
 def array_literal(cells: NDArray[np.int64]) -> str:
@@ -145,9 +152,7 @@ def unpack(
     count: int, values: bytes, quality: bytes, flags: bytes
 ) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.uint8]]:
     """Values, quality and flags of one packed row, the slow way (one row at a time, for histories)."""
-    width = len(values) // count if count else 0
-    if width not in _WIDTHS:
-        raise TornRowError(f"A packed day of {count} intervals has {len(values)} bytes of values.")
+    width, _, _ = _lengths(1, count, values, quality, flags)
     qualities: NDArray[np.uint8] = np.frombuffer(quality, np.uint8)
     return (
         np.frombuffer(values, f"<i{width}").astype(np.int64),

@@ -91,11 +91,14 @@ class Facts:
     day_type: NDArray[np.int8]
     reference: Reference | None = None
     more: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    present: NDArray[np.bool_] = field(init=False)
+    """Where there is a value at all."""
+    flagged: bool = field(init=False)
+    """Whether the device said anything about any interval."""
 
-    @property
-    def present(self) -> NDArray[np.bool_]:
-        """Where there is a value at all."""
-        return has_value(self.days.quality)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "present", has_value(self.days.quality))
+        object.__setattr__(self, "flagged", bool(self.days.flags.any()))
 
     @staticmethod
     def of(days: ChannelDays, interval_s: int, **known: Any) -> Facts:  # noqa: ANN401 - the fields above

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 
 def _flagged(facts: Facts, *wanted: Flag) -> NDArray[np.bool_]:
+    if not facts.flagged:
+        return np.zeros(len(facts.days), np.bool_)
     bits = np.uint8(sum(wanted))
     return np.asarray((facts.days.flags & bits) != 0, np.bool_)
 

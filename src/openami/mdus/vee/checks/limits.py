@@ -33,14 +33,16 @@ def demand_limit(facts: Facts, p: Parameters, _: Mapping[str, Fired]) -> Fired:
     """Power against the rating of meter, transformer or fuse; not where the rating is unknown."""
     if not facts.rating.any():
         return untested(facts)
-    most = (facts.rating * facts.interval_s)[:, None]
+    most = facts.rating * facts.interval_s
     peak = facts.days.values.max(axis=1, initial=0)
-    warn, fail = p.ratio("warn_factor"), p.ratio("fail_factor")
-    if not np.any(beyond(peak * 3600, most[:, 0], warn) & (facts.rating > 0)):
+    rows = np.flatnonzero((facts.rating > 0) & beyond(peak * 3600, most, p.ratio("warn_factor")))
+    warn, fail = np.zeros(facts.present.shape, np.bool_), np.zeros(facts.present.shape, np.bool_)
+    if not rows.size:
         return failing(np.zeros(len(facts.days), np.bool_))
-    tested = facts.present & (facts.rating > 0)[:, None]
-    hourly = facts.days.values * 3600
-    return graded(tested & beyond(hourly, most, warn), tested & beyond(hourly, most, fail), peak=peak)
+    hourly, limit = facts.days.values[rows] * 3600, most[rows, None]
+    warn[rows] = facts.present[rows] & beyond(hourly, limit, p.ratio("warn_factor"))
+    fail[rows] = facts.present[rows] & beyond(hourly, limit, p.ratio("fail_factor"))
+    return graded(warn, fail, peak=peak)
 
 
 @check("V25", "Use per day does not change too much from one reading to the next.", warn=Decimal, fail=Decimal)

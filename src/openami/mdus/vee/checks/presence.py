@@ -45,8 +45,11 @@ def zero(facts: Facts, p: Parameters, _: Mapping[str, Fired]) -> Fired:
 @check("V23", "A channel that only takes energy has no negative interval.", import_min=int)
 def negative(facts: Facts, p: Parameters, _: Mapping[str, Fired]) -> Fired:
     """Fires below the least value unless the channel is net."""
+    lowest = facts.days.values.min(axis=1, initial=0)
+    if not np.any((lowest < p["import_min"]) & ~facts.net):
+        return failing(np.zeros(len(lowest), np.bool_))
     below = (facts.days.values < p["import_min"]) & facts.present & ~facts.net[:, None]
-    return failing(below, lowest=facts.days.values.min(axis=1, initial=0))
+    return failing(below, lowest=lowest)
 
 
 @check("V29", "A channel brings nothing before it was installed or after it was removed.", floor=int)

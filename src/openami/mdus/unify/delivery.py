@@ -187,14 +187,15 @@ def _instant_blocks(
     by_type = sorted(reading.readings, key=lambda each: str(each.reading_type))
     for code, group in groupby(by_type, key=lambda each: each.reading_type):
         source = Source(f"{position}/Readings {code}", reading.label)
-        block = _instant_block(code, list(group))
+        block = instant_block(code, list(group))
         if block is None:
             refusals.part(source, BAD_VALUE, "a value does not fit 18 digits.")
         else:
             yield block, source
 
 
-def _instant_block(code: field.ReadingTypeCode, readings: Sequence[field.Reading]) -> field.IntervalBlock | None:
+def instant_block(code: field.ReadingTypeCode, readings: Sequence[field.Reading]) -> field.IntervalBlock | None:
+    """Register readings of one type as a block whose intervals have no length; None if a value is beyond counting."""
     values = [Decimal(0) if each.value is None else each.value for each in readings]
     finest = min((each.value.as_tuple().exponent for each in readings if each.value is not None), default=0)
     exponent = finest if isinstance(finest, int) else 0

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from openami.mdus.unify.adapters.cim import Cim
+from openami.mdus.unify.adapters.cmep import Cmep
+from openami.mdus.unify.adapters.delimited import Delimited
+from openami.mdus.unify.adapters.green_button import GreenButton
+from openami.mdus.unify.adapters.mapping import shipped_mappings
 from openami.mdus.unify.adapters.mscons import Mscons
 from openami.mdus.unify.adapters.nem12 import Nem12
+from openami.mdus.unify.adapters.packed import Packed
 from openami.mdus.unify.errors import UnifyError
 
 if TYPE_CHECKING:
@@ -16,7 +22,15 @@ class UnknownFormatError(UnifyError):
     """No adapter recognises a file, or none has the name that was asked for."""
 
 
-ADAPTERS: Final[tuple[Adapter, ...]] = (Nem12(), Mscons())
+ADAPTERS: Final[tuple[Adapter, ...]] = (
+    Packed(),
+    Cim(),
+    GreenButton(),
+    Nem12(),
+    Mscons(),
+    Cmep(),
+    *(Delimited(mapping) for mapping in shipped_mappings()),
+)
 
 
 def sniff(head: bytes) -> Adapter:

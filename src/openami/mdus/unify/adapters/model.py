@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from itertools import chain
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
@@ -25,8 +26,9 @@ HEAD_BYTES = 4096
 class SourceSeries:
     """Some readings of one channel as the source names it.
 
-    `block` holds them as columns; with an `interval_s` of 0 they are consumptions of periods without a fixed length
-    (or dial values, by the reading type), and what is to be kept are the `registers`.
+    `block` holds them as columns. An `interval_s` of 0 stands for dial values at the instants `starts`, or, by its
+    reading type, for consumptions of periods without a fixed length. Where there are `registers`, they are what is to
+    be kept, and the block is only what they say.
     """
 
     id: str
@@ -43,7 +45,7 @@ class SourceSeries:
     @property
     def reading(self) -> contract.MeterReading:
         """The series as the field seam would deliver it."""
-        blocks = (self.block,) if self.block.interval_s else ()
+        blocks = () if self.registers else (self.block,)
         return contract.MeterReading(meter=self.meter, blocks=blocks, readings=self.registers)
 
 
@@ -91,6 +93,8 @@ class SeriesBuilder:
     registers: list[contract.Reading] = field(default_factory=list)
     ends: list[NDArray[np.int64]] = field(default_factory=list)
     positions: list[tuple[int, str]] = field(default_factory=list)
+    factor: Decimal = Decimal(1)
+    """What each value is to be multiplied by (a meter constant)."""
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -109,6 +113,9 @@ class SeriesBuilder:
         codes = [self.qualities(label) for label in distinct]
         says_missing = np.array([any(map(_is_missing, some)) for some in codes], np.bool_)
         missing = says_missing[index] | ~numeric
+        values, decimals, fits = self._multiplied(values, decimals)
+        numeric = numeric & fits
+        missing = missing | ~numeric
         keep = slice(None) if numeric.all() else self._kept(numeric | says_missing[index])
         sets = tuple(dict.fromkeys(codes))
         set_of_label = np.array([sets.index(some) + 1 for some in codes], np.uint16)
@@ -131,6 +138,15 @@ class SeriesBuilder:
             label_index=index[keep],
             ends=_joined(self.ends)[keep] if self.ends else None,
         )
+
+    def _multiplied(self, values: NDArray[np.int64], decimals: int) -> tuple[NDArray[np.int64], int, NDArray[np.bool_]]:
+        sign, digits, exponent = self.factor.normalize().as_tuple()
+        factor = int("".join(map(str, digits))) * (-1 if sign else 1)
+        shift = exponent if isinstance(exponent, int) else 0
+        if factor == 1 and not shift:
+            return values, decimals, np.ones(len(values), np.bool_)
+        fits = np.abs(values) <= (10**18) // max(abs(factor), 1)
+        return np.where(fits, values * factor, 0), decimals - shift, fits
 
     def _kept(self, usable: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Numbers, and blanks: a blank is a value that the source does not have."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from openami.mdus.unify.adapters.model import Batch, SourceSeries
     from openami.shared.contract.field import ReadingTypeCode
 
-_PREFIXES = {-3: "m", 0: "", 3: "k", 6: "M", 9: "G"}
+_PREFIXES = {3: "k", 6: "M", 9: "G"}
 
 
 @dataclass(slots=True)
@@ -40,12 +40,13 @@ class _Channel:
         # int64 sums of int64 values may overflow, sums of halves do not: high and low 32 bits apart
         high, low = block.values >> 32, block.values & 0xFFFFFFFF
         whole = (int(high.sum()) << 32) + int(low.sum())
-        self.total += Decimal(whole).scaleb(block.scale - block.reading_type.multiplier)
+        shown = block.reading_type.multiplier if block.reading_type.multiplier in _PREFIXES else 0
+        self.total += Decimal(whole).scaleb(block.scale - shown)
         if len(starts):
             self.first_s = min(int(starts.min()), self.first_s if self.first_s is not None else int(starts.min()))
             self.last_s = max(int(starts.max()), self.last_s if self.last_s is not None else int(starts.max()))
         counts = np.bincount(series.label_index, minlength=len(series.labels))
-        self.qualities.update({label: int(n) for label, n in zip(series.labels, counts, strict=True) if n})
+        self.qualities.update({label: int(n) for label, n in zip(series.labels, counts, strict=True) if n and label})
 
     def facts(self) -> dict[str, Any]:
         return {
@@ -89,10 +90,7 @@ def summarise(file: str, format_name: str, batches: Iterable[Batch]) -> dict[str
 
 
 def _unit(code: ReadingTypeCode) -> str:
-    prefix = _PREFIXES.get(code.multiplier)
-    if prefix is None:
-        return f"10^{code.multiplier} {code.unit_symbol}"
-    return f"{prefix}{code.unit_symbol}"
+    return f"{_PREFIXES.get(code.multiplier, '')}{code.unit_symbol}"
 
 
 def _stamp(seconds: int | None) -> str | None:

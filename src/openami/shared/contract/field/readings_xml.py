@@ -50,10 +50,11 @@ class _RegisterReading:
 def read_meter_readings(root: etree._Element, reader: Reader) -> MeterReadings:
     """Read the noun; what cannot be read of it becomes refusals, the rest stands."""
     found = [each for each in root if local_name(each) == "MeterReading"]
-    return MeterReadings(tuple(_read_meter_reading(each, index, reader) for index, each in enumerate(found, 1)))
+    return MeterReadings(tuple(read_meter_reading(each, index, reader) for index, each in enumerate(found, 1)))
 
 
-def _read_meter_reading(element: etree._Element, index: int, reader: Reader) -> MeterReading:
+def read_meter_reading(element: etree._Element, index: int, reader: Reader) -> MeterReading:
+    """Read one MeterReading, the `index`-th of its message; what cannot be read becomes refusals."""
     identities: dict[str, Identity] = {}
     span = None
     blocks: list[IntervalBlock] = []

@@ -1,0 +1,152 @@
+"""Delimited files by declared mappings: real exports, daylight saving, bad rows, bad mappings."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from openami.mdus.unify import adapters
+from openami.mdus.unify.adapters.delimited import Delimited
+from openami.mdus.unify.adapters.mapping import BadMappingError, parse_mapping, shipped_mappings
+from openami.shared.contract import field
+
+OWN = Path(__file__).parents[3] / "vectors" / "unify" / "headend"
+INTERVALS = Path(__file__).parents[5] / "shared" / "fixtures" / "intervals"
+SIMPLE = """
+name = "simple"
+header = ["id", "at", "kwh"]
+zone = "Europe/Amsterdam"
+[[series]]
+meter = [["id", "SerialNumber"]]
+value = "kwh"
+unit = "KWH"
+time = "at"
+format = "%Y-%m-%d %H:%M"
+interval_s = 1800
+"""
+
+
+def read(text: str, mapping: str = SIMPLE) -> list[adapters.Batch]:
+    return list(Delimited(parse_mapping(mapping)).read(io.BytesIO(text.encode())))
+
+
+def summary(data: bytes) -> dict[str, Any]:
+    adapter = adapters.sniff(data[:4096])
+    return adapters.summarise("x", adapter.name, adapter.read(io.BytesIO(data)))
+
+
+def test_a_badger_export_has_a_dial_and_a_flow_in_each_row() -> None:
+    found = summary((OWN / "badger_beacon360_report.csv").read_bytes())
+    dial, flow = found["channels"]
+    assert (found["format"], found["refused"]) == ("badger", [])
+    assert (dial["unit"], dial["sum"] / dial["count"], dial["first"]) == ("ft3", 22760, "2024-08-01T07:59:00Z")
+    assert (flow["unit"], flow["sum"], flow["count"], flow["interval_s"]) == ("US gal", 10, 2, 3600)
+
+
+def test_aclara_rows_and_their_variants() -> None:
+    cases = json.loads((OWN / "aclara_sftp_row_cases.json").read_text())
+    text = cases["aclara_csv"]
+    (channel,) = summary(text.encode())["channels"]
+    assert (channel["sum"], channel["unit"], channel["first"]) == (23497.071, "ft3", "2025-05-25T16:00:00Z")
+    (blank,) = summary(text.replace("023497.071", "ERROR").encode())["channels"]
+    assert (blank["sum"], blank["count"]) == (0, 1)
+    assert summary(text.replace("Residential", "DETECTOR CHECK").encode())["channels"] == []
+
+
+@pytest.mark.skipif(not INTERVALS.exists(), reason="the recordings of ../shared/fixtures are not here")
+@pytest.mark.parametrize(
+    ("file", "key"), [("sgsc_smart_meter10_halfhourly", "customer_id"), ("lcl_block62_halfhourly", "LCLid")]
+)
+def test_real_homes_have_the_counts_and_sums_of_their_statistics(file: str, key: str) -> None:
+    found = summary(gzip.decompress((INTERVALS / f"{file}.csv.gz").read_bytes()))
+    expected = {each[key]: each for each in json.loads((INTERVALS / f"{file}.stats.json").read_text())}
+    assert {each["id"] for each in found["channels"]} == set(expected)
+    for channel in found["channels"]:
+        facts = expected[channel["id"]]
+        assert channel["count"] == facts["rows"]
+        assert channel["sum"] == pytest.approx(facts["sum_kwh"], abs=0.001)
+
+
+def test_the_hour_that_comes_twice_is_two_hours() -> None:
+    times = ["02:00", "02:30", "02:00", "02:30", "03:00"]
+    rows = "".join(f"{name},2026-10-25 {at},1\n" for name in "AB" for at in times)
+    (batch, _) = read("id,at,kwh\n" + rows)
+    for series in batch.series:
+        starts = series.block.starts - series.block.starts[0]
+        assert starts.tolist() == [0, 1800, 3600, 5400, 7200]
+        assert field.from_seconds(int(series.block.starts[0])).isoformat() == "2026-10-25T00:00:00+00:00"
+
+
+def test_the_hour_that_is_skipped_has_no_times() -> None:
+    (batch, _) = read("id,at,kwh\nM1,2026-03-29 01:30,1\nM1,2026-03-29 02:30,1\nM1,2026-03-29 03:00,1\n")
+    starts = batch.series[0].block.starts
+    assert (starts[1] - starts[0]).tolist() == 1800
+    assert batch.refusals[0].position == "line 3"
+
+
+def test_rows_of_many_meters_are_gathered_by_meter() -> None:
+    rows = "".join(f"M{number % 3},2026-03-01 {number // 3:02d}:00,0.{number}\n" for number in range(30))
+    (batch, _) = read("id,at,kwh\n" + rows)
+    assert [(series.id, len(series.block)) for series in batch.series] == [("M0", 10), ("M1", 10), ("M2", 10)]
+
+
+def test_bad_rows_are_refused_with_their_lines_and_the_others_stand() -> None:
+    text = "id,at,kwh\nM1,2026-03-01 00:00,1\nM1,yesterday,2\nM1,2026-03-01 00:30,x\nM1,2026-03-01 01:00,3,extra\n"
+    batches = read(text)
+    refusals = [refusal for batch in batches for refusal in batch.refusals]
+    assert sorted(refusal.position for refusal in refusals) == ["line 3", "line 5", "lines 2 to 4, value 2"]
+    assert [value for batch in batches for series in batch.series for value in series.block.values.tolist()] == [1]
+
+
+def test_an_empty_value_is_missing() -> None:
+    (batch, _) = read("id,at,kwh\nM1,2026-03-01 00:00,\nM1,2026-03-01 00:30, 2 \n")
+    assert batch.series[0].block.missing.tolist() == [True, False]
+    assert batch.series[0].block.values.tolist() == [0, 2]
+
+
+def test_stamps_at_the_end_and_flags_are_translated() -> None:
+    mapping = SIMPLE.replace('"kwh"]', '"kwh", "flag"]') + 'stamp = "end"\nlabel = "flag"\nlabels = { E = "4.8.0" }\n'
+    (batch, _) = read("id,at,kwh,flag\nM1,2026-03-01 00:30,1,E\nM1,2026-03-01 01:00,1,\n", mapping)
+    block = batch.series[0].block
+    assert field.from_seconds(int(block.starts[0])).isoformat() == "2026-02-28T23:00:00+00:00"
+    assert block.quality_sets[block.quality_index[0]] == (field.QualityCode(4, 8, 0),)
+    assert batch.series[0].labels == ("E", "")
+
+
+def test_an_unknown_unit_is_refused_for_its_rows_only() -> None:
+    mapping = SIMPLE.replace('unit = "KWH"', 'unit_column = "unit"')
+    (batch, _) = read("id,at,kwh,unit\nM1,2026-03-01 00:00,1,kWh\nM1,2026-03-01 00:30,1,furlong\n", mapping)
+    assert len(batch.series) == 1
+    assert (batch.refusals[0].position, "furlong" in batch.refusals[0].reason) == ("lines 3 to 3", True)
+
+
+@pytest.mark.parametrize("text", ["", "id,at\nM1,2026-03-01 00:00\n", 'id,at,kwh\n"M1,2026', "\x00\x01\x02"])
+def test_files_that_cannot_be_read_are_refused(text: str) -> None:
+    refusals = [refusal for batch in read(text) for refusal in batch.refusals]
+    assert refusals
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "not toml",
+        'name = "x"\nheader = []\n',
+        SIMPLE.replace("interval_s = 1800", ""),
+        SIMPLE + 'what = "ever"\n',
+        SIMPLE.replace('value = "kwh"', ""),
+    ],
+)
+def test_a_bad_mapping_is_told(text: str) -> None:
+    with pytest.raises(BadMappingError):
+        parse_mapping(text)
+
+
+def test_the_mappings_that_come_with_us_can_be_read() -> None:
+    assert {mapping.name for mapping in shipped_mappings()} >= {"aclara", "badger", "sgsc"}
+    for mapping in shipped_mappings():
+        assert set(mapping.header) & mapping.columns

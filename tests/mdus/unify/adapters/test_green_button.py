@@ -1,0 +1,167 @@
+"""Green Button feeds: totals of real downloads, links in every order, hostile feeds."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openami.mdus.unify import adapters
+from openami.mdus.unify.adapters.green_button import GreenButton
+from openami.shared.contract import field
+
+OWN = Path(__file__).parents[3] / "vectors" / "unify" / "greenbutton"
+ALL = Path(__file__).parents[5] / "shared" / "fixtures" / "greenbutton"
+
+
+def summary(data: bytes) -> dict[str, Any]:
+    return adapters.summarise("x", "green_button", GreenButton().read(io.BytesIO(data)))
+
+
+@pytest.mark.parametrize(
+    ("file", "quantity", "unit", "interval_s", "count", "total", "first"),
+    [
+        ("electric_containerized.xml", "electricity.delivered", "Wh", 3600, 8, 4086, "2011-01-01T08:00:00Z"),
+        ("Ameren_Electric_15min_2023-12-04.xml", "electricity.delivered", "Wh", 900, 96, 57893, "2023-12-04T00:00:00Z"),
+        ("test_usage_data_01.xml", "electricity.delivered", "Wh", 900, 96, 93846, "2012-03-01T05:00:00Z"),
+        ("gas_direct.xml", "0.0.0.4.0.0.0.0.0.0.0.0.0.0.0.-3.169.0", "therm", 0, 5, 140, "2021-05-26T00:00:00Z"),
+        ("ngma_gas_provider_2024-07-16.xml", "0.0.0.4.0.0.0.0.0.0.0.0.0.0.0.0.0.0", "", 0, 36, 2651000,
+         "2024-07-16T18:26:24Z"),
+    ],
+)  # fmt: skip
+def test_real_feeds_come_out_whole(
+    file: str, quantity: str, unit: str, interval_s: int, count: int, total: int, first: str
+) -> None:
+    data = (OWN / file).read_bytes()
+    assert adapters.sniff(data[:4096]).name == "green_button"
+    found = summary(data)
+    assert found["refused"] == []
+    (channel,) = found["channels"]
+    assert (channel["quantity"], channel["unit"], channel["interval_s"]) == (quantity, unit, interval_s)
+    assert (channel["count"], channel["sum"], channel["first"]) == (count, total, first)
+
+
+@pytest.mark.skipif(not ALL.exists(), reason="the collection of ../shared/fixtures is not here")
+def test_every_feed_of_the_collection_agrees_with_its_totals() -> None:
+    for expected in json.loads((ALL / "totals.json").read_text()):
+        data = (ALL / expected["file"]).read_bytes()
+        data = gzip.decompress(data) if expected["file"].endswith(".gz") else data
+        if b"naesb.org/espi" not in data[:4096]:
+            continue
+        found = summary(data)
+        assert sum(each["count"] for each in found["channels"]) == expected["interval_readings"], expected["file"]
+        multiplier = int((expected["reading_types"] or [{}])[0].get("powerOfTenMultiplier", 0))
+        total = sum(each["sum"] for each in found["channels"])
+        assert total == pytest.approx(expected["sum_of_raw_values"] * 10**multiplier)
+        qualities = {key: n for each in found["channels"] for key, n in each["qualities"].items()}
+        assert qualities == expected["quality"]
+
+
+READING = ("<IntervalReading><timePeriod><duration>900</duration><start>{start}</start></timePeriod><value>{value}"
+           "</value>{more}</IntervalReading>")  # fmt: skip
+TYPE = """<entry><link rel="self" href="/ReadingType/1"/><content><ReadingType xmlns="http://naesb.org/espi">
+<accumulationBehaviour>4</accumulationBehaviour><commodity>1</commodity><flowDirection>19</flowDirection><kind>12</kind>
+<powerOfTenMultiplier>0</powerOfTenMultiplier><uom>72</uom></ReadingType></content></entry>"""
+METER = """<entry><link rel="self" href="/UsagePoint/7/MeterReading/1"/><link rel="related" href="/ReadingType/1"/>
+<content><MeterReading xmlns="http://naesb.org/espi"/></content></entry>"""
+
+
+def block(*readings: str, href: str = "/UsagePoint/7/MeterReading/1/IntervalBlock/1") -> str:
+    inner = "".join(readings)
+    return (f'<entry><link rel="self" href="{href}"/><content><IntervalBlock xmlns="http://naesb.org/espi">{inner}'
+            "</IntervalBlock></content></entry>")  # fmt: skip
+
+
+def feed(*entries: str, before: str = "") -> bytes:
+    return f'{before}<feed xmlns="http://www.w3.org/2005/Atom">{"".join(entries)}</feed>'.encode()
+
+
+def read(data: bytes) -> list[adapters.Batch]:
+    return list(GreenButton().read(io.BytesIO(data)))
+
+
+ONE = block(READING.format(start=1772323200, value=412, more=""))
+
+
+@pytest.mark.parametrize("entries", [(TYPE, METER, ONE), (METER, ONE, TYPE), (ONE, TYPE, METER)])
+def test_entries_come_in_any_order(entries: tuple[str, ...]) -> None:
+    (batch,) = read(feed(*entries))
+    (series,) = batch.series
+    assert series.block.values.tolist() == [412]
+    assert str(series.block.reading_type) == "0.0.2.4.19.1.12.0.0.0.0.0.0.0.0.0.72.0"
+    assert [name.name for name in series.meter.names] == ["/UsagePoint/7/MeterReading/1", "/UsagePoint/7"]
+
+
+def test_of_several_readings_a_block_belongs_to_the_one_that_its_link_names() -> None:
+    other_type = TYPE.replace("/ReadingType/1", "/ReadingType/2").replace(">19<", ">1<")
+    other = METER.replace("/MeterReading/1", "/MeterReading/12").replace("/ReadingType/1", "/ReadingType/2")
+    blocks = [block(READING.format(start=0, value=n, more=""), href=f"/UsagePoint/7/MeterReading/{n}/IntervalBlock/1")
+              for n in (1, 12)]  # fmt: skip
+    (batch,) = read(feed(TYPE, METER, other_type, other, *blocks))
+    directions = {series.block.values[0]: series.block.reading_type.flow_direction for series in batch.series}
+    assert directions == {1: 19, 12: 1}
+
+
+def test_a_block_of_unknown_type_is_refused() -> None:
+    (batch,) = read(feed(METER, ONE))
+    assert batch.series == ()
+    assert (batch.refusals[0].code, "1 readings" in batch.refusals[0].reason) == ("2.6", True)
+
+
+def test_qualities_are_translated() -> None:
+    more = "<ReadingQuality><quality>{}</quality></ReadingQuality>"
+    values = [READING.format(start=900 * n, value=n, more=more.format(n)) for n in (0, 7, 8, 14)]
+    (batch,) = read(feed(TYPE, METER, block(*values)))
+    found = batch.series[0].block
+    assert [found.quality_sets[index] for index in found.quality_index] == [
+        (field.QualityCode(4, 0, 0),), (field.QualityCode(4, 7, 0),), (field.QualityCode(4, 8, 0),), (),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("reading", "reason"),
+    [
+        (READING.format(start="never", value=1, more=""), "no usable time period"),
+        (READING.format(start=1, value="1.2.3", more=""), "not a decimal"),
+        ("<IntervalReading><value>1</value></IntervalReading>", "no usable time period"),
+    ],
+)
+def test_single_bad_readings_are_refused_with_their_line(reading: str, reason: str) -> None:
+    (batch,) = read(feed(TYPE, METER, block(reading, READING.format(start=900, value=7, more=""))))
+    assert [int(each) for series in batch.series for each in series.block.values] == [7]
+    assert reason in batch.refusals[0].reason
+    assert batch.refusals[0].position.startswith("line ")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        feed(ONE, before="<!DOCTYPE feed [<!ENTITY x 'y'>]>"),
+        feed(TYPE, METER, ONE)[:-20],
+        b"<feed xmlns='http://www.w3.org/2005/Atom'>" + b"<a>" * 10_000,
+        b"not xml",
+        b"",
+    ],
+)
+def test_hostile_and_broken_feeds_are_refused(data: bytes) -> None:
+    refusals = [refusal for batch in read(data) for refusal in batch.refusals]
+    assert len(refusals) == 1
+
+
+def test_a_large_feed_comes_in_bounded_batches() -> None:
+    days = [block(*(READING.format(start=86400 * day + 900 * n, value=n, more="") for n in range(96)),
+                  href=f"/UsagePoint/7/MeterReading/1/IntervalBlock/{day}") for day in range(1200)]  # fmt: skip
+    batches = read(feed(TYPE, METER, *days))
+    assert len(batches) == 2
+    assert sum(len(series.block) for batch in batches for series in batch.series) == 96 * 1200
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_readings_or_refusals(data: bytes) -> None:
+    assert read(feed(TYPE) + data)

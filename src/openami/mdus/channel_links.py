@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING
+
+from sqlalchemy import select
 
 from openami.mdus import series
 from openami.mdus.registry.slices import OPEN_INSTANT
+from openami.mdus.registry.tables import among
+from openami.mdus.series import tables
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
     from openami.mdus.registry.channels import Channel
     from openami.mdus.registry.model import Device
 
@@ -32,3 +41,12 @@ def series_channel(channel: Channel, device: Device, registers: dict[int, Channe
         since=max(channel.span.start, min(installed, channel.span.end)),
         until=until,
     )
+
+
+async def declared(tx: AsyncConnection, ids: Sequence[int]) -> dict[int, series.Channel]:
+    """What the series know of these channels, as far as they were declared."""
+    if not ids:
+        return {}
+    columns = [tables.channel.c[one.name] for one in fields(series.Channel)]
+    query = select(*columns).where(among(tables.channel.c.id, list(ids)))
+    return {row["id"]: series.Channel(**row) for row in (await tx.execute(query)).mappings()}

@@ -59,7 +59,7 @@ class Duty:
 
     async def turn(self) -> bool:
         """Act once if something is due; whether anything was done."""
-        async with self.database.engine.connect() as connection:
+        async with self.database.read() as connection:
             due = await self.due(connection)
         if due is None or due > self.clock.now():
             return False
@@ -70,7 +70,7 @@ class Duty:
 
     async def work(self) -> Work:
         """What is due now, and the next instant at which something will be."""
-        async with self.database.engine.connect() as connection:
+        async with self.database.read() as connection:
             due = await self.due(connection)
         if due is not None and due <= self.clock.now():
             return Work(self.name, 1)

@@ -149,7 +149,6 @@ class FieldSide:
             cause=f"{header.verb.value} {header.noun}",
             refusals=message.refusals,
         )
-        await self.master_data.reported(tx, delivered.devices)
         await self._take_events(tx, delivered.events, header.source)
         devices = await self._devices(tx, [identity for identity, _ in positions])
         for device, (_, reading) in zip(devices, positions, strict=True):

@@ -43,21 +43,24 @@ class Delivered:
 
     digest: str
     readings: int
-    devices: tuple[str, ...]
-    """Bare ids of the devices that it brought something of."""
     refusals: tuple[contract.Refusal, ...]
     events: tuple[contract.EndDeviceEvent, ...] = ()
 
 
 @dataclass(slots=True)
 class Flow:
-    """Takes deliveries; `registers_stored` hears of the register channels that got new readings."""
+    """Takes deliveries; `registers_stored` hears of the register channels that got new readings.
+
+    `reported` hears of devices that an AMS delivers for the first time, before their channels are locked: everybody
+    locks devices first and channels then.
+    """
 
     clock: Clock
     series: Series
     vee: Vee
     raw: unify.RawStore
     registers_stored: Callable[[AsyncConnection, Iterable[int]], Awaitable[None]]
+    reported: Callable[[AsyncConnection, Iterable[str]], Awaitable[None]]
     deliveries: int = field(default=0)
     readings: int = field(default=0)
 
@@ -76,6 +79,8 @@ class Flow:
         kept = await asyncio.to_thread(self.raw.keep, body)
         devices = await _devices_named(tx, unify.identities(payload))
         channels = await channels_of_devices(tx, devices)
+        if new := [key for key, one in devices.items() if one.reported_at is None]:
+            await self.reported(tx, new)
         directory = unify.Directory(describe(channels, devices))
         anchors = await self._anchors(tx, unify.dial_needs(payload, directory, now))
         found = unify.unify(payload, directory, received_at=now, anchors=anchors)
@@ -86,8 +91,7 @@ class Flow:
         await asyncio.to_thread(self.raw.quarantine, entry)
         self.deliveries += 1
         self.readings += found.readings
-        touched = _touched(found, channels)
-        return Delivered(kept.digest, found.readings, touched, refused, found.events)
+        return Delivered(kept.digest, found.readings, refused, found.events)
 
     async def _merge(self, tx: AsyncConnection, found: unify.Unified, provenance: Provenance) -> None:
         """Registers first: the sum check of the days looks at them. All channels are locked in one order."""
@@ -154,9 +158,3 @@ async def _devices_named(tx: AsyncConnection, names: Iterable[str]) -> dict[str,
     wanted = set(names)
     keys = set((await store.keys_by_name(tx, wanted)).values()) | set(await store.keys_by_point(tx, wanted))
     return await store.load_devices(tx, keys)
-
-
-def _touched(found: unify.Unified, channels: Sequence[Channel]) -> tuple[str, ...]:
-    ids = {int(one) for group in found.days for one in np.unique(group.channel)}
-    ids |= {int(one) for one in np.unique(found.registers.channel)}
-    return tuple(sorted({bare(one.device) for one in channels if one.id in ids}))

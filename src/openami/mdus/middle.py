@@ -121,7 +121,7 @@ class Middle:
             failed=self.notices.reading_failed,
             policy=settings.orders,
         )
-        self.flow = Flow(clock, self.series, self.vee, self.raw, self.orders.touched)
+        self.flow = Flow(clock, self.series, self.vee, self.raw, self.orders.touched, self.master_data.reported)
         self.field_side = FieldSide(
             clock=clock,
             flow=self.flow,

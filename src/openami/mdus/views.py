@@ -70,7 +70,7 @@ class Views:
 
     async def status(self, _request: Request) -> Response:
         """Counters."""
-        async with self._middle.database.engine.connect() as tx:
+        async with self._middle.database.read() as tx:
             by_state = select(device_table.c.state, func.count()).group_by(device_table.c.state)
             devices = {row[0]: int(row[1]) for row in await tx.execute(by_state)}
             channels = await tx.scalar(select(func.count()).select_from(channel_table))
@@ -92,14 +92,14 @@ class Views:
 
     async def devices(self, _request: Request) -> Response:
         """All devices, in short."""
-        async with self._middle.database.engine.connect() as tx:
+        async with self._middle.database.read() as tx:
             found = await store.load_devices(tx, await store.device_keys(tx))
         return _json({"devices": [_short(one) for one in found.values()]})
 
     async def device(self, request: Request) -> Response:
         """One device with everything that is known of it."""
         number = request.path_params["device"]
-        async with self._middle.database.engine.connect() as tx:
+        async with self._middle.database.read() as tx:
             key = (await store.keys_by_name(tx, [number])).get(number, bare(number))
             found = (await store.load_devices(tx, [key])).get(key)
             if found is None:
@@ -124,7 +124,7 @@ class Views:
     async def channels(self, request: Request) -> Response:
         """All channels, or those of one device."""
         number = request.query_params.get("device")
-        async with self._middle.database.engine.connect() as tx:
+        async with self._middle.database.read() as tx:
             found = await (channels_of_devices(tx, [number]) if number else all_channels(tx))
         return _json({"channels": [_channel(one) for one in found]})
 
@@ -133,7 +133,7 @@ class Views:
         number = request.path_params["channel"]
         span = _span(request.query_params, self._middle.clock.now())
         as_of = _instant(request.query_params, "as_of", None)
-        async with self._middle.database.engine.connect() as tx:
+        async with self._middle.database.read() as tx:
             channel = (await channels_by_id(tx, [number])).get(number)
             if channel is None or not channel.interval_s:
                 return _not_found(BadQueryError(f"There is no interval channel {number}.", hint="See /api/channels."))
@@ -152,7 +152,7 @@ class Views:
         number = request.path_params["channel"]
         span = _span(request.query_params, self._middle.clock.now())
         as_of = _instant(request.query_params, "as_of", None)
-        async with self._middle.database.engine.connect() as tx:
+        async with self._middle.database.read() as tx:
             channel = (await channels_by_id(tx, [number])).get(number)
             if channel is None:
                 return _not_found(BadQueryError(f"There is no channel {number}.", hint="See /api/channels."))
@@ -167,19 +167,19 @@ class Views:
     async def events(self, request: Request) -> Response:
         """The newest events, of all devices or of one."""
         number = request.query_params.get("device")
-        async with self._middle.database.engine.connect() as tx:
+        async with self._middle.database.read() as tx:
             found = await events.recent(tx, devices=[number] if number else None, limit=_limit(request.query_params))
         return _json({"events": found})
 
     async def orders(self, request: Request) -> Response:
         """The newest reading orders."""
-        async with self._middle.database.engine.connect() as tx:
+        async with self._middle.database.read() as tx:
             found = await order_store.recent(tx, limit=_limit(request.query_params))
         return _json({"orders": [asdict(one) for one in found]})
 
     async def commands(self, request: Request) -> Response:
         """The newest commands with every step they took."""
-        async with self._middle.database.engine.connect() as tx:
+        async with self._middle.database.read() as tx:
             found = await commands.recent(tx, limit=_limit(request.query_params))
             body = [asdict(one) | {"steps": await commands.steps_of(tx, one.id)} for one in found]
         return _json({"commands": body})
@@ -195,7 +195,7 @@ class Views:
     async def quarantine(self, _request: Request) -> Response:
         """Refused parts of deliveries, and messages that could not be read at all."""
         entries = await asyncio.to_thread(lambda: list(self._middle.raw.quarantined()))
-        async with self._middle.database.engine.connect() as tx:
+        async with self._middle.database.read() as tx:
             table = seam.quarantine
             query = select(table.c.sequence, table.c.seam, table.c.partner, table.c.reason, table.c.received_at)
             rows = (await tx.execute(query.order_by(table.c.sequence.desc()).limit(500))).mappings()
@@ -206,7 +206,7 @@ class Views:
         """What each point of delivery used during a span, measured and estimated apart."""
         span = _span(request.query_params, self._middle.clock.now())
         as_of = _instant(request.query_params, "as_of", None)
-        async with self._middle.database.engine.connect() as tx:
+        async with self._middle.database.read() as tx:
             found = await reconcile(tx, self._middle.series, span, as_of)
         return _json({"points": [one.as_json() for one in found]})
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from openami.mdus.channel_links import series_channel
+from openami.mdus.channel_links import declared, series_channel
 from openami.mdus.registry import profiles, rules, store
 from openami.mdus.registry.channel_store import channels_of_devices, sync_channels
 from openami.mdus.registry.errors import UnknownDeviceError, UnknownTaskError
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from openami.mdus.provisioning import Provisioner
     from openami.mdus.registry.model import Device, Profile
-    from openami.mdus.series import Series
+    from openami.mdus.series import Channel, Series
     from openami.mdus.services.codes import EnterpriseCodes
     from openami.mdus.services.desk import Desk, Verdict
     from openami.shared.clock import Clock
@@ -150,10 +150,16 @@ class MasterData:
         channels = await sync_channels(tx, saved, self.codes.registry, self.zone)
         registers = {one.id: one for one in channels if not one.interval_s}
         owner = {bare(one.id): one for one in saved}
-        await self.series.declare(tx, [series_channel(one, owner[bare(one.device)], registers) for one in channels])
+        await self._declare(tx, [series_channel(one, owner[bare(one.device)], registers) for one in channels])
         for device in ready:
             await self._tell_registered(tx, device)
         await self.provisioner.bring_in_line(tx, saved, channels)
+
+    async def _declare(self, tx: AsyncConnection, channels: Sequence[Channel]) -> None:
+        """Declare what changed only: deliveries need not wait for a message that changes no channel."""
+        known = await declared(tx, [one.id for one in channels])
+        changed = [one for one in channels if known.get(one.id) != one]
+        await self.series.declare(tx, sorted(changed, key=lambda one: one.id))
 
     async def provision_next(self, tx: AsyncConnection, keys: Iterable[str], *, again: bool = False) -> None:
         """Send the next step of these devices to the AMS."""

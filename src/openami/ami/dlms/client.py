@@ -150,24 +150,22 @@ class ClientConnection(Connection):
 
     def _take(self, delivery: Delivery) -> Event | None:
         tag = delivery.apdu[:1]
-        if tag == bytes((acse.AARE,)):
-            return self._take_aare(delivery.apdu)
-        if tag == bytes((acse.RLRE,)):
-            self._move(Sent.RLRE, by_us=False)
-            message, _ = acse.decode_release(delivery.apdu)
-            return message
-        answer, sent = self._open(delivery)
+        if tag in (bytes((acse.AARE,)), bytes((acse.RLRE,))):
+            return self._take_acse(delivery.apdu)
+        apdu = self._join(delivery.apdu)
+        if apdu is None:
+            return None
+        answer, sent = self._open(apdu)
         if sent not in state.FROM_CLIENT and self._is_late(answer):
             self.late_answers += 1
             return None
         self._move(sent, by_us=False)
-        if sent is Sent.PROOF_REFUSED:
-            return AuthenticationFailed("The server did not accept our proof.")
-        if sent is Sent.PROOF_ANSWER and isinstance(answer, ActionResponse):
-            return self._proven(answer)
-        return self._answer(answer)
+        return self._answer(answer, sent)
 
-    def _take_aare(self, octets: bytes) -> Event | None:
+    def _take_acse(self, octets: bytes) -> Event | None:
+        if octets[0] == acse.RLRE:
+            self._move(Sent.RLRE, by_us=False)
+            return acse.decode_release(octets)[0]
         response, information = acse.decode_aare(octets)
         # Landis+Gyr leaves the user-information out of refusals: the result counts before anything inside it
         if not response.accepted:
@@ -218,8 +216,12 @@ class ClientConnection(Connection):
             self._echoes_invoke and invoke.number != self._invoke.number
         )
 
-    def _answer(self, answer: Apdu) -> Event | None:
+    def _answer(self, answer: Apdu, sent: Sent) -> Event | None:
         match answer:
+            case ActionResponse() if sent is Sent.PROOF_REFUSED:
+                return AuthenticationFailed("The server did not accept our proof.")
+            case ActionResponse() if sent is Sent.PROOF_ANSWER:
+                return self._proven(answer)
             case Block():
                 return self._answer_block(answer)
             case NextBlock():

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 from openami.ami.dlms.apdu import Apdu, decode_apdu, encode_apdu
 from openami.ami.dlms.blocks import Block, Incoming, Outgoing
 from openami.ami.dlms.classify import classify
+from openami.ami.dlms.enums import Conformance
 from openami.ami.dlms.errors import LocalProtocolError, RemoteProtocolError, SecurityFailureError
 from openami.ami.dlms.events import NEED_DATA, NO_PDU_LIMIT, Event, ExceptionResponse, Initiate
+from openami.ami.dlms.general_blocks import OVERHEAD_OCTETS, TAG, GeneralBlocks
 from openami.ami.dlms.protection import PLAIN_PROTECTION, Protection
 from openami.ami.dlms.references import Invoke
 from openami.ami.dlms.state import FROM_CLIENT, PLAIN, Sent, State, allowed, step
@@ -49,6 +51,7 @@ class Connection:
         self._prover = prover
         self._state = State.IDLE
         self._agreed = Initiate()
+        self._general = GeneralBlocks()
         self._invoke = Invoke(number=0)
         self._outgoing: Outgoing | None = None
         self._incoming: Incoming | None = None
@@ -101,7 +104,8 @@ class Connection:
         return max(1, self.peer_limit_octets - BLOCK_OVERHEAD_OCTETS - self._protection.overhead_octets)
 
     def _fits(self, apdu: bytes) -> bool:
-        return len(apdu) + self._protection.overhead_octets <= self.peer_limit_octets
+        """Whether the service need not cut: the APDU is short enough, or general blocks will carry it."""
+        return self._cuts_generally or len(apdu) + self._protection.overhead_octets <= self.peer_limit_octets
 
     def _move(self, sent: Sent, *, by_us: bool) -> None:
         """Move the state machine; raises the local or the remote error when there is no such row."""
@@ -120,11 +124,39 @@ class Connection:
         self._move(classify(message, self._state, from_client=self.is_client), by_us=True)
         plain = encode_apdu(message, from_client=self.is_client) if encoded is None else encoded
         exposed = isinstance(message, ExceptionResponse)
-        self._framing.send(plain if exposed else self._protection.protect(plain))
+        self._transmit(plain if exposed else self._protection.protect(plain))
 
-    def _open(self, delivery: Delivery) -> tuple[Apdu, Sent]:
-        """The message of a delivery, unprotected and decoded, with the row it moves."""
-        plain, protected = self._protection.unprotect(delivery.apdu)
+    def _transmit(self, apdu: bytes) -> None:
+        """Give an APDU to the framing: whole, or in general blocks where these are agreed and needed."""
+        if self.is_client:
+            self._general.reset()
+        if self._general.active or (self._cuts_generally and len(apdu) > self.peer_limit_octets):
+            for block in self._general.send(apdu, self.peer_limit_octets - OVERHEAD_OCTETS):
+                self._framing.send(block)
+        else:
+            self._framing.send(apdu)
+
+    @property
+    def _cuts_generally(self) -> bool:
+        return Conformance.GENERAL_BLOCK_TRANSFER in self._agreed.conformance
+
+    def _join(self, apdu: bytes) -> bytes | None:
+        """The whole APDU, joined from general blocks where it came in such; None when more are due."""
+        if apdu[:1] != bytes((TAG,)):
+            if not self.is_client:
+                self._general.reset()
+            return apdu
+        if not self._cuts_generally:
+            msg = "General block transfer was not negotiated."
+            raise RemoteProtocolError(msg, state_error=2, service_error=2)
+        whole, back = self._general.receive(apdu)
+        for block in back:
+            self._framing.send(block)
+        return whole
+
+    def _open(self, apdu: bytes) -> tuple[Apdu, Sent]:
+        """The message in an APDU, unprotected and decoded, with the row it moves."""
+        plain, protected = self._protection.unprotect(apdu)
         message = decode_apdu(plain)
         try:
             sent = classify(message, self._state, from_client=not self.is_client)

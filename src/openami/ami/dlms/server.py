@@ -211,7 +211,10 @@ class ServerConnection(Connection):
             # not through the state machine: a stranger must not end the association of another client
             self._framing.send(failures.encode_exception(failures.NO_ASSOCIATION))
             return None
-        request, sent = self._open(delivery)
+        apdu = self._join(delivery.apdu)
+        if apdu is None:
+            return None
+        request, sent = self._open(apdu)
         self._move(sent, by_us=False)
         if sent is Sent.PROOF and isinstance(request, ActionRequest):
             return self._take_proof(request)

@@ -10,6 +10,7 @@ from openami.office.billing.document import Utility
 from openami.office.billing.rules import Policy
 from openami.office.billing.tariff import Division, Tariff, shipped_tariffs
 from openami.office.connection.rules import SafetyLimits
+from openami.shared.contract.enterprise.codes import CodeTable, code_tables
 from openami.shared.spans import local_date
 
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from openami.shared.contract.enterprise.messages.common import MessageHeader
     from openami.shared.contract.enterprise.model import HeadedMessage
     from openami.shared.database import Database
-
-SAP_ZONES = {"Europe/Amsterdam": "CET", "Europe/Berlin": "CET", "Europe/Brussels": "CET", "Europe/Paris": "CET"}
-"""Time zone names of the enterprise services (at most 10 characters); a zone that is not here goes out by its name."""
 
 
 class Door(Protocol):
@@ -56,11 +54,6 @@ class OfficeSettings:
         default_factory=lambda: {division.value: f"home-{division.value}" for division in Division}
     )
 
-    @property
-    def sap_zone(self) -> str:
-        """The zone's name in the messages."""
-        return SAP_ZONES.get(self.zone, self.zone)
-
 
 @dataclass(frozen=True, slots=True)
 class Office:
@@ -71,6 +64,7 @@ class Office:
     door: Door
     settings: OfficeSettings = field(default_factory=OfficeSettings)
     tariffs: Mapping[str, Tariff] = field(default_factory=shipped_tariffs)
+    codes: Mapping[str, CodeTable] = field(default_factory=code_tables)
 
     def today(self) -> date:
         """The local date."""

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 import pytest
 
-from openami.office.events.model import UNKNOWN_MEANING, classify, event_types
+from openami.office.events.model import UNKNOWN, case_rules, classify
 from openami.shared.contract.enterprise import logs
+from openami.shared.contract.enterprise.codes import code_tables
 from openami.shared.contract.enterprise.messages.event import (
     ObjectPropertyValue,
     UtilitiesSmartMeterEventERPBulkCreateConfirmation,
@@ -41,24 +43,26 @@ def _bulk(middle: Middle, *events: Event) -> UtilitiesSmartMeterEventERPBulkCrea
 
 
 @pytest.mark.parametrize(
-    ("category", "code", "meaning", "case"),
+    ("code", "name", "case"),
     [
-        ("3", "3002", "cover opened", "tamper"),
-        ("03", "3002", "cover opened", "tamper"),
-        ("3", "3003", "cover closed", ""),
-        ("3", "3999", "tampering", "tamper"),
-        ("1", "1001", "power", ""),
-        ("55", "1", UNKNOWN_MEANING, ""),
+        ("3002", "tamper.cover_open", "tamper"),
+        ("3003", "tamper.cover_closed", ""),
+        ("3006", "tamper.magnetic_clear", ""),
+        ("1001", "power.off", ""),
+        ("6004", "switch.failed", "failed order"),
+        ("1000", "order.location_failed", "failed order"),
+        ("777", UNKNOWN, ""),
     ],
 )
-def test_codes_are_classified_by_the_table(category: str, code: str, meaning: str, case: str) -> None:
-    known = classify(category, code)
-    assert (known.meaning, known.case) == (meaning, case)
+def test_codes_are_classified_by_the_tables(code: str, name: str, case: str) -> None:
+    known = classify(code_tables(), code)
+    assert (known.name, known.case) == (name, case)
 
 
-def test_the_table_names_each_code_once() -> None:
-    keys = [(row.category, row.type) for row in event_types()]
-    assert len(keys) == len(set(keys))
+def test_every_pattern_fits_an_event_of_the_table() -> None:
+    names = [code.name for code in code_tables()["event_types"].codes]
+    for pattern, _ in case_rules():
+        assert any(fnmatchcase(name, pattern) for name in names), pattern
 
 
 @pytest.mark.postgres

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openami.office.codes import item_statuses
 from openami.office.localtime import interval_starts
 from openami.office.readings.errors import MissingValue, OffTheGrid, TooFine, WrongStatus, WrongUnit
 from openami.office.readings.model import ItemStatus
@@ -21,8 +22,8 @@ from openami.office.readings.series import (
     merged,
     on_grid,
     stamp_of,
-    status_table,
 )
+from openami.shared.contract.enterprise.codes import code_tables
 from openami.shared.contract.enterprise.messages.common import Quantity
 from openami.shared.contract.enterprise.messages.time_series import UtilitiesTimeSeriesItem as Item
 from openami.shared.spans import local_day, local_month
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from random import Random
 
 ZONE = "Europe/Amsterdam"
+STATUSES = item_statuses(code_tables())
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
@@ -67,7 +69,7 @@ def _items(starts: np.ndarray, value: int = 1, status: int = ItemStatus.VALID) -
     ],
 )
 def test_quantities_become_thousandths(value: str, item_unit: str | None, unit: str, milli: int) -> None:
-    assert columns([_item(value, unit=item_unit)], 1800, unit).values_milli.tolist() == [milli]
+    assert columns([_item(value, unit=item_unit)], 1800, unit, STATUSES).values_milli.tolist() == [milli]
 
 
 @pytest.mark.parametrize(
@@ -84,17 +86,17 @@ def test_quantities_become_thousandths(value: str, item_unit: str | None, unit: 
 )
 def test_an_item_that_cannot_be_taken_names_the_reason(item: Item, error: type[Exception]) -> None:
     with pytest.raises(error):
-        columns([_item(), item], 1800, "KWH")
+        columns([_item(), item], 1800, "KWH", STATUSES)
 
 
 def test_a_missing_value_needs_no_quantity() -> None:
-    taken = columns([_item(None, status=("99",))], 1800, "KWH")
+    taken = columns([_item(None, status=("99",))], 1800, "KWH", STATUSES)
     assert taken.status.tolist() == [ItemStatus.MISSING]
 
 
-def test_every_status_of_the_table_is_known_and_case_does_not_matter() -> None:
-    assert set(status_table().values()) == set(ItemStatus) - {ItemStatus.EMPTY}
-    assert columns([_item(status=("est",))], 1800, "KWH").status.tolist() == [ItemStatus.ESTIMATED]
+def test_every_status_of_the_table_is_known_padded_or_not() -> None:
+    assert set(STATUSES.values()) == set(ItemStatus) - {ItemStatus.EMPTY}
+    assert columns([_item(status=("2",))], 1800, "KWH", STATUSES).status.tolist() == [ItemStatus.ESTIMATED]
 
 
 @pytest.mark.parametrize(("day", "count"), [(date(2026, 3, 29), 46), (date(2026, 3, 28), 48), (date(2026, 10, 25), 50)])

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Final
 
-from openami.office.devices.model import RECURRENCES, Category
+from openami.office.codes import division_code, recurrence_code, time_zone_code
+from openami.office.devices.model import Category
 from openami.shared.contract.enterprise.headers import OPEN_END
 from openami.shared.contract.enterprise.messages.common import DecimalValuePrecision, SmartMeter
 from openami.shared.contract.enterprise.messages.device import UtilitiesDeviceERPSmartMeterCreateRequest as DeviceCreate
@@ -37,13 +38,12 @@ from openami.shared.spans import zone
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from openami.office.context import OfficeSettings
+    from openami.office.context import Office
     from openami.office.devices.model import Device, Installation, Point, Register
     from openami.shared.contract.enterprise.messages.common import MessageHeader
 
 _END_OF_DAY: Final = time(23, 59, 59)
 _ROLE: Final = "0001"  # assignment role "the measured values": customizing
-_DIVISIONS: Final = {"electricity": "1", "gas": "2", "water": "3"}
 
 
 def device_create(header: MessageHeader, device: Device, start: date) -> DeviceCreate:
@@ -62,7 +62,7 @@ def device_create(header: MessageHeader, device: Device, start: date) -> DeviceC
 
 
 def register_create(
-    header: MessageHeader, device: Device, tasks: Sequence[Register], start: date, settings: OfficeSettings
+    header: MessageHeader, device: Device, tasks: Sequence[Register], start: date, office: Office
 ) -> RegisterCreate:
     """The measurement tasks of a device that is installed."""
     part = RegisterCreate.UtilitiesDevice.Register
@@ -77,9 +77,9 @@ def register_create(
                     utilities_measurement_task_id=task.id,
                     utilities_object_identification_system_code_text=task.obis,
                     utilties_measurement_task_category_code=task.category,
-                    utilities_division_category_code=_DIVISIONS[device.kind],
-                    utilities_measurement_recurrence_code=RECURRENCES.get(task.interval_s),
-                    time_zone_code=settings.sap_zone,
+                    utilities_division_category_code=division_code(office.codes, device.kind),
+                    utilities_measurement_recurrence_code=recurrence_code(office.codes, task.interval_s),
+                    time_zone_code=time_zone_code(office.codes, office.settings.zone),
                     specifications=part.Specifications(
                         measure_unit_code=task.unit, decimal_value_precision=_precision(task)
                     ),
@@ -96,10 +96,10 @@ def register_end(
     device: Device,
     tasks: Sequence[Register],
     installation: Installation,
-    settings: OfficeSettings,
+    office: Office,
 ) -> RegisterChange:
     """The measurement tasks of a device that was removed, all with their end."""
-    start, end = _dates(installation, settings)
+    start, end = _dates(installation, office)
     part = RegisterChange.UtilitiesDevice.Register
     return RegisterChange(
         message_header=header,
@@ -113,9 +113,9 @@ def register_end(
                     utilities_measurement_task_id=task.id,
                     utilities_object_identification_system_code_text=task.obis,
                     utilties_measurement_task_category_code=task.category,
-                    utilities_division_category_code=_DIVISIONS[device.kind],
-                    utilities_measurement_recurrence_code=RECURRENCES.get(task.interval_s),
-                    time_zone_code=settings.sap_zone,
+                    utilities_division_category_code=division_code(office.codes, device.kind),
+                    utilities_measurement_recurrence_code=recurrence_code(office.codes, task.interval_s),
+                    time_zone_code=time_zone_code(office.codes, office.settings.zone),
                     specifications=(
                         DatedRegisterSpecifications(
                             start_date=start,
@@ -133,7 +133,7 @@ def register_end(
 
 
 def located(
-    header: MessageHeader, device: Device, places: Sequence[tuple[Installation, Point]], settings: OfficeSettings
+    header: MessageHeader, device: Device, places: Sequence[tuple[Installation, Point]], office: Office
 ) -> DeviceLocated:
     """Where a device stands and stood: the complete list."""
     return DeviceLocated(
@@ -142,8 +142,8 @@ def located(
             logical_location_list_complete_transmission_indicator=True,
             location_list_complete_transmission_indicator=True,
             id=device.id,
-            logical_location=tuple(_logical(installation, settings) for installation, _ in places),
-            location=tuple(_location(installation, point, settings) for installation, point in places),
+            logical_location=tuple(_logical(installation, office) for installation, _ in places),
+            location=tuple(_location(installation, point, office) for installation, point in places),
             smart_meter=SmartMeter(utilities_advanced_metering_system_id=device.ams_id),
         ),
     )
@@ -154,13 +154,13 @@ def point_assigned(
     device: Device,
     task: Register,
     installations: Sequence[Installation],
-    settings: OfficeSettings,
+    office: Office,
 ) -> PointAssigned:
     """Which points of delivery a measurement task counts and counted for: the complete list."""
     content = PointAssigned.UtilitiesMeasurementTask
     assignments = []
     for installation in installations:
-        start, end = _local(installation.start, settings), _local_end(installation, settings)
+        start, end = _local(installation.start, office), _local_end(installation, office)
         assignments.append(
             content.UtilitiesPointOfDeliveryAssignment(
                 start_date=start.date(),
@@ -190,14 +190,14 @@ def series_assigned(
     device: Device,
     task: Register,
     installations: Sequence[Installation],
-    settings: OfficeSettings,
+    office: Office,
 ) -> SeriesAssigned:
     """Which profile an interval channel feeds and fed: the complete list."""
     assert task.profile_id is not None
     assert task.category is Category.INTERVAL
     roles = []
     for installation in installations:
-        start, end = _local(installation.start, settings), _local_end(installation, settings)
+        start, end = _local(installation.start, office), _local_end(installation, office)
         roles.append(
             MeasurementTaskAssignmentRole(
                 start_date=start.date(),
@@ -214,7 +214,7 @@ def series_assigned(
         utilities_time_series=SeriesAssigned.UtilitiesTimeSeries(
             measurement_task_assignment_role_list_complete_transmission_indicator=True,
             id=task.profile_id,
-            utilities_measurement_recurrence_code=RECURRENCES[task.interval_s],
+            utilities_measurement_recurrence_code=recurrence_code(office.codes, task.interval_s),
             measure_unit_code=task.unit,
             decimal_value_precision=_precision(task),
             items_remotely_stored_indicator=False,
@@ -229,15 +229,15 @@ def _precision(task: Register) -> DecimalValuePrecision:
     )
 
 
-def _logical(installation: Installation, settings: OfficeSettings) -> DeviceLogicalLocation:
-    start, end = _dates(installation, settings)
+def _logical(installation: Installation, office: Office) -> DeviceLogicalLocation:
+    start, end = _dates(installation, office)
     return DeviceLogicalLocation(start_date=start, end_date=end, logical_installation_point_id=installation.point_id)
 
 
-def _location(installation: Installation, point: Point, settings: OfficeSettings) -> DeviceLocation:
-    start, end = _dates(installation, settings)
-    began = _local(installation.start, settings)
-    ended = _local(installation.end, settings) if installation.end else None
+def _location(installation: Installation, point: Point, office: Office) -> DeviceLocation:
+    start, end = _dates(installation, office)
+    began = _local(installation.start, office)
+    ended = _local(installation.end, office) if installation.end else None
     return DeviceLocation(
         start_date=start,
         end_date=end,
@@ -248,7 +248,7 @@ def _location(installation: Installation, point: Point, settings: OfficeSettings
             city_name=point.address.city[:40] or None,
             street_name=point.address.street[:60] or None,
             country_code=point.address.country,
-            time_zone_code=settings.sap_zone,
+            time_zone_code=time_zone_code(office.codes, office.settings.zone),
         ),
         installation_point_hierarchy_relationship=DeviceLocation.InstallationPointHierarchyRelationship(
             parent_installation_point_id=point.connection_object
@@ -258,22 +258,22 @@ def _location(installation: Installation, point: Point, settings: OfficeSettings
             installation_time=began.time(),
             remove_date=ended.date() if ended else None,
             remove_time=ended.time() if ended else None,
-            time_zone_code=settings.sap_zone,
+            time_zone_code=time_zone_code(office.codes, office.settings.zone),
         ),
     )
 
 
-def _dates(installation: Installation, settings: OfficeSettings) -> tuple[date, date]:
+def _dates(installation: Installation, office: Office) -> tuple[date, date]:
     """First and last day; a device that came and went on one day keeps that day."""
-    start = _local(installation.start, settings).date()
+    start = _local(installation.start, office).date()
     if installation.end is None:
         return start, OPEN_END
-    return start, max(start, _local(installation.end, settings).date() - timedelta(days=1))
+    return start, max(start, _local(installation.end, office).date() - timedelta(days=1))
 
 
-def _local(moment: datetime, settings: OfficeSettings) -> datetime:
-    return moment.astimezone(zone(settings.zone)).replace(microsecond=0, tzinfo=None)
+def _local(moment: datetime, office: Office) -> datetime:
+    return moment.astimezone(zone(office.settings.zone)).replace(microsecond=0, tzinfo=None)
 
 
-def _local_end(installation: Installation, settings: OfficeSettings) -> datetime:
-    return _local(installation.end, settings) if installation.end else datetime.combine(OPEN_END, _END_OF_DAY)
+def _local_end(installation: Installation, office: Office) -> datetime:
+    return _local(installation.end, office) if installation.end else datetime.combine(OPEN_END, _END_OF_DAY)

@@ -65,15 +65,13 @@ class KindSpec:
     """What every device of a kind has."""
 
     kind: Kind
-    division: str
     intervals_s: tuple[int, ...]
     tasks: tuple[TaskSpec, ...]
 
 
-def _spec(kind: Kind, division: str, intervals_s: tuple[int, ...], unit: str, register: str, interval: str) -> KindSpec:
+def _spec(kind: Kind, intervals_s: tuple[int, ...], unit: str, register: str, interval: str) -> KindSpec:
     return KindSpec(
         kind,
-        division,
         intervals_s,
         (
             TaskSpec(Category.REGISTER, register, unit, 9, 3),
@@ -85,15 +83,11 @@ def _spec(kind: Kind, division: str, intervals_s: tuple[int, ...], unit: str, re
 KINDS: Final = {
     spec.kind: spec
     for spec in (
-        _spec(Kind.ELECTRICITY, "1", (1800, 900), "KWH", "1-0:1.8.0", "1-0:1.29.0"),
-        _spec(Kind.GAS, "2", (3600,), "M3", "7-0:3.0.0", "7-0:3.29.0"),
-        _spec(Kind.WATER, "3", (3600,), "M3", "8-0:1.0.0", "8-0:1.29.0"),
+        _spec(Kind.ELECTRICITY, (1800, 900), "KWH", "1-0:1.8.0", "1-0:1.29.0"),
+        _spec(Kind.GAS, (3600,), "M3", "7-0:3.0.0", "7-0:3.29.0"),
+        _spec(Kind.WATER, (3600,), "M3", "8-0:1.0.0", "8-0:1.29.0"),
     )
 }
-"""Divisions: 1 electricity is seen in samples, 2 gas and 3 water are inferred (section 3.12)."""
-
-RECURRENCES: Final = {900: "15", 1800: "30", 3600: "60"}
-"""Interval length (s) -> measurement recurrence code: customizing, here the length in minutes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ async def announce_placement(
     """Registers, location, points of delivery and profiles of a device that was just installed (UC1, steps 4 to 7)."""
     places = await installations_of_device(transaction, device.id)
     start = office.local_date(places[-1].start)
-    message = register_create(office.door.header(), device, tasks, start, office.settings)
+    message = register_create(office.door.header(), device, tasks, start, office)
     await request(office, transaction, message, device.id)
     await _announce_places(office, transaction, device, tasks, places)
 
@@ -39,7 +39,7 @@ async def announce_removal(
     """The ends of all that (UC13)."""
     places = await installations_of_device(transaction, device.id)
     await _announce_places(office, transaction, device, tasks, places)
-    message = register_end(office.door.header(), device, tasks, ended, office.settings)
+    message = register_end(office.door.header(), device, tasks, ended, office)
     await request(office, transaction, message, device.id)
 
 
@@ -52,10 +52,10 @@ async def _announce_places(
 ) -> None:
     points = await points_by_id(transaction, {place.point_id for place in places})
     where = [(place, points[place.point_id]) for place in places]
-    await notify(office, transaction, located(office.door.header(), device, where, office.settings), device.id)
+    await notify(office, transaction, located(office.door.header(), device, where, office), device.id)
     for task in tasks:
-        message = point_assigned(office.door.header(), device, task, places, office.settings)
+        message = point_assigned(office.door.header(), device, task, places, office)
         await notify(office, transaction, message, device.id)
         if task.category is Category.INTERVAL:
-            assignment = series_assigned(office.door.header(), device, task, places, office.settings)
+            assignment = series_assigned(office.door.header(), device, task, places, office)
             await request(office, transaction, assignment, device.id)

@@ -58,7 +58,7 @@ async def _take(office: Office, transaction: AsyncConnection, message: Event) ->
         device = await device_by_id(transaction, event.utilities_device_id) if event.utilities_device_id else None
     except UnknownDeviceError as unknown:
         return logs.failed(UnknownEventDevice(unknown.found))
-    known = classify(event.category_code or "", event.type_code)
+    known = classify(office.codes, event.type_code)
     detail = "; ".join(
         each.object_property_value.text for each in event.property if each.object_property_value.text is not None
     )

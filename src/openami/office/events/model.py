@@ -1,16 +1,23 @@
-"""What an event means here: a table from codes to meaning and to the case that it opens."""
+"""What an event means here: its name from the code table, and the case that such an event opens."""
 
 from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from importlib import resources
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-ANY: Final = "*"
-UNKNOWN_MEANING: Final = "unknown"
+from openami.shared.contract.enterprise.codes import UnknownCode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from openami.shared.contract.enterprise.codes import CodeTable
+
+UNKNOWN: Final = "unknown"
 
 
 class CaseState(StrEnum):
@@ -22,31 +29,25 @@ class CaseState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EventType:
-    """One row of the table; `case` is the kind of case that such an event opens, empty for none."""
+    """An event's name and meaning; `case` is the kind of case that it opens, empty for none."""
 
-    category: str
-    type: str
+    name: str
     meaning: str
     case: str
 
 
 @lru_cache(maxsize=1)
-def event_types() -> tuple[EventType, ...]:
-    """The table (`event_types.csv`): customizing, so it is data. `*` stands for any code."""
-    text = (resources.files("openami.office.events") / "event_types.csv").read_text("utf-8")
-    return tuple(EventType(**row) for row in csv.DictReader(text.splitlines()))
+def case_rules() -> tuple[tuple[str, str], ...]:
+    """Patterns of event names and the case that each opens (`cases.csv`); the first that fits counts."""
+    text = (resources.files("openami.office.events") / "cases.csv").read_text("utf-8")
+    return tuple((row["event"], row["case"]) for row in csv.DictReader(text.splitlines()))
 
 
-def classify(category: str, type_code: str) -> EventType:
-    """The meaning of an event; rows that name the type come before rows that name the category only.
-
-    An unknown event is kept with the meaning `unknown` and opens no case.
-    """
-    category, type_code = category.lstrip("0"), type_code.lstrip("0")
-    fitting = [
-        row
-        for row in event_types()
-        if row.category.lstrip("0") in (ANY, category) and row.type.lstrip("0") in (ANY, type_code)
-    ]
-    fitting.sort(key=lambda row: (row.type == ANY, row.category == ANY))
-    return fitting[0] if fitting else EventType(category, type_code, UNKNOWN_MEANING, "")
+def classify(tables: Mapping[str, CodeTable], type_code: str) -> EventType:
+    """The meaning of an event type; one that the table does not know is kept as `unknown` and opens no case."""
+    try:
+        code = tables["event_types"].of(type_code)
+    except UnknownCode:
+        return EventType(UNKNOWN, f"unknown event type {type_code}", "")
+    case = next((case for pattern, case in case_rules() if fnmatchcase(code.name, pattern)), "")
+    return EventType(code.name, code.meaning, case)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
-from importlib import resources
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -14,6 +11,7 @@ import numpy as np
 from openami.office.localtime import day_of, local_dates
 from openami.office.readings.errors import MissingValue, OffTheGrid, TooFine, WrongStatus, WrongUnit
 from openami.office.readings.model import ItemStatus
+from openami.shared.contract.enterprise.headers import id_key
 from openami.shared.spans import intervals_of_day, local_midnight
 
 if TYPE_CHECKING:
@@ -87,15 +85,8 @@ class DayBlock:
         return cls(day, interval_s, nothing, nothing.astype(np.uint8), nothing)
 
 
-@lru_cache(maxsize=1)
-def status_table() -> Mapping[str, ItemStatus]:
-    """Item status codes of the middle and what they mean here; the table is data (`item_status.csv`)."""
-    text = (resources.files("openami.office.readings") / "item_status.csv").read_text("utf-8")
-    return {row["code"]: ItemStatus[row["status"].upper()] for row in csv.DictReader(text.splitlines())}
-
-
-def columns(items: Sequence[Item], interval_s: int, unit: str) -> Items:
-    """The items of an upload as columns.
+def columns(items: Sequence[Item], interval_s: int, unit: str, statuses: Mapping[str, ItemStatus]) -> Items:
+    """The items of an upload as columns; `statuses` says what a status code is worth (`codes.item_statuses`).
 
     Raises:
         OffTheGrid: an item is not exactly one interval.
@@ -115,7 +106,7 @@ def columns(items: Sequence[Item], interval_s: int, unit: str) -> Items:
             f"interval of {interval_s} s.",
             hint="Send start and end of whole intervals.",
         )
-    status = np.fromiter((_status(item) for item in items), np.uint8, count)
+    status = np.fromiter((_status(item, statuses) for item in items), np.uint8, count)
     values = np.fromiter(
         (_value(item, known, unit) for item, known in zip(items, status, strict=True)), np.int64, count
     )
@@ -186,14 +177,14 @@ def days_of(starts: NDArray[np.int64], zone_name: str) -> tuple[date, date] | No
     return day_of(int(numbers[0])), day_of(int(numbers[1]) + 1)
 
 
-def _status(item: Item) -> int:
+def _status(item: Item, statuses: Mapping[str, ItemStatus]) -> int:
     codes = item.item_status
     code = codes[0].utilities_time_series_item_type_code
     if len(codes) > 1 and any(other.utilities_time_series_item_type_code != code for other in codes):
         raise WrongStatus(f"The item of {item.utc_validity_start_date_time} has several statuses.", hint="Send one.")
-    known = status_table().get(code) or status_table().get(code.upper())
+    known = statuses.get(id_key(code.upper()))
     if known is None:
-        raise WrongStatus(f"The status {code!r} is not in the status table.", hint="Add it to item_status.csv.")
+        raise WrongStatus(f"The status {code!r} is not in the status table.", hint="Add it to item_statuses.toml.")
     return known
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
+from openami.office.codes import item_statuses
 from openami.office.devices.store import registers_by_profile
 from openami.office.readings.errors import UnknownProfile
 from openami.office.readings.profile_store import NewDay, add_days, lock_profiles, newest_days
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from openami.office.context import Office
     from openami.office.devices.model import Register
+    from openami.office.readings.model import ItemStatus
     from openami.shared.contract.enterprise.messages.common import Log
     from openami.shared.contract.enterprise.messages.time_series import (
         UtilitiesTimeSeriesERPItemBulkChangeRequest as ChangeBulk,
@@ -60,11 +62,12 @@ async def on_upload(office: Office, transaction: AsyncConnection, message: Creat
     """
     items: Sequence[CreateItem | ChangeItem] = message.items
     channels = await registers_by_profile(transaction, [item.utilities_time_series.id or "" for item in items])
+    statuses = item_statuses(office.codes)
     answers: list[Log] = []
     parts: list[Part] = []
     for number, item in enumerate(items):
         try:
-            parts += _parts(number, item, channels, office.settings.zone)
+            parts += _parts(office, number, item, channels, statuses)
             answers.append(logs.success(f"{len(item.utilities_time_series.item)} values."))
         except Refusal as reason:
             answers.append(logs.failed(reason))
@@ -72,18 +75,24 @@ async def on_upload(office: Office, transaction: AsyncConnection, message: Creat
     await answer(office, transaction, message, answers, business_key=next(iter(channels), ""))
 
 
-def _parts(number: int, item: CreateItem | ChangeItem, channels: Mapping[str, Register], zone_name: str) -> list[Part]:
+def _parts(
+    office: Office,
+    number: int,
+    item: CreateItem | ChangeItem,
+    channels: Mapping[str, Register],
+    statuses: Mapping[str, ItemStatus],
+) -> list[Part]:
     series = item.utilities_time_series
     profile_id = id_key(series.id or "").rjust(PROFILE_ID_WIDTH, "0")
     channel = channels.get(profile_id)
     if channel is None:
         raise UnknownProfile(f"No interval channel feeds the profile {series.id}.", hint="Assign it first.")
-    values = columns(series.item, channel.interval_s, channel.unit)
+    values = columns(series.item, channel.interval_s, channel.unit, statuses)
     stamp = stamp_of(item.message_header.creation_date_time, replaces=isinstance(item, ChangeItem))
     message_id = message_key(item.message_header)
     return [
         Part(number, profile_id, channel.interval_s, day, part, stamp, message_id)
-        for day, part in by_day(values, zone_name)
+        for day, part in by_day(values, office.settings.zone)
     ]
 
 

@@ -104,7 +104,18 @@ def test_json_keeps_values_exact():
 
 
 def test_server_ids_as_printed_on_the_meter():
-    assert server_text(bytes.fromhex("0a01454d480000417d95")) == "1EMH0004292000 "[:-1].replace(
-        "0004292000", "0004291989"
-    )
+    assert server_text(bytes.fromhex("0a01454d480000417d95")) == "1EMH0004291989"
     assert server_text(bytes.fromhex("0901454d48000041f045")) == "0901454D48000041F045"
+
+
+def test_a_radio_telegram_with_and_without_its_key():
+    plain = "2E44A5119870659930037A060020052F2F0C933E842784060A3B00000A5A5901C4016D3B37DF2CCC01933E24032606"
+    (told,) = decode(plain.encode())
+    assert (told.language, told.meter) == ("wmbus", "DME99657098")
+    assert (told.readings[0].quantity, told.readings[0].value, told.readings[0].unit) == (
+        "volume, at base conditions", Decimal("6842.784"), "m3",
+    )  # fmt: skip
+    encrypted = bytes.fromhex("2E44A5119870659930037A06002005") + bytes(range(32))
+    (told,) = decode(encrypted)
+    assert (told.language, "encrypted" in told.error) == ("wmbus", True)
+    assert "The key opens nothing readable" in decode(encrypted, key=bytes(16), language="wmbus")[0].error

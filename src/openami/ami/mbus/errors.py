@@ -49,6 +49,14 @@ class EncryptedError(MBusError):
     """The records are encrypted and no key was given, or the key does not fit."""
 
 
+class KeyMissingError(EncryptedError):
+    """The telegram is encrypted, and no key was given."""
+
+
+class WrongKeyError(EncryptedError):
+    """The key given does not open the telegram."""
+
+
 class UnencodableError(MBusError):
     """A value of ours does not fit the coding asked for."""
 

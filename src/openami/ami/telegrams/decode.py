@@ -22,7 +22,9 @@ class TooMuchToDecodeError(OpenAmiError):
     """More bytes than one wants to decode at once."""
 
 
-def decode(octets: bytes, *, language: str | None = None, zone_name: str = "Europe/Amsterdam") -> list[DecodedTelegram]:
+def decode(
+    octets: bytes, *, language: str | None = None, zone_name: str = "Europe/Amsterdam", key: bytes | None = None
+) -> list[DecodedTelegram]:
     """The telegrams in the bytes; with no language told, in the first one that understands any of them.
 
     Raises:
@@ -37,10 +39,10 @@ def decode(octets: bytes, *, language: str | None = None, zone_name: str = "Euro
         )
     plain = from_hex(octets)
     if language is not None:
-        told = LANGUAGES[language](plain, zone_name)
+        told = LANGUAGES[language](plain, zone_name, key)
         return told or [DecodedTelegram(language, error="There is no whole telegram in these bytes.")]
     for each in LANGUAGES.values():
-        told = each(plain, zone_name)
+        told = each(plain, zone_name, key)
         if any(telegram.readings for telegram in told) or _framed(told):
             return told
     return [DecodedTelegram("unknown", error=f"Nothing was understood as {', '.join(LANGUAGES)}.")]
@@ -56,4 +58,4 @@ def from_hex(octets: bytes) -> bytes:
 
 def _framed(told: list[DecodedTelegram]) -> bool:
     """Whether the language's own marks were found: then its error is the answer, not what a laxer language reads."""
-    return any(telegram.language == "p1" for telegram in told)
+    return any(telegram.language == "p1" or "encrypted" in telegram.error for telegram in told)

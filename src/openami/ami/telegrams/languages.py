@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from openami.ami import iec62056_21, mbus, p1, sml
 from openami.ami.mbus.frames import frame_size
+from openami.ami.mbus.radio import decode_radio
 from openami.ami.mbus.records import Function
 from openami.ami.mbus.values import LocalTime
 from openami.ami.sml.transport import BEGIN
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def decode_mbus(octets: bytes, zone_name: str) -> list[DecodedTelegram]:
+def decode_mbus(octets: bytes, zone_name: str, _key: bytes | None = None) -> list[DecodedTelegram]:
     """Wired M-Bus frames, one after the other; noise between them is skipped."""
     splitter = mbus.FrameSplitter()
     told = [_mbus_frame(frame, zone_name) for frame in splitter.feed(octets) if isinstance(frame, mbus.LongFrame)]
@@ -36,28 +37,39 @@ def decode_mbus(octets: bytes, zone_name: str) -> list[DecodedTelegram]:
     return told
 
 
-def decode_p1(octets: bytes, zone_name: str) -> list[DecodedTelegram]:
+def decode_p1(octets: bytes, zone_name: str, _key: bytes | None = None) -> list[DecodedTelegram]:
     """P1 telegrams, one after the other."""
     splitter = p1.TelegramSplitter()
     whole = splitter.feed(octets if octets.endswith(b"\n") else octets + b"\r\n")
     return [_guarded("p1", _p1_telegram, each, zone_name) for each in whole]
 
 
-def decode_sml(octets: bytes, zone_name: str) -> list[DecodedTelegram]:
+def decode_sml(octets: bytes, zone_name: str, _key: bytes | None = None) -> list[DecodedTelegram]:
     """SML files with their transport, one after the other, or the bare messages of one."""
     if BEGIN not in octets:
         return [_guarded("sml", _sml_body, octets, zone_name)]
     return [_guarded("sml", _sml_file, each, zone_name) for each in sml.SmlSplitter().feed(octets)]
 
 
-def decode_iec62056_21(octets: bytes, zone_name: str) -> list[DecodedTelegram]:
+def decode_iec62056_21(octets: bytes, zone_name: str, _key: bytes | None = None) -> list[DecodedTelegram]:
     """One read-out."""
     return [_guarded("iec62056-21", _readout, octets, zone_name)]
 
 
-LANGUAGES: Final[dict[str, Callable[[bytes, str], list[DecodedTelegram]]]] = {
+def decode_wmbus(octets: bytes, zone_name: str, key: bytes | None) -> list[DecodedTelegram]:
+    """One radio telegram, opened with the key if it is encrypted."""
+    try:
+        telegram = decode_radio(octets, lambda _identification: key)
+    except OpenAmiError as error:
+        return [DecodedTelegram("wmbus", error=str(error))]
+    meter = f"{telegram.header.manufacturer}{telegram.header.identification}"
+    return [_mbus_telegram("wmbus", meter, telegram.records, zone_name)]
+
+
+LANGUAGES: Final[dict[str, Callable[[bytes, str, bytes | None], list[DecodedTelegram]]]] = {
     "sml": decode_sml,
     "mbus": decode_mbus,
+    "wmbus": decode_wmbus,
     "p1": decode_p1,
     "iec62056-21": decode_iec62056_21,
 }
@@ -83,13 +95,14 @@ def _mbus_frame(frame: mbus.LongFrame, zone_name: str) -> DecodedTelegram:
             for each in telegram.counters
         )
         return DecodedTelegram("mbus", telegram.identification, readings=counters)
-    times = (record.value for record in telegram.records if isinstance(record.value, LocalTime) and not record.storage)
-    return DecodedTelegram(
-        "mbus",
-        f"{telegram.header.manufacturer}{telegram.header.identification}",
-        time_text(next(times, None), zone_name),
-        tuple(mbus_reading(record, zone_name) for record in telegram.records),
-    )
+    meter = f"{telegram.header.manufacturer}{telegram.header.identification}"
+    return _mbus_telegram("mbus", meter, telegram.records, zone_name)
+
+
+def _mbus_telegram(language: str, meter: str, records: tuple[Record, ...], zone_name: str) -> DecodedTelegram:
+    times = (record.value for record in records if isinstance(record.value, LocalTime) and not record.storage)
+    readings = tuple(mbus_reading(record, zone_name) for record in records)
+    return DecodedTelegram(language, meter, time_text(next(times, None), zone_name), readings)
 
 
 def mbus_reading(record: Record, zone_name: str) -> DecodedReading:

@@ -1,0 +1,189 @@
+"""A radio telegram, layer by layer: link, extended link, authentication, transport, records (OMS volume 2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from openami.ami.mbus import security
+from openami.ami.mbus.errors import (
+    ChecksumError,
+    ControlInformationError,
+    EncryptedError,
+    HeaderTruncatedError,
+    WrongKeyError,
+)
+from openami.ami.mbus.header import (
+    LONG_HEADER_SIZE,
+    SHORT_HEADER_SIZE,
+    Header,
+    decode_long_header,
+    decode_short_header,
+)
+from openami.ami.mbus.records import Record, interpret, split_records
+from openami.ami.mbus.telegram import encryption_mode
+from openami.ami.mbus.wireless import RadioFrame, crc16_en13757, decode_radio_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CI_ELL_2, CI_ELL_8, CI_ELL_10, CI_ELL_16 = 0x8C, 0x8D, 0x8E, 0x8F
+CI_AFL: Final = 0x90
+CI_SHORT_HEADER, CI_LONG_HEADER, CI_NO_HEADER = 0x7A, 0x72, 0x78
+_ELL_SIZES: Final = {CI_ELL_2: 2, CI_ELL_8: 8, CI_ELL_10: 10, CI_ELL_16: 16}
+_LAYERS_MAX: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class RadioTelegram:
+    """A telegram that was opened: header of the meter itself, records, what the manufacturer put behind them."""
+
+    link: RadioFrame
+    header: Header
+    records: tuple[Record, ...]
+    manufacturer_data: bytes
+    encrypted: bool
+    authenticated: bool
+
+
+@dataclass(slots=True)
+class _Opening:
+    """What is known while the layers come off."""
+
+    frame: RadioFrame
+    key: bytes | None
+    information: int
+    data: bytes
+    counter: bytes = b""
+    mac: bytes = b""
+    protected_head: bytes = b""
+    access_number: int = 0
+    encrypted: bool = False
+    authenticated: bool = False
+    address: bytes = b""
+
+
+def decode_radio(octets: bytes, keys: Callable[[str], bytes | None] = lambda _identification: None) -> RadioTelegram:
+    """Open one radio telegram; `keys` gives the key of a meter by its eight digits.
+
+    Raises:
+        KeyMissingError: it is encrypted, and there is no key.
+        WrongKeyError: the key does not fit.
+        ControlInformationError: a layer is none that we read (makers' own formats among them).
+        MBusError: the frame or a record is damaged.
+    """
+    frame = decode_radio_frame(octets)
+    opening = _Opening(frame, keys(frame.identification), frame.control_information, frame.data)
+    opening.address = frame.manufacturer_octets + frame.address
+    for _ in range(_LAYERS_MAX):
+        if opening.information in _ELL_SIZES:
+            _extended_link_layer(opening)
+        elif opening.information == CI_AFL:
+            _authentication_layer(opening)
+        else:
+            return _transport_layer(opening, keys)
+    raise ControlInformationError("There are layers without end.", hint="This is no telegram of a meter.")
+
+
+def _extended_link_layer(opening: _Opening) -> None:
+    """EN 13757-4 clause 12: communication control, access number, then receiver address or session, or both."""
+    size = _ELL_SIZES[opening.information]
+    head = _take(opening, size)
+    control, opening.access_number = head[0], head[1]
+    if opening.information in (CI_ELL_8, CI_ELL_16):
+        session, rest = head[-6:-2], head[-2:] + opening.data
+        if session[3] >> 5 & 0x07 == 1 and not _checksum_fits(rest):  # it fits where a receiver decrypted it
+            key = security.need_key(opening.key, opening.frame.identification)
+            rest = security.decrypt_link_layer(rest, key, opening.address, control, session)
+            opening.encrypted = True
+        if not _checksum_fits(rest):
+            if opening.encrypted:
+                raise WrongKeyError("The key opens nothing readable.", hint="Is it the key of this meter?")
+            raise ChecksumError("The payload's checksum does not fit.", hint="Wait for the next telegram.")
+        opening.data = rest[2:]
+    opening.information = _take(opening, 1)[0]
+
+
+def _authentication_layer(opening: _Opening) -> None:
+    """OMS volume 2 clause 6: length, fragmentation control, then what its bits announce."""
+    content = _take(opening, _take(opening, 1)[0])
+    if len(content) < 2:
+        raise HeaderTruncatedError("The authentication layer has no control field.", hint="The telegram was cut.")
+    control, rest = int.from_bytes(content[:2], "little"), content[2:]
+    if control & 0x4000:
+        raise ControlInformationError("The telegram is a fragment.", hint="Fragments are not put together.")
+    message_control = b""
+    if control & 0x2000:
+        message_control, rest = rest[:1], rest[1:]
+    if control & 0x0200:
+        rest = rest[2:]  # key information: we know one key a meter
+    if control & 0x0800:
+        opening.counter, rest = rest[:4], rest[4:]
+    if control & 0x0400 and message_control:
+        size = security.MAC_SIZES.get(message_control[0] & 0x0F, 0)
+        opening.mac, rest = rest[:size], rest[size:]
+    # what the code protects begins with these fields, and goes on with the transport layer
+    opening.protected_head = message_control + opening.counter + (rest[:2] if control & 0x1000 else b"")
+    opening.information = _take(opening, 1)[0]
+
+
+def _transport_layer(opening: _Opening, keys: Callable[[str], bytes | None]) -> RadioTelegram:
+    information, whole = opening.information, opening.data
+    if information == CI_LONG_HEADER:
+        header = decode_long_header(_take(opening, LONG_HEADER_SIZE))
+        opening.address = whole[4:6] + whole[:4] + whole[6:8]
+        opening.key = keys(header.identification)
+    elif information == CI_SHORT_HEADER:
+        short = decode_short_header(_take(opening, SHORT_HEADER_SIZE))
+        header = _header_of(opening.frame, short.access_number, short.status, short.configuration)
+    elif information == CI_NO_HEADER:
+        header = _header_of(opening.frame, opening.access_number)
+    else:
+        raise ControlInformationError(
+            f"CI {information:02X}h is no transport layer that we read.",
+            hint="Makers' own formats need a driver; compact frames need the full one first.",
+        )
+    _open(opening, header, bytes([information]) + whole)
+    raw, manufacturer_data, _ = split_records(opening.data)
+    records = tuple(interpret(record) for record in raw)
+    return RadioTelegram(opening.frame, header, records, manufacturer_data, opening.encrypted, opening.authenticated)
+
+
+def _open(opening: _Opening, header: Header, transport: bytes) -> None:
+    mode, blocks = encryption_mode(header.configuration), header.configuration >> 4 & 0x0F
+    identification = opening.address[2:6]
+    extension = int(mode == security.MODE_CBC_NO_IV)  # which key derivation
+    if mode == security.MODE_NONE or opening.data[extension:].startswith(security.FILLERS):
+        _take(opening, extension)
+        return  # some receivers decrypt, and leave the mode as it was
+    if mode not in (security.MODE_CBC_IV, security.MODE_CBC_NO_IV):
+        raise EncryptedError(f"Encryption mode {mode} is not one we open.", hint="Modes 5 and 7 are.")
+    key = security.need_key(opening.key, header.identification)
+    opening.encrypted = True
+    if mode == security.MODE_CBC_IV:
+        opening.data = security.decrypt_mode_5(opening.data, blocks, key, opening.address, header.access_number)
+        return
+    _take(opening, extension)
+    if opening.mac:
+        protected = opening.protected_head + transport
+        security.check_mac(key, opening.counter, identification, protected, opening.mac)
+        opening.authenticated = True
+    opening.data = security.decrypt_mode_7(opening.data, blocks, key, opening.counter, identification)
+
+
+def _checksum_fits(payload: bytes) -> bool:
+    return crc16_en13757(payload[2:]).to_bytes(2, "little") == payload[:2]
+
+
+def _header_of(frame: RadioFrame, access_number: int, status: int = 0, configuration: int = 0) -> Header:
+    """The meter is the sender itself."""
+    return Header(
+        frame.identification, frame.manufacturer, frame.version, frame.medium, access_number, status, configuration
+    )
+
+
+def _take(opening: _Opening, size: int) -> bytes:
+    if len(opening.data) < size:
+        raise HeaderTruncatedError(f"A layer of {size} bytes has {len(opening.data)}.", hint="The telegram was cut.")
+    taken, opening.data = opening.data[:size], opening.data[size:]
+    return taken

@@ -9,8 +9,6 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, cast
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 if TYPE_CHECKING:
@@ -56,6 +54,9 @@ class Database:
 
     async def migrate(self, package: str) -> None:
         """Bring the database to the newest revision in the folder `migrations` of a package (`openami.office`)."""
+
+        from alembic import command  # noqa: PLC0415 - a second of imports that only this needs
+        from alembic.config import Config  # noqa: PLC0415
 
         def upgrade(connection: Connection) -> None:
             config = Config()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
@@ -21,6 +21,7 @@ BATCHES = st.builds(
 )
 
 
+@settings(deadline=None, max_examples=50)
 @given(BATCHES, st.binary(max_size=9))
 def test_what_is_packed_is_unpacked(batch: ChannelDays, constant: bytes) -> None:
     """Each block of COPY, cut into its columns the way PostgreSQL does, gives the rows back."""
@@ -66,6 +67,7 @@ def cut(block: bytes, rows: int) -> list[list[bytes]]:
     return result
 
 
+@settings(deadline=None)
 @given(
     st.integers(1, 100),
     *(st.binary(max_size=200).map(bytes) for _ in range(3)),
@@ -91,6 +93,7 @@ def test_a_torn_row_of_a_history_is_refused() -> None:
         unpack(4, bytes(9), b"\x00", b"")
 
 
+@settings(deadline=None)
 @given(npst.arrays(np.int64, st.integers(0, 20)))
 def test_arrays_are_written_as_postgresql_reads_them(cells: np.ndarray) -> None:
     assert [int(word) for word in array_literal(cells).strip("{}").split(",") if word] == cells.tolist()

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openami.mdus.series import Calendar, ChannelDays, place
@@ -18,6 +18,7 @@ GAS = Calendar("Europe/Amsterdam", 3600, 21600)
 LORD_HOWE = Calendar("Australia/Lord_Howe", 1800)
 
 
+@settings(deadline=None, max_examples=50)
 @given(
     st.sampled_from([AMSTERDAM, GAS, LORD_HOWE, Calendar("America/Los_Angeles", 300)]),
     st.lists(st.tuples(st.integers(1, 3), st.integers(0, 20_000)), max_size=60, unique=True),
@@ -42,6 +43,7 @@ def test_every_reading_lands_in_its_slot_whatever_the_order(
     assert not len(placed.off_grid)
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.sampled_from([AMSTERDAM, GAS, LORD_HOWE]), st.integers(1_700_000_000, 1_900_000_000))
 def test_an_instant_lies_in_the_day_that_is_told(calendar: Calendar, instant_s: int) -> None:
     day = calendar.day_of(instant_s)

@@ -84,6 +84,7 @@ def _version(row: dict[str, Any]) -> Version:
         row["author"],
         row["cause"],
         row["delivery"],
+        row["transaction"],
         np.array(row["values"], np.int64),
         np.array(row["quality"], np.uint8),
         np.array(row["flags"], np.uint8),

@@ -106,6 +106,7 @@ async def versions_of(tx: AsyncConnection, channel: int, day: date) -> list[Vers
             row["author"],
             row["cause"],
             row["delivery"],
+            row["transaction"],
             *packing.unpack(row["intervals"], row["values"], row["quality"], row["flags"]),
         )
         for row in (await tx.execute(query.order_by(tables.day.c.version))).mappings()

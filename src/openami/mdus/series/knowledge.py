@@ -19,14 +19,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
-    """The transactions that were visible at one moment (`pg_current_snapshot()` as text)."""
+    """The transactions that were visible at one moment (`pg_current_snapshot()` as text), and one's own."""
 
     snapshot: str
+    own: int = 0
 
     @staticmethod
     async def now(tx: AsyncConnection) -> Knowledge:
         """All that is committed now; what this transaction itself wrote is not part of it."""
         return Knowledge(str((await tx.execute(text("SELECT pg_current_snapshot()::text"))).scalar_one()))
+
+    @staticmethod
+    async def here(tx: AsyncConnection) -> Knowledge:
+        """All that is committed now and what this transaction itself wrote or will write."""
+        query = text("SELECT pg_current_snapshot()::text, pg_current_xact_id()::text::bigint")
+        row = (await tx.execute(query)).one()
+        return Knowledge(str(row[0]), int(row[1]))
 
     @property
     def parts(self) -> tuple[int, int, list[int]]:
@@ -41,7 +49,10 @@ NOTHING: Final = Knowledge("3:3:")
 AsOf: TypeAlias = datetime | Knowledge | None
 """An instant of recording, the knowledge that a reader stored, or None for what is current."""
 
-_BY_SNAPSHOT: Final = SQL("AND pg_visible_in_snapshot(d.transaction::text::xid8, %(snapshot)s::pg_snapshot)")
+# most rows are older than the oldest transaction that was running: a comparison is far cheaper than the function
+_BY_SNAPSHOT: Final = SQL(
+    "AND (d.transaction < %(xmin)s OR pg_visible_in_snapshot(d.transaction::text::xid8, %(snapshot)s::pg_snapshot) OR d.transaction = %(own)s)"
+)
 _BY_INSTANT: Final = SQL("AND d.recorded_at <= %(as_of)s")
 
 
@@ -50,5 +61,5 @@ def knowledge_clause(as_of: AsOf) -> tuple[SQL, dict[str, Any]]:
     if as_of is None:
         return SQL(""), {}
     if isinstance(as_of, Knowledge):
-        return _BY_SNAPSHOT, {"snapshot": as_of.snapshot}
+        return _BY_SNAPSHOT, {"snapshot": as_of.snapshot, "own": as_of.own, "xmin": as_of.parts[0]}
     return _BY_INSTANT, {"as_of": as_of}

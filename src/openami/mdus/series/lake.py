@@ -105,7 +105,8 @@ def _quoted(text: str) -> str:
 
 _KNOWN: Final = """
 AND recorded_us <= $recorded_us
-AND (transaction < $xmin OR (transaction < $xmax AND NOT list_contains($running::BIGINT[], transaction)))
+AND (transaction < $xmin OR transaction = $own
+     OR (transaction < $xmax AND NOT list_contains($running::BIGINT[], transaction)))
 QUALIFY row_number() OVER (PARTITION BY day, channel ORDER BY version DESC) = 1"""
 _SELECT: Final = 'SELECT channel, day, version, intervals, "values", quality, flags FROM lake.series_day '
 _OF_CHANNELS: Final = _SELECT + "SEMI JOIN wanted USING (channel) WHERE day >= $first AND day < $past" + _KNOWN
@@ -172,10 +173,10 @@ def _matrix(table: pa.Table, name: str, rows: int, count: int) -> NDArray[Any]:
 
 
 def _known(as_of: AsOf) -> dict[str, Any]:
-    known: dict[str, Any] = {"recorded_us": _ALWAYS, "xmin": _ALWAYS, "xmax": _ALWAYS, "running": []}
+    known: dict[str, Any] = {"recorded_us": _ALWAYS, "xmin": _ALWAYS, "xmax": _ALWAYS, "running": [], "own": 0}
     if isinstance(as_of, Knowledge):
         xmin, xmax, running = as_of.parts
-        known |= {"xmin": xmin, "xmax": xmax, "running": running}
+        known |= {"xmin": xmin, "xmax": xmax, "running": running, "own": as_of.own}
     elif as_of is not None:
         known["recorded_us"] = round(as_of.timestamp() * 1_000_000)
     return known

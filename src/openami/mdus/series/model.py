@@ -92,6 +92,7 @@ class Version:
     author: str
     cause: str
     delivery: str
+    transaction: int
     values: NDArray[np.int64]
     quality: NDArray[np.uint8]
     flags: NDArray[np.uint8]

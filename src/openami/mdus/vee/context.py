@@ -42,7 +42,7 @@ async def facts_of(
         days=days,
         interval_s=calendar.interval_s,
         active=(begins + calendar.interval_s > since_s[:, None]) & (begins < until_s[:, None]),
-        dead=await dead_slots(tx, days.channel, start_s, days.count, calendar.interval_s),
+        dead=await dead_slots(tx, days.channel, start_s, days.count, calendar.interval_s, as_of),
         advance=advance,
         advance_known=known,
         step=channels.register_step[own],

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from openami.mdus.series import hot
+from openami.mdus.series.knowledge import Knowledge
 from openami.mdus.series.model import ChannelDays, Provenance
 from openami.mdus.vee import store
 from openami.mdus.vee.context import facts_of, with_history
@@ -70,6 +71,15 @@ class Judged:
 NOTHING_DONE: Final = Judged(0, (), (), 0)
 
 
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """What all batches of one call share: channels, who and why, and what counts as known."""
+
+    channels: Channels
+    provenance: Provenance
+    knowledge: Knowledge
+
+
 class Vee:
     """Validates and estimates what is kept in a series."""
 
@@ -92,9 +102,10 @@ class Vee:
         rows = np.flatnonzero(after.changed)
         kept, batch = kept.rows(rows), after.over(kept).rows(rows)
         channels = await self._series.channels(tx, batch.channel)
+        scene = _Scene(channels, provenance, await Knowledge.here(tx))
         total = NOTHING_DONE
         for part in _alike_rows(batch, channels):
-            total += await self._redo(tx, kept.rows(part), batch.rows(part), channels, provenance, estimate=False)
+            total += await self._redo(tx, kept.rows(part), batch.rows(part), scene, estimate=False)
         return total
 
     async def validate_days(self, tx: AsyncConnection, keys: Iterable[tuple[int, date]], at: datetime) -> Judged:
@@ -137,13 +148,14 @@ class Vee:
         def count_of(key: tuple[int, int]) -> int:
             return by_id[key[0]].calendar.count(key[1])
 
+        scene = _Scene(channels, Provenance(at, AUTHOR, ""), await Knowledge.here(tx))
         total = NOTHING_DONE
         for count, members in groupby(sorted(distinct, key=lambda key: (count_of(key), key)), count_of):
             keys = np.array(list(members), np.int64)
             kept = await self._series.current_for(tx, ChannelDays.empty(keys[:, 0], keys[:, 1], count))
             for part in _alike_rows(kept, channels):
                 days = kept.rows(part)
-                total += await self._redo(tx, days, days, channels, Provenance(at, AUTHOR, ""), estimate=estimate)
+                total += await self._redo(tx, days, days, scene, estimate=estimate)
         return total
 
     async def _redo(
@@ -151,8 +163,7 @@ class Vee:
         tx: AsyncConnection,
         kept: ChannelDays,
         days: ChannelDays,
-        channels: Channels,
-        provenance: Provenance,
+        scene: _Scene,
         *,
         estimate: bool,
     ) -> Judged:
@@ -163,7 +174,7 @@ class Vee:
             at_once = _ROWS_AT_ONCE if again else max(len(rows), 1)
             for start in range(0, len(rows), at_once):
                 part = rows[start : start + at_once]
-                total += await self._judge(tx, kept.rows(part), days.rows(part), channels, provenance, estimate=again)
+                total += await self._judge(tx, kept.rows(part), days.rows(part), scene, estimate=again)
         return total
 
     async def _judge(
@@ -171,17 +182,18 @@ class Vee:
         tx: AsyncConnection,
         kept: ChannelDays,
         days: ChannelDays,
-        channels: Channels,
-        provenance: Provenance,
+        scene: _Scene,
         *,
         estimate: bool,
     ) -> Judged:
-        owner = channels.members[int(channels.places(days.channel[:1])[0])]
+        owner = scene.channels.members[int(scene.channels.places(days.channel[:1])[0])]
         rule_set = load(owner.rule_set, self._folder)
-        facts = await facts_of(self._series, tx, days, channels)
+        facts = await facts_of(self._series, tx, days, scene.channels, scene.knowledge)
         if estimate:
-            facts = await with_history(self._series, tx, facts)
+            facts = await with_history(self._series, tx, facts, scene.knowledge)
         outcome = evaluate(facts, rule_set.for_class(owner.kind), estimate=estimate)
+        await store.keep_run(tx, scene.knowledge, rule_set)
+        provenance = scene.provenance
         why = f"{'estimated' if estimate else 'validated'} by {rule_set.stamp}"
         cause = f"{provenance.cause}; {why}" if provenance.cause else why
         changed = outcome.days.rows(np.flatnonzero(_differs(kept, outcome.days)))

@@ -8,6 +8,7 @@ A set may extend another and then holds only what differs. `[V15]` gives the par
 from __future__ import annotations
 
 import hashlib
+import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -62,6 +63,25 @@ class RuleSet:
     def for_class(self, kind: str) -> Rules:
         """The rules for a class of channel; a class the set does not mention gets the set's own."""
         return _rules(self, kind)
+
+
+def from_content(content: Mapping[str, Any]) -> RuleSet:
+    """A rule set as it was kept, with decimals as text (`as_json`)."""
+    restored: dict[str, Any] = json.loads(json.dumps(content), parse_float=Decimal, object_hook=_restored)
+    return RuleSet(str(restored["name"]), str(restored["version"]), str(restored["sentence"]), restored)
+
+
+def as_json(content: object) -> Any:  # noqa: ANN401 - JSON
+    """The content as JSON keeps it exactly: decimals become {"decimal": "1.8"}."""
+    if isinstance(content, Mapping):
+        return {key: as_json(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [as_json(one) for one in content]
+    return {"decimal": str(content)} if isinstance(content, Decimal) else content
+
+
+def _restored(given: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
+    return Decimal(given["decimal"]) if given.keys() == {"decimal"} else given
 
 
 def load(name: str, folder: Path | None = None) -> RuleSet:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 
+from openami.mdus.series.knowledge import Knowledge
 from openami.mdus.series.packing import array_literal
 from openami.mdus.vee import tables
 from openami.mdus.vee.model import Finding
+from openami.mdus.vee.ruleset import as_json, from_content
 from openami.shared.quality import Verdict
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from openami.mdus.series.model import ChannelDays
+    from openami.mdus.vee.ruleset import RuleSet
 
 _CLOSE: Final = text(
     "DELETE FROM vee_open_day o USING unnest(CAST(:channels AS bigint[]), CAST(:days AS int[])) AS k (channel, day)"
@@ -69,6 +72,28 @@ async def keep_findings(
     ]
     if rows:
         await tx.execute(insert(tables.finding).on_conflict_do_nothing(), rows)
+
+
+async def keep_run(tx: AsyncConnection, knowledge: Knowledge, rule_set: RuleSet) -> None:
+    """Keep what this transaction could see, and the rule set it judged by, each once."""
+    run = {"transaction": knowledge.own, "snapshot": knowledge.snapshot}
+    await tx.execute(insert(tables.run).values(run).on_conflict_do_nothing())
+    kept = {"stamp": rule_set.stamp, "content": as_json(rule_set.content)}
+    await tx.execute(insert(tables.rule_set).values(kept).on_conflict_do_nothing())
+
+
+async def knowledge_of(tx: AsyncConnection, transaction: int) -> Knowledge | None:
+    """What a transaction that judged could see; None when it did not judge."""
+    query = select(tables.run.c.snapshot).where(tables.run.c.transaction == transaction)
+    snapshot = (await tx.execute(query)).scalar_one_or_none()
+    return Knowledge(snapshot, transaction) if snapshot else None
+
+
+async def rule_set_of(tx: AsyncConnection, stamp: str) -> RuleSet | None:
+    """The rule set of a stamp, as it was when it judged."""
+    query = select(tables.rule_set.c.content).where(tables.rule_set.c.stamp == stamp)
+    content = (await tx.execute(query)).scalar_one_or_none()
+    return from_content(content) if content else None
 
 
 async def findings_of(

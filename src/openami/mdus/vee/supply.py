@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from openami.mdus.series.calendar import seconds
+from openami.mdus.series.knowledge import Knowledge
 from openami.mdus.series.tables import any_of
 from openami.mdus.vee import tables
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from openami.mdus.series.knowledge import AsOf
 
 _FOREVER_S = 1 << 40
 
@@ -29,7 +32,12 @@ async def supply_went_off(tx: AsyncConnection, channels: Iterable[int], at: date
     among = any_of(wanted)
     query = select(table.c.channel).where(table.c.channel == among, table.c.on_at.is_(None), table.c.off_at <= at)
     already = set(await tx.scalars(query))
-    rows = [{"channel": one, "off_at": at, "on_at": None, "cause": cause} for one in wanted if one not in already]
+    own = (await Knowledge.here(tx)).own
+    rows = [
+        {"channel": one, "off_at": at, "on_at": None, "cause": cause, "off_transaction": own}
+        for one in wanted
+        if one not in already
+    ]
     if rows:
         await tx.execute(insert(table).on_conflict_do_nothing(), rows)
 
@@ -39,20 +47,35 @@ async def supply_came_back(tx: AsyncConnection, channels: Iterable[int], at: dat
     table = tables.supply
     among = any_of(sorted(set(channels)))
     statement = update(table).where(table.c.channel == among, table.c.on_at.is_(None), table.c.off_at <= at)
-    await tx.execute(statement.values(on_at=at))
+    await tx.execute(statement.values(on_at=at, on_transaction=(await Knowledge.here(tx)).own))
 
 
 async def dead_slots(
-    tx: AsyncConnection, channel: NDArray[np.int64], start_s: NDArray[np.int64], count: int, interval_s: int
+    tx: AsyncConnection,
+    channel: NDArray[np.int64],
+    start_s: NDArray[np.int64],
+    count: int,
+    interval_s: int,
+    as_of: AsOf = None,
 ) -> NDArray[np.bool_]:
     """The slots of days (starting at `start_s`) that lie wholly in a time without supply."""
     dead = np.zeros((len(channel), count), np.bool_)
     table = tables.supply
     among = any_of(np.unique(channel).tolist())
     begins = start_s[:, None] + np.arange(count) * interval_s
-    for row in await tx.execute(select(table.c.channel, table.c.off_at, table.c.on_at).where(table.c.channel == among)):
+    for row in await tx.execute(select(table).where(table.c.channel == among)):
+        if not _knew(as_of, row.off_transaction):
+            continue
         off_s = -(-row.off_at.timestamp() // 1)
-        on_s = seconds(row.on_at) if row.on_at else _FOREVER_S
+        on_s = seconds(row.on_at) if row.on_at and _knew(as_of, row.on_transaction) else _FOREVER_S
         own = (channel == row.channel)[:, None]
         dead |= own & (begins >= off_s) & (begins + interval_s <= on_s)
     return dead
+
+
+def _knew(as_of: AsOf, transaction: int) -> bool:
+    """Whether a fact of a transaction was known; instants do not tell, so they know all."""
+    if not isinstance(as_of, Knowledge):
+        return True
+    xmin, xmax, running = as_of.parts
+    return transaction == as_of.own or transaction < xmin or (transaction < xmax and transaction not in running)

@@ -39,4 +39,21 @@ supply: Final = Table(
     Column("off_at", DateTime(timezone=True), primary_key=True),
     Column("on_at", DateTime(timezone=True)),
     Column("cause", Text, nullable=False),
+    Column("off_transaction", BigInteger, nullable=False),
+    Column("on_transaction", BigInteger),
+)
+
+# what a transaction that judged could see: with it the same evaluation gives the same result again
+run: Final = Table(
+    "vee_run",
+    metadata,
+    Column("transaction", BigInteger, primary_key=True, autoincrement=False),
+    Column("snapshot", Text, nullable=False),
+)
+
+rule_set: Final = Table(
+    "vee_rule_set",
+    metadata,
+    Column("stamp", Text, primary_key=True),
+    Column("content", JSONB, nullable=False),
 )

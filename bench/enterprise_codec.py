@@ -83,7 +83,7 @@ def checked(body: bytes) -> Callable[[], object]:
 
     def work() -> object:
         element = message_element(body)
-        return codec().validate(element, codec().shape_of(element)[0])
+        return codec().validate(element, codec().shape_of(element)[0], len(body))
 
     return work
 

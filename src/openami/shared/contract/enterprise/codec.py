@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, cast
 
 from openami.shared.contract.enterprise.catalogue import Operation, catalogue
@@ -14,7 +14,8 @@ from openami.shared.contract.enterprise.errors import InvalidMessage, MissingEle
 from openami.shared.contract.enterprise.parse import MAXIMUM_BYTES, SOAP, line_of, message_element, parsed
 from openami.shared.contract.enterprise.schemas import GLOBAL, schema_files
 from openami.shared.contract.enterprise.shapes import Shape, shapes
-from openami.shared.contract.enterprise.tolerate import first_missing, first_unreadable, normalise, without_extras
+from openami.shared.contract.enterprise.tolerate import first_missing, first_unreadable
+from openami.shared.contract.enterprise.validate import Validation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +37,11 @@ class Codec:
     def __init__(self, overlay: Path | None = None) -> None:
         self.files = schema_files(overlay)
         self.shapes = shapes()
-        self._valid = shapes(overlay).roots
+        self._validations = {
+            root: Validation(root, shape, partial(self.files.validator, self.shapes.root_files[root]))
+            for root, shape in shapes(overlay).roots.items()
+            if root in self.shapes.roots
+        }
         self._readers = Readers(self.shapes)
         self._writers = Writers(self.shapes)
         self._roots: dict[type[Any], str] = {}
@@ -45,7 +50,7 @@ class Codec:
         """The message in a SOAP request; see `parse` and InvalidMessage for what is refused."""
         element = message_element(body, maximum_bytes=maximum_bytes)
         root, shape = self.shape_of(element)
-        attributes = self.validate(element, root)
+        attributes = self.validate(element, root, len(body))
         message = self.read(element, root, shape)
         return replace(message, extras=(*message.extras, *attributes)) if attributes else message
 
@@ -68,25 +73,9 @@ class Codec:
             raise UnknownMessage(tag)
         return root, self.shapes.roots[root]
 
-    def validate(self, element: etree._Element, root: str) -> list[Extra]:
-        """Check a received element against its schema; tolerable deviations are put right in place.
-
-        Returns the attributes that the schema does not know; raises MissingElement or InvalidMessage.
-        """
-        validator = self.files.validator(self.shapes.root_files[root])
-        if validator.validate(element):
-            return []
-        valid = self._valid[root]
-        normalise(element, valid)
-        if validator.validate(element):
-            return []
-        known, attributes = without_extras(element, valid)
-        if validator.validate(known):
-            return attributes
-        missing = first_missing(known, valid)
-        if missing is not None:
-            raise MissingElement(root, missing, "is mandatory but missing", line=line_of(element))
-        raise _invalid(root, validator)
+    def validate(self, element: etree._Element, root: str, size: int) -> list[Extra]:
+        """Check a received element from a body of so many bytes; see Validation.accept."""
+        return self._validations[root].accept(element, size)
 
     def root_of(self, message: Message | type[Message]) -> str:
         """The name of the message's root element."""
@@ -131,12 +120,7 @@ class Codec:
             element = parsed(text.encode(), maximum_bytes=sys.maxsize)
         except (UnicodeEncodeError, NotReadable) as problem:
             raise InvalidMessage(root, root, str(problem)) from problem
-        validator = self.files.validator(self.shapes.root_files[root])
-        if not validator.validate(element):
-            missing = first_missing(element, self._valid[root])
-            if missing is not None:
-                raise MissingElement(root, missing, "is mandatory but missing")
-            raise _invalid(root, validator)
+        self._validations[root].refuse(element)
 
 
 _ENVELOPE_START = (
@@ -148,14 +132,6 @@ _ENVELOPE_END = b"</soapenv:Body></soapenv:Envelope>"
 def enveloped(message: bytes) -> bytes:
     """A message's element in a SOAP envelope."""
     return b"".join((_ENVELOPE_START, message, _ENVELOPE_END))
-
-
-def _invalid(root: str, validator: etree.XMLSchema) -> InvalidMessage:
-    """The schema processor's first complaint as our error; the path is cut down to the part inside the message."""
-    error: Any = next(iter(cast("Any", validator.error_log)))
-    element = (error.path or "").partition(root)[2].strip("/") or root
-    reason = error.message.replace(_QUALIFIED, "").partition("': ")[2] or error.message
-    return InvalidMessage(root, element, reason, line=error.line)
 
 
 def codec(overlay: Path | None = None) -> Codec:

@@ -127,7 +127,7 @@ def decode_intervals(
     item = shape.item
     if item is None or shape.has_log or element.find(f"{item.xml_name}/{SERIES}") is None:
         raise InvalidMessage(root, root, "is not an upload of interval values")
-    codec().validate(element, root)
+    codec().validate(element, root, len(body))
     every = element.findall(f"{item.xml_name}/{SERIES}")
     counts = [int(cast("float", _COUNT_ITEMS(series))) for series in every]
     try:

@@ -24,6 +24,7 @@ from openami.shared.seam.transport import HttpTransport, Partner
 from openami.shared.seam.views import MessageViews
 from openami.shared.secrets import Secrets, load_secrets
 from openami.shared.service import Area, Work, create_app
+from openami.shared.settings import CONSOLE_USERS
 from openami.shared.supervisor import DATABASES
 
 if TYPE_CHECKING:
@@ -256,7 +257,6 @@ def _office(parts: Parts) -> Area:
 
 
 def _web(parts: Parts) -> Area:
-    from openami.landscape import CONSOLE_USERS  # noqa: PLC0415 - as above
     from openami.web.area import build  # noqa: PLC0415
 
     return build(

@@ -8,8 +8,12 @@ import shutil
 import signal
 from typing import TYPE_CHECKING
 
+from openami.demo.areas import Areas
+from openami.demo.settling import settle_in
+from openami.shared.clock import RealClock
 from openami.shared.postgres import EmbeddedPostgres
-from openami.shared.secrets import hash_password, new_password
+from openami.shared.secrets import hash_password, load_secrets, new_password
+from openami.shared.settings import CONSOLE_USERS
 from openami.shared.supervisor import Supervisor
 
 if TYPE_CHECKING:
@@ -19,20 +23,31 @@ if TYPE_CHECKING:
 
     from openami.shared.settings import Settings
 
-CONSOLE_USERS = "console_users.json"
-
 
 async def run_landscape(settings: Settings, console: Console) -> None:
     """Run until a signal comes."""
     with console.status("Starting PostgreSQL and the areas"):
         landscape = await Supervisor(settings).__aenter__()
     try:
+        await _settle_in(settings, console)
         tell_console(settings, console)
         await wait_for_signal()
     finally:
         with console.status("Stopping"):
             await landscape.stop()
     console.print(f"Stopped. The data stays in {settings.data_dir.resolve()}.")
+
+
+async def _settle_in(settings: Settings, console: Console) -> None:
+    """On the first start the simulated street gets its meters; later starts find them."""
+    areas = Areas(settings, load_secrets(settings.data_dir / "secrets.json").token("service"))
+    try:
+        with console.status("Looking at the street"):
+            installed = await settle_in(areas, settings.zone, RealClock())
+    finally:
+        await areas.close()
+    if installed:
+        console.print(f"A street of {settings.homes} homes begins to live: {installed} meters installed.")
 
 
 def tell_console(settings: Settings, console: Console) -> None:

@@ -124,21 +124,28 @@ async def receive(areas: Areas, street: Street) -> None:
 
 
 async def install(areas: Areas, street: Street) -> None:
-    """Every meter that hangs in a home is installed at its point of delivery; supply begins with the month."""
-    installed_at = street.at(date(YEAR, MONTH, 1) - timedelta(days=1), 10).isoformat()
+    """Every meter that hangs in a home is installed on the last day before the month; supply begins with the month."""
+    first = date(YEAR, MONTH, 1)
+    await install_at(areas, street, street.at(first - timedelta(days=1), 10), first)
+
+
+async def install_at(areas: Areas, street: Street, at: datetime, supply_from: date) -> None:
+    """Every meter that hangs in a home is installed at its point of delivery, for a customer with a contract."""
     installations = [
-        _installation(street, device, installed_at) for device in street.layout["devices"] if device["home"] is not None
+        _installation(street, device, at, supply_from)
+        for device in street.layout["devices"]
+        if device["home"] is not None
     ]
     await areas.post("office", "/api/installations", {"installations": installations}, key="story-install")
 
 
-def _installation(street: Street, device: dict[str, Any], installed_at: str) -> dict[str, Any]:
+def _installation(street: Street, device: dict[str, Any], at: datetime, supply_from: date) -> dict[str, Any]:
     home = next(home for home in street.homes if home["name"] == device["home"])
     number = street.homes.index(home)
     family = f"{_FIRST[number % 10]} {_FAMILIES[(number // 10 + number) % 10]}"
     return {
         "device": device["serial"],
-        "installed_at": installed_at,
+        "installed_at": at.isoformat(),
         "point_of_delivery": point_of_delivery(home["name"], device["kind"]),
         "connection_object": f"CO-{home['name']}",
         "feeder": device["transformer"],
@@ -154,7 +161,7 @@ def _installation(street: Street, device: dict[str, Any], installed_at: str) -> 
             "name": family,
             "address": f"Lindenlaan {number + 1}, 3511 AB Utrecht",
         },
-        "contract": {"start": date(YEAR, MONTH, 1).isoformat()},
+        "contract": {"start": supply_from.isoformat()},
     }
 
 

@@ -54,7 +54,6 @@ class Database:
 
     async def migrate(self, package: str) -> None:
         """Bring the database to the newest revision in the folder `migrations` of a package (`openami.office`)."""
-
         from alembic import command  # noqa: PLC0415 - a second of imports that only this needs
         from alembic.config import Config  # noqa: PLC0415
 

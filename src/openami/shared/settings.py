@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from openami.shared.errors import OpenAmiError
 
+CONSOLE_USERS = "console_users.json"  # in the data folder: the console's users, passwords hashed
 AREAS = ("field", "headend", "mdus", "office", "web")
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NO_UNIT = 255
+_PUSH_SETUP = 40
 
 # a structure of two or three whose first member is 06 09 and a code that ends in FF
 _SWAPPED = re.compile(rb"(\x02[\x02\x03])\x06\x09(.{5}\xff)", re.DOTALL)
@@ -69,12 +70,32 @@ def decode_body(body: Encoded) -> Data:
 def read_body(body: Data) -> tuple[PushedValue, ...]:
     """The readings of a push, in order."""
     members = _members(body)
+    listed = _push_objects(members)
+    if listed is not None:
+        pairs = zip(listed, members, strict=True)
+        return tuple([_pushed(reference, value) for reference, value in pairs if reference.class_id != _PUSH_SETUP])
     if members and all(_is_plain(member) for member in members) and len(members) in BY_POSITION:
         meanings = zip(BY_POSITION[len(members)], members, strict=True)
         return tuple([PushedValue(m.obis, value, m.scaler, m.unit) for m, value in meanings])
     version = next((member.value for member in members[:1] if isinstance(member.value, str)), "")
     scales = BY_LIST_VERSION.get(str(version), {})
     return tuple([_scaled(value, scales) for value in _pairs(list(_leaves(body)))])
+
+
+def _push_objects(members: tuple[Data, ...]) -> list[AttributeRef] | None:
+    """The push object list, where a push begins with it and so says itself what its members are."""
+    entries = members[0].value if members and members[0].tag == Tag.ARRAY else None
+    if not isinstance(entries, tuple) or len(entries) != len(members):
+        return None
+    found = [
+        _reference(Data(Tag.STRUCTURE, entry.elements()[:3])) for entry in entries if isinstance(entry.value, tuple)
+    ]
+    references = [reference for reference in found if reference is not None]
+    return references if len(references) == len(members) else None
+
+
+def _pushed(reference: AttributeRef, value: Data) -> PushedValue:
+    return PushedValue(reference.obis, value, class_id=reference.class_id, attribute=reference.attribute)
 
 
 def _scaled(value: PushedValue, scales: dict[tuple[int, int], tuple[int, int]]) -> PushedValue:

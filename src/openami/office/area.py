@@ -16,8 +16,9 @@ from openami.office.commands import BadFieldError, Command, once
 from openami.office.connection import handlers as connection
 from openami.office.context import Office, OfficeSettings
 from openami.office.devices import handlers as devices
+from openami.office.devices import upkeep
 from openami.office.events import handlers as events
-from openami.office.readings import orders
+from openami.office.readings import corrections, orders
 from openami.office.services.handlers import handlers
 from openami.office.supply import handlers as supply
 from openami.shared.service import Area, json_body
@@ -37,7 +38,12 @@ if TYPE_CHECKING:
 
 COMMANDS: dict[str, Act] = {
     "/api/devices/receive": devices.receive,
+    "/api/devices/change": upkeep.change,
+    "/api/devices/withdraw": upkeep.withdraw,
+    "/api/replications": upkeep.replicate,
+    "/api/texts": upkeep.send_text,
     "/api/installations": devices.install,
+    "/api/installations/reverse": upkeep.reverse,
     "/api/replacements": devices.swap,
     "/api/disconnections": connection.disconnect,
     "/api/reconnections": connection.reconnect,
@@ -45,6 +51,7 @@ COMMANDS: dict[str, Act] = {
     "/api/payments": connection.pay,
     "/api/reading-orders": orders.order_month,
     "/api/readings": orders.order_single,
+    "/api/readings/correct": corrections.correct,
     "/api/reading-orders/cancel": orders.cancel_order,
     "/api/move-ins": supply.move_in,
     "/api/move-outs": supply.move_out,

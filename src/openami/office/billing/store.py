@@ -214,6 +214,14 @@ async def all_bills(transaction: AsyncConnection) -> list[KeptBill]:
     return [_bill(row) for row in await transaction.execute(select(bills).order_by(bills.c.id))]
 
 
+async def bills_of_contract(transaction: AsyncConnection, contract_id: str) -> list[KeptBill]:
+    """The bills of a contract that are neither voided nor reversals."""
+    query = select(bills).where(
+        bills.c.contract_id == contract_id, bills.c.state != BillState.VOIDED, bills.c.reverses.is_(None)
+    )
+    return [_bill(row) for row in await transaction.execute(query)]
+
+
 async def bills_by_state(transaction: AsyncConnection) -> dict[str, int]:
     """How many bills are in each state."""
     query = select(bills.c.state, func.count()).group_by(bills.c.state)

@@ -222,7 +222,8 @@ async def _devices(transaction: AsyncConnection, condition: ColumnElement[bool],
 
 
 async def _installations(transaction: AsyncConnection, *conditions: ColumnElement[bool]) -> list[Installation]:
-    query = select(installations).where(*conditions).order_by(installations.c.start, installations.c.id)
+    real = or_(installations.c.end.is_(None), installations.c.end > installations.c.start)  # a reversed one is not
+    query = select(installations).where(real, *conditions).order_by(installations.c.start, installations.c.id)
     return [Installation(**row._mapping) for row in await transaction.execute(query)]  # noqa: SLF001 - a public name
 
 

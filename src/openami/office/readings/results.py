@@ -62,7 +62,7 @@ async def on_result_bulk(office: Office, transaction: AsyncConnection, message: 
 async def pass_on(office: Office, transaction: AsyncConnection, register: Register, reading: RegisterReading) -> None:
     """Keep a reading that is known here first (installation, removal), and tell the middle."""
     document_id = await draw(transaction, document_numbers, DOCUMENT_ID_WIDTH)
-    await _keep(office, transaction, register, reading, document_id=document_id, source="office", objections=())
+    await keep(office, transaction, register, reading, document_id=document_id, source="office", objections=())
     device = await device_by_id(transaction, register.device_id)
     local = reading.at.astimezone(zone(office.settings.zone)).replace(microsecond=0, tzinfo=None)
     content = KnownReading.MeterReadingDocument
@@ -132,8 +132,8 @@ async def _judged(office: Office, transaction: AsyncConnection, message: Result)
     )
     if order is not None and await _is_repeat(transaction, order, reading):
         return "The value is already there."
-    objections = await _objections(transaction, register, reading, order)
-    await _keep(
+    objections = await objections_to(transaction, register, reading, order)
+    await keep(
         office, transaction, register, reading, document_id=reading.document_id, source="mdus", objections=objections
     )
     if order is not None:
@@ -176,9 +176,10 @@ async def _is_repeat(transaction: AsyncConnection, order: ReadingOrder, reading:
     )
 
 
-async def _objections(
+async def objections_to(
     transaction: AsyncConnection, register: Register, reading: RegisterReading, order: ReadingOrder | None
 ) -> tuple[str, ...]:
+    """What speaks against a reading, given the plausible ones before and after it."""
     kept = await readings_of(transaction, [register.id])
     before = [other.value() for other in kept if other.at < reading.at]
     after = [other.value() for other in kept if other.at > reading.at]
@@ -194,7 +195,7 @@ async def _objections(
     return check(candidate)
 
 
-async def _keep(
+async def keep(
     office: Office,
     transaction: AsyncConnection,
     register: Register,
@@ -204,6 +205,7 @@ async def _keep(
     source: str,
     objections: tuple[str, ...],
 ) -> None:
+    """Add a reading to the books; one with objections is kept, and does not count."""
     await add_reading(
         transaction,
         register_id=register.id,

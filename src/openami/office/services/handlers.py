@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from openami.office.connection.handlers import on_cancelled, on_switched
 from openami.office.devices.handlers import on_device_confirmed, on_registered, on_registered_bulk
+from openami.office.devices.upkeep import on_withdrawn
 from openami.office.events.handlers import on_event_bulk
 from openami.office.readings.results import on_result, on_result_bulk
 from openami.office.readings.store import OrderState, change_order, order_by_id
@@ -16,6 +17,9 @@ from openami.shared.contract.enterprise.messages import (
     connection,
     device,
     event,
+    inferred_device,
+    inferred_reading_result,
+    inferred_time_series,
     reading_order,
     reading_result,
     register,
@@ -83,6 +87,15 @@ _CONFIRMATIONS: Final[dict[type[Any], Answered]] = {
     reading_order.SmartMeterMeterReadingDocumentERPCancellationConfirmation: on_order_cancelled,
     reading_order.SmartMeterMeterReadingDocumentERPBulkCancellationConfirmation: on_order_cancelled,
     reading_result.SmartMeterMeterReadingDocumentERPResultCreateConfirmation: on_settled,
+    inferred_reading_result.SmartMeterMeterReadingDocumentERPResultBulkCreateConfirmation: on_settled,
+    inferred_reading_result.SmartMeterMeterReadingDocumentERPResultChangeConfirmation: on_settled,
+    inferred_reading_result.SmartMeterMeterReadingDocumentERPResultBulkChangeConfirmation: on_settled,
+    device.UtilitiesDeviceERPSmartMeterChangeConfirmation: on_settled,
+    inferred_device.UtilitiesDeviceERPSmartMeterBulkChangeConfirmation: on_settled,
+    inferred_device.UtilitiesDeviceERPSmartMeterCancellationConfirmation: on_withdrawn,
+    inferred_device.UtilitiesDeviceERPSmartMeterCancellationBulkConfirmation: on_withdrawn,
+    inferred_device.UtilitiesDeviceERPSmartMeterReplicationBulkConfirmation: on_settled,
+    inferred_time_series.UtilitiesTimeSeriesERPReplicationBulkConfirmation: on_settled,
 }
 _MESSAGES: Final[dict[type[Any], Handler]] = {
     device.UtilitiesDeviceERPSmartMeterRegisteredNotification: on_registered,

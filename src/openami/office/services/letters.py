@@ -30,11 +30,15 @@ async def notify(office: Office, transaction: AsyncConnection, message: HeadedMe
 
 
 async def request_many(
-    office: Office, transaction: AsyncConnection, items: Sequence[tuple[HeadedMessage, str]]
+    office: Office,
+    transaction: AsyncConnection,
+    items: Sequence[tuple[HeadedMessage, str]],
+    *,
+    confirmed_later: bool = True,
 ) -> None:
-    """Send messages of one kind as bulk messages; each item is confirmed under its own UUID."""
+    """Send messages of one kind as bulk messages; each item is confirmed under its own UUID, if at all."""
     size = office.settings.bulk_items_max
-    await remember(office, transaction, items)
+    await remember(office, transaction, items, confirmed_later=confirmed_later)
     for start in range(0, len(items), size):
         piece = items[start : start + size]
         message = bulk([item for item, _ in piece], office.door.header())

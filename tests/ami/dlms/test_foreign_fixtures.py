@@ -56,7 +56,9 @@ def test_swiss_pushes_say_themselves_what_they_hold(row: dict[str, Any]) -> None
     for expected in row["expected_by_upstream_tests"]:
         texts = [value.value.text() for value in pushes[0].values if isinstance(value.value.value, bytes)]
         assert expected["source"] in texts
-        time = pushes[0].notification.time
+        # the clock among the values, or the time of the message where there is none
+        clocks = [value.value.date_time() for value in pushes[0].values if value.class_id == 8]
+        time = clocks[0] if clocks else pushes[0].notification.time
         assert time is not None
         assert f"{time.instant(zone=UTC):%m/%d/%y %H:%M:%S}" == expected["timestamp_local"]
 

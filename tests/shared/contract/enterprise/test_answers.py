@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from openami.shared.contract.enterprise import logs
 from openami.shared.contract.enterprise.catalogue import catalogue
 from openami.shared.contract.enterprise.codec import codec, decode, encode
-from openami.shared.contract.enterprise.confirm import bulk, confirmation_for
+from openami.shared.contract.enterprise.confirm import bulk, confirmation_for, refusal_for
 from openami.shared.contract.enterprise.errors import InvalidMessage, MissingMessageId, NoConfirmation
 from openami.shared.contract.enterprise.examples import example
 from openami.shared.contract.enterprise.headers import header, id_key, message_key, reference_key, same_id
@@ -182,3 +182,47 @@ def test_items_find_their_bulk_message(root: str) -> None:
         return
     made = bulk(message.items, message.message_header)
     assert made == message
+
+
+REASON = InvalidMessage("Root", "UtilitiesDevice/SerialID", "is too long")
+
+
+def rescued(body: bytes) -> HeadedMessage | None:
+    return refusal_for(body, REASON, created=NOW, sender="MDUS")
+
+
+@pytest.mark.parametrize("operation", CONFIRMED, ids=lambda operation: operation.request)
+def test_every_invalid_request_can_be_refused_by_its_confirmation(operation: object) -> None:
+    request = request_of(getattr(operation, "request", ""))
+    answer = rescued(encode(request))
+    assert isinstance(answer, Confirmation | BulkConfirmation)
+    expected = confirmation_for(request, logs.failed(REASON), created=NOW, sender="MDUS")
+    assert type(answer) is type(expected)
+    assert reference_key(answer.message_header) == message_key(request.message_header)
+    assert "is too long" in logs.notes(answer.items[0].log if isinstance(answer, BulkConfirmation) else answer.log)
+    assert decode(encode(answer)) == answer
+
+
+def test_the_refusal_repeats_what_could_be_read() -> None:
+    body = encode(request_of("UtilitiesDeviceERPSmartMeterBulkCreateRequest"))
+    answer = rescued(
+        body.replace(b"<StartDate>2026-03-01", b"<StartDate>soon").replace(b"<EndDate>9999-12-31</EndDate>", b"")
+    )
+    assert isinstance(answer, UtilitiesDeviceERPSmartMeterBulkCreateConfirmation)
+    assert [item.utilities_device.id for item in answer.items] == ["4711", "4712"]
+    assert answer.message_header.recipient_business_system_id == "ERP100"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        (b"<ID>4711</ID>", b""),
+        (b"<ID>4711</ID>", b"<ID>1234567890123456789</ID>"),
+        (b"MessageHeader>", b"Heading>"),
+        (b"</n0:", b"</n1:"),
+        (b"CreateRequest", b"CreateDesire"),
+        (b"SmartMeterCreateRequest", b"SmartMeterLocationNotification"),
+    ],
+)
+def test_without_identifiers_only_a_fault_can_answer(change: tuple[bytes, bytes]) -> None:
+    assert rescued(encode(request_of("UtilitiesDeviceERPSmartMeterCreateRequest")).replace(*change)) is None

@@ -162,6 +162,15 @@ def test_scheme_attributes_of_identifiers_and_codes_are_ignored() -> None:
     assert device(DEVICE.replace("<ID>", '<ID foreign="1">')) == device()
 
 
+def test_types_named_by_the_sender_are_ignored() -> None:
+    other = DEVICE.replace("<ID>", '<ID xsi:type="xsd:string">')
+    other = other.replace("<UtilitiesDevice>", '<UtilitiesDevice xsi:type="x">')
+    names = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xmlns:xsd="http://www.w3.org/2001/XMLSchema"'
+    message = device(other.replace("<soapenv:Envelope", f"<soapenv:Envelope {names}"))
+    assert message == device()
+    assert message.extras == ()
+
+
 def test_tokens_lose_their_surrounding_white_space_only() -> None:
     assert device(DEVICE.replace("SN1", "\n  SN  1\u00a0a ")).utilities_device.serial_id == "SN 1\u00a0a"
 

@@ -9,16 +9,21 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from openami.shared.contract.enterprise import logs
 from openami.shared.contract.enterprise.catalogue import catalogue
 from openami.shared.contract.enterprise.codec import codec
-from openami.shared.contract.enterprise.decode import class_of
-from openami.shared.contract.enterprise.errors import NoConfirmation
+from openami.shared.contract.enterprise.decode import class_of, text_reader
+from openami.shared.contract.enterprise.errors import NoConfirmation, Refusal
 from openami.shared.contract.enterprise.headers import header
+from openami.shared.contract.enterprise.messages.common import MessageHeader
 from openami.shared.contract.enterprise.model import Bulk, HeadedMessage
-from openami.shared.contract.enterprise.shapes import Shape, shapes
+from openami.shared.contract.enterprise.parse import message_element
+from openami.shared.contract.enterprise.shapes import Member, Shape, shapes
+from openami.shared.contract.enterprise.tolerate import normalise
 
 if TYPE_CHECKING:
     import datetime as dt
 
-    from openami.shared.contract.enterprise.messages.common import Log, MessageHeader
+    from lxml import etree
+
+    from openami.shared.contract.enterprise.messages.common import Log
 
 ItemT = TypeVar("ItemT", bound=HeadedMessage)
 
@@ -55,6 +60,82 @@ def confirmation_for(
         for item, one in zip(request.items, each, strict=True)
     )
     return cast("HeadedMessage", class_of(shape)(message_header=head, items=items, log=logs.overall(each)))
+
+
+def refusal_for(
+    body: bytes, reason: Refusal, *, created: dt.datetime, sender: str | None = None
+) -> HeadedMessage | None:
+    """The negative confirmation of a request that is known but invalid, as far as it can be read.
+
+    None if the request has no confirmation, no usable header, or not even the identifiers that a confirmation must
+    repeat: then only a SOAP fault can answer.
+    """
+    try:
+        element = message_element(body)
+        root, request_shape = codec().shape_of(element)
+        shape = _confirmation_shape(root)
+        normalise(element, request_shape)
+        answer = _refused(element, shape, logs.failed(reason), created, sender)
+        if answer is not None:
+            codec().encode(answer)
+    except Refusal:
+        return None
+    return answer
+
+
+def _refused(
+    element: etree._Element, shape: Shape, log: Log, created: dt.datetime, sender: str | None
+) -> HeadedMessage | None:
+    """The confirmation made of what an invalid request, or an item of it, has in common with its shape."""
+    uuid, identifier = element.findtext("MessageHeader/UUID"), element.findtext("MessageHeader/ID")
+    if not uuid and not identifier:
+        return None
+    asked = MessageHeader(
+        uuid=uuid,
+        id=identifier,
+        creation_date_time=created,
+        sender_business_system_id=element.findtext("MessageHeader/SenderBusinessSystemID"),
+    )
+    values: dict[str, Any] = {}
+    for member in shape.elements:
+        if member.name in {"message_header", "log"}:
+            continue
+        assert isinstance(member.content, Shape)
+        if member is shape.item:
+            items = [child for child in element if child.find("MessageHeader") is not None]
+            found: Any = tuple(_refused(each, member.content, log, created, sender) for each in items)
+            if not found or None in found:
+                return None
+        else:
+            found = _rescued(element.find(member.xml_name), member.content)
+            if found is None and member.minimum:
+                return None
+        values[member.name] = found
+    head = header(created, reply_to=asked, sender=sender)
+    return cast("HeadedMessage", class_of(shape)(message_header=head, log=log, **values))
+
+
+def _rescued(element: etree._Element | None, shape: Shape) -> Any:  # noqa: ANN401 - the class varies
+    """The part of an element that the shape has too, as far as it can be read; None if something mandatory cannot."""
+    if element is None:
+        return None
+    values: dict[str, Any] = {}
+    for member in shape.elements:
+        parts = [_rescued_member(child, member) for child in element.findall(member.xml_name)]
+        readable = [part for part in parts if part is not None]
+        if member.minimum and not readable:
+            return None
+        values[member.name] = tuple(readable) if member.many else next(iter(readable), None)
+    return class_of(shape)(**values)
+
+
+def _rescued_member(element: etree._Element, member: Member) -> Any:  # noqa: ANN401 - the type varies
+    if isinstance(member.content, Shape):
+        return _rescued(element, member.content)
+    try:
+        return text_reader(member.content)(element.text or "")
+    except (ValueError, ArithmeticError):
+        return None
 
 
 def _confirmed(request: HeadedMessage, shape: Shape, head: MessageHeader, log: Log) -> HeadedMessage:

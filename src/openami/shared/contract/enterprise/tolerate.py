@@ -104,8 +104,10 @@ def _strip(element: etree._Element, shape: Shape, found: list[Extra]) -> None:
 
 def _strip_attributes(element: etree._Element, known: set[str], found: list[Extra]) -> None:
     for name, text in element.attrib.items():
-        if str(name) not in known and not str(name).startswith(XSI):
-            found.append(Extra(f"@{name!s}", str(text)))
+        if str(name) not in known:
+            # xsi:type and the like say nothing that the schema does not know
+            if not str(name).startswith(XSI):
+                found.append(Extra(f"@{name!s}", str(text)))
             del element.attrib[name]
 
 

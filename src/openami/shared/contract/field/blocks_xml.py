@@ -17,15 +17,17 @@ from openami.shared.contract.field.errors import (
 )
 from openami.shared.contract.field.markup import escape, local_name, text_of
 from openami.shared.contract.field.readings import IntervalBlock
-from openami.shared.contract.field.refusal import Reader, Refusal
+from openami.shared.contract.field.refusal import Refusal
+from openami.shared.contract.field.scan import ATTRIBUTE, BlockColumns, BrokenRunError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from lxml import etree
 
     from openami.shared.contract.field.columns import Flags, Int64s
     from openami.shared.contract.field.markup import XmlWriter
+    from openami.shared.contract.field.refusal import Reader
 
 _COLUMNS: Final = ("timeStamp", "value", "start", "end", "reportedDateTime", "source")
 _DAY_S: Final = 86400
@@ -70,18 +72,28 @@ def read_block(element: etree._Element, position: str, label: str, reader: Reade
         FieldContractError: nothing of the block can be used (no reading type, no interval length).
     """
     rows = _Rows()
+    scanned: list[BlockColumns] = []
     reading_type, pending = None, None
     for child in element:
         match local_name(child):
             case "IntervalReadings":
-                rows.add(child)
+                run = reader.scan.run_of(child.get(ATTRIBUTE)) if reader.scan is not None else None
+                if run is None:
+                    rows.add(child)
+                else:
+                    scanned.append(run)
             case "ReadingType":
                 reading_type = ReadingTypeCode.parse(child.get("ref") or text_of(child))
             case "PendingCalculation":
                 pending = ", ".join(f"{local_name(each)}={each.get('ref') or text_of(each)}" for each in child)
     if reading_type is None:
         raise MissingInPayloadError("The interval block has no ReadingType.")
-    return _block(rows, reading_type, pending, _Refuser(position, label, reader))
+    refuse = _Refuser(position, label, reader)
+    if not scanned:
+        return _block(_columns_of(rows, refuse), reading_type, pending, refuse)
+    if len(scanned) > 1 or rows.qualities:
+        raise BrokenRunError
+    return _block(scanned[0], reading_type, pending, refuse)
 
 
 class _Refuser:
@@ -90,48 +102,68 @@ class _Refuser:
     def __init__(self, position: str, label: str, reader: Reader) -> None:
         self.position, self.label, self.reader = position, label, reader
 
-    def rows(self, bad: Flags, reason: str, sample: list[str], code: str = BadValueError.code) -> None:
-        """Refuse the rows where `bad`."""
+    def rows(self, bad: Flags, reason: str, sample: Callable[[int], object], code: str = BadValueError.code) -> None:
+        """Refuse the rows where `bad`; `sample` shows what stands in one of them."""
         if not bad.any():
             return
         first, more = int(bad.argmax()), int(bad.sum()) - 1
         where = f"{self.position}/IntervalReadings[{first + 1}]" + (f" and {more} more" if more else "")
-        self.reader.refusals.append(Refusal(where, code, f"{reason}: {sample[first]!r}.", self.label))
+        self.reader.refusals.append(Refusal(where, code, f"{reason}: {sample(first)!r}.", self.label))
 
 
-def _block(rows: _Rows, reading_type: ReadingTypeCode, pending: str | None, refuse: _Refuser) -> IntervalBlock:
+def _columns_of(rows: _Rows, refuse: _Refuser) -> BlockColumns:
+    """The texts of a block as numbers; what is no time, no number or no code is refused here."""
     texts = rows.by_name
     start, start_ok, start_bad = _instants(texts["start"], refuse)
     end, end_ok, end_bad = _instants(texts["end"], refuse)
     stamp, stamp_ok, stamp_bad = _instants(texts["timeStamp"], refuse)
-    interval_s = reading_type.interval_s or _interval_of(start, end, start_ok & end_ok)
-    bare = stamp if refuse.reader.partner.interval_stamp == "start" else stamp - interval_s
-    starts = np.where(start_ok, start, np.where(end_ok, end - interval_s, bare))
-    unreadable = start_bad | end_bad | stamp_bad  # already refused, each in its own words
-    timed = (start_ok | end_ok | stamp_ok) & ~unreadable
-    refuse.rows(~timed & ~unreadable, "no usable time", texts["timeStamp"])
-    length = end - start
+    unreadable = start_bad | end_bad | stamp_bad
+    timeless = ~(start_ok | end_ok | stamp_ok | unreadable)
+    refuse.rows(timeless, "no usable time", texts["timeStamp"].__getitem__)
+    values, decimals, missing, numeric = _values(texts["value"])
+    refuse.rows(~numeric, "not a decimal number of at most 18 digits", texts["value"].__getitem__)
+    sets, index, known = _qualities(rows.qualities)
+    refuse.rows(~known, "not a quality code", rows.qualities.__getitem__, BadQualityCodeError.code)
+    reported, reported_ok, _ = _instants(texts["reportedDateTime"], refuse)
+    return BlockColumns(
+        start=start,
+        start_ok=start_ok,
+        end=end,
+        end_ok=end_ok,
+        stamp=stamp,
+        usable=numeric & known & ~timeless & ~unreadable,
+        values=values,
+        decimals=decimals,
+        missing=missing,
+        sets=sets,
+        index=index,
+        reported_s=int(reported[reported_ok].max()) if reported_ok.any() else None,
+        source=next(filter(None, texts["source"]), None),
+    )
+
+
+def _block(read: BlockColumns, reading_type: ReadingTypeCode, pending: str | None, refuse: _Refuser) -> IntervalBlock:
+    both = read.start_ok & read.end_ok
+    interval_s = reading_type.interval_s or _interval_of(read.start, read.end, both)
+    bare = read.stamp if refuse.reader.partner.interval_stamp == "start" else read.stamp - interval_s
+    starts = np.where(read.start_ok, read.start, np.where(read.end_ok, read.end - interval_s, bare))
     # A daily interval of a local day may have 23 or 25 hours; every other length is what the type says.
     tolerance = _HOUR_S if interval_s == _DAY_S else 0
-    odd = start_ok & end_ok & (np.abs(length - interval_s) > tolerance)
-    refuse.rows(odd & timed, f"a period that is not the {interval_s} s of the reading type", texts["end"])
-    values, decimals, missing, numeric = _values(texts["value"])
-    refuse.rows(~numeric, "not a decimal number of at most 18 digits", texts["value"])
-    sets, index, known = _qualities(rows.qualities)
-    refuse.rows(~known, "not a quality code", [str(each) for each in rows.qualities], BadQualityCodeError.code)
-    keep = timed & ~odd & numeric & known
-    reported, _, _ = _instants(texts["reportedDateTime"], refuse)
+    odd = both & (np.abs(read.end - read.start - interval_s) > tolerance)
+    reason = f"a period that is not the {interval_s} s of the reading type"
+    refuse.rows(odd & read.usable, reason, lambda row: columns.format_stamps(read.end[row : row + 1])[0])
+    keep = read.usable & ~odd
     return IntervalBlock(
         reading_type=reading_type,
         starts=starts[keep],
         interval_s=interval_s,
-        values=values[keep],
-        scale=reading_type.multiplier - decimals,
-        missing=missing[keep],
-        quality_sets=sets,
-        quality_index=index[keep],
-        reported=lexical.from_seconds(int(reported.max())) if reported.any() else None,
-        source=next(filter(None, texts["source"]), None),
+        values=read.values[keep],
+        scale=reading_type.multiplier - read.decimals,
+        missing=read.missing[keep],
+        quality_sets=read.sets,
+        quality_index=read.index[keep],
+        reported=None if read.reported_s is None else lexical.from_seconds(read.reported_s),
+        source=read.source,
         pending_calculation=pending,
     )
 
@@ -155,7 +187,7 @@ def _instants(texts: list[str], refuse: _Refuser) -> tuple[Int64s, Flags, Flags]
         except FieldContractError as error:
             bad[row] = True
             why = error.found
-    refuse.rows(bad, why, texts)
+    refuse.rows(bad, why, texts.__getitem__)
     return seconds, ok, bad
 
 

@@ -54,9 +54,14 @@ def parse_decimal_groups(texts: Sequence[str], begins: NDArray[np.intp]) -> tupl
     Returns:
         The integers, the number of decimals of each group, and where the text was a decimal number that fits.
     """
-    group_of = np.repeat(np.arange(len(begins)), np.diff(begins, append=len(texts)))
     width = min(max(map(len, texts)), 2 * MAX_DIGITS + 4) + 1
-    matrix = bytes_matrix(texts, width)
+    return decimals_of(bytes_matrix(texts, width), begins)
+
+
+def decimals_of(matrix: NDArray[np.uint8], begins: NDArray[np.intp]) -> tuple[Int64s, Int64s, Flags]:
+    """`parse_decimal_groups` of texts that are rows of bytes, padded with NUL; a full last column reads as cut."""
+    width = matrix.shape[1]
+    group_of = np.repeat(np.arange(len(begins)), np.diff(begins, append=len(matrix)))
     digit = (matrix >= _ZERO) & (matrix <= _NINE)
     dot = matrix == _DOT
     dots = dot.sum(axis=1)
@@ -71,7 +76,7 @@ def parse_decimal_groups(texts: Sequence[str], begins: NDArray[np.intp]) -> tupl
     significant = (np.maximum.accumulate(digit & (matrix != _ZERO), axis=1) & digit).sum(axis=1)
     ok &= significant + (shared[group_of] - decimals) <= MAX_DIGITS
     shared = np.maximum.reduceat(np.where(ok, decimals, 0), begins)
-    values = np.zeros(len(texts), np.int64)
+    values = np.zeros(len(matrix), np.int64)
     for column in range(width):  # over the width of the text, not over readings
         here = digit[:, column]
         # at most 18 digits are significant, so no product leaves int64 where the result is used
@@ -107,19 +112,32 @@ def parse_stamps(texts: Sequence[str]) -> tuple[Int64s, Flags]:
     """
     if not len(texts):
         return np.zeros(0, np.int64), np.zeros(0, np.bool_)
-    matrix = bytes_matrix(texts, 26)
+    return stamps_of(bytes_matrix(texts, 26))
+
+
+def stamps_of(matrix: NDArray[np.uint8]) -> tuple[Int64s, Flags]:
+    """`parse_stamps` of texts that are rows of 26 bytes, padded with NUL."""
     template = np.frombuffer(_STAMP, np.uint8)
-    is_digit = (matrix >= _ZERO) & (matrix <= _NINE)
+    digits = np.ascontiguousarray(matrix.T) - np.uint8(_ZERO)  # column by column; what is no digit is above 9
     place = template == _ZERO
-    ok = is_digit[:, :19][:, place].all(axis=1) & (matrix[:, :19][:, ~place] == template[~place]).all(axis=1)
-    digits = np.where(is_digit, matrix, _ZERO).astype(np.int64) - _ZERO
-    year = digits[:, 0] * 1000 + digits[:, 1] * 100 + digits[:, 2] * 10 + digits[:, 3]
-    month, day, hour, minute, second = (digits[:, at] * 10 + digits[:, at + 1] for at in (5, 8, 11, 14, 17))
-    seconds, real = civil_seconds(year, month, day, hour, minute, second)
-    ok &= real
-    offset_s, offset_ok = _offsets(matrix[:, 19:], digits[:, 19:])
-    ok &= offset_ok
+    ok = (digits[:19][place] <= 9).all(axis=0) & (matrix[:, :19][:, ~place] == template[~place]).all(axis=1)
+    century, year, month, day, hour, minute, second = (_pair(digits, at) for at in (0, 2, 5, 8, 11, 14, 17))
+    seconds, real = civil_seconds(century * 100 + year, month, day, hour, minute, second)
+    offset_s, offset_ok = _offsets(matrix[:, 19:], digits[19:])
+    ok &= real & offset_ok
     return np.where(ok, seconds - offset_s, 0), ok
+
+
+def _first_days(months: Int64s) -> Int64s:
+    """The first day of each month, both counted from 1970."""
+    days: Int64s = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+    return days
+
+
+def _pair(digits: NDArray[np.uint8], at: int) -> Int64s:
+    """The number of two digits; what is no digit is cut to one, so that sums stay small."""
+    number: Int64s = np.minimum(digits[at], 9).astype(np.int64) * 10 + np.minimum(digits[at + 1], 9)
+    return number
 
 
 def civil_seconds(
@@ -128,19 +146,23 @@ def civil_seconds(
     """Seconds since 1970 of calendar dates and clock times in UTC, and where there is such a date and time."""
     ok = (year >= 1) & (month >= 1) & (month <= 12) & (hour <= 23) & (minute <= 59) & (second <= 59)
     months = (year - 1970) * 12 + month - 1
-    first = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
-    past = (months + 1).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+    if len(months) and (months == months[0]).all():  # nearly always: one delivery, one month
+        first, past = (each[0] for each in (_first_days(months[:1]), _first_days(months[:1] + 1)))
+    else:
+        first, past = _first_days(months), _first_days(months + 1)
     ok &= (day >= 1) & (day <= past - first)
     return (first + day - 1) * 86400 + hour * 3600 + minute * 60 + second, ok
 
 
-def _offsets(matrix: NDArray[np.uint8], digits: Int64s) -> tuple[Int64s, Flags]:
+def _offsets(matrix: NDArray[np.uint8], digits: NDArray[np.uint8]) -> tuple[Int64s, Flags]:
     zulu = (matrix[:, 0] == ord("Z")) & (matrix[:, 1] == 0)
+    if zulu.all():
+        return np.zeros(len(matrix), np.int64), zulu
     sign = np.where(matrix[:, 0] == _MINUS, -1, 1)
-    number = (matrix[:, (1, 2, 4, 5)] >= _ZERO) & (matrix[:, (1, 2, 4, 5)] <= _NINE)
-    hours, minutes = digits[:, 1] * 10 + digits[:, 2], digits[:, 4] * 10 + digits[:, 5]
+    number = (digits[[1, 2, 4, 5]] <= 9).all(axis=0)
+    hours, minutes = _pair(digits, 1), _pair(digits, 4)
     signed = (matrix[:, 0] == _MINUS) | (matrix[:, 0] == _PLUS)
-    written = signed & number.all(axis=1) & (matrix[:, 3] == ord(":")) & (matrix[:, 6] == 0)
+    written = signed & number & (matrix[:, 3] == ord(":")) & (matrix[:, 6] == 0)
     written &= (hours <= 14) & (minutes <= 59)
     return np.where(zulu, 0, sign * (hours * 3600 + minutes * 60)), zulu | written
 

@@ -45,11 +45,7 @@ def parse_xml(data: bytes, limits: Limits = DEFAULT_LIMITS) -> etree._Element:
         HostileXmlError: a DTD or an entity, an encoding that hides them, or absurd depth.
         MalformedXmlError: not well-formed.
     """
-    if len(data) > limits.bytes:
-        raise TooLargeError(
-            f"The message has {len(data)} bytes, {limits.bytes} are allowed.",
-            hint="Send numbered messages (Property MessageIndex i/n).",
-        )
+    check_size(data, limits)
     if b"\x00" in data[:4] or data[:2] in {b"\xff\xfe", b"\xfe\xff"}:
         raise HostileXmlError("The message is not in UTF-8 or another ASCII superset.", hint="Send UTF-8.")
     if _DOCTYPE.search(data):
@@ -66,6 +62,19 @@ def parse_xml(data: bytes, limits: Limits = DEFAULT_LIMITS) -> etree._Element:
     if root.xpath("boolean(" + "/*" * (limits.depth + 1) + ")"):
         raise HostileXmlError(f"The message nests deeper than {limits.depth} elements.")
     return root
+
+
+def check_size(data: bytes, limits: Limits) -> None:
+    """Refuse a message that is larger than one may be.
+
+    Raises:
+        TooLargeError: it is.
+    """
+    if len(data) > limits.bytes:
+        raise TooLargeError(
+            f"The message has {len(data)} bytes, {limits.bytes} are allowed.",
+            hint="Send numbered messages (Property MessageIndex i/n).",
+        )
 
 
 def local_name(element: etree._Element) -> str:

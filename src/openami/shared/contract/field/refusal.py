@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from openami.shared.contract.field.scan import Scan
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +41,5 @@ class Reader:
     """Oddities that cost nothing."""
     refusals: list[Refusal] = field(default_factory=list)
     """Parts that were not taken."""
+    scan: Scan | None = None
+    """Interval readings that were taken from the bytes before the tree was built."""

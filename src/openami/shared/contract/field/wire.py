@@ -36,6 +36,7 @@ from openami.shared.contract.field.markup import (
     DEFAULT_LIMITS,
     Limits,
     XmlWriter,
+    check_size,
     child,
     local_name,
     namespace,
@@ -44,11 +45,13 @@ from openami.shared.contract.field.markup import (
 )
 from openami.shared.contract.field.nouns import known_noun, read_noun, write_noun
 from openami.shared.contract.field.refusal import Partner, Reader
+from openami.shared.contract.field.scan import BrokenRunError, scan_readings
 
 if TYPE_CHECKING:
     from lxml import etree
 
     from openami.shared.contract.field.envelope import Noun
+    from openami.shared.contract.field.scan import Scan
 
 SOAP_NAMESPACES: Final = frozenset(
     {"http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/2003/05/soap-envelope"}
@@ -71,8 +74,19 @@ def decode(data: bytes, partner: Partner | None = None, limits: Limits = DEFAULT
     Raises:
         FieldContractError: the message as a whole cannot be taken; the subclass says why.
     """
-    reader = Reader(partner or Partner())
-    root = _unwrapped(parse_xml(data, limits), reader)
+    check_size(data, limits)
+    found = scan_readings(data)
+    if found is not None:
+        try:
+            return _decode(data, partner, limits, found)
+        except BrokenRunError:  # a block of which only a part has the plain form
+            pass
+    return _decode(data, partner, limits, None)
+
+
+def _decode(data: bytes, partner: Partner | None, limits: Limits, scan: Scan | None) -> Envelope:
+    reader = Reader(partner or Partner(), scan=scan)
+    root = _unwrapped(parse_xml(scan.rest if scan else data, limits), reader)
     _check_namespace(root)
     fallback_id = str(uuid.UUID(bytes=hashlib.sha256(data).digest()[:16], version=4))
     kind = local_name(root)

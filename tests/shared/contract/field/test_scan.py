@@ -1,0 +1,176 @@
+"""The scan over the bytes and the XML parser give the same answer, or the scan stands back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from openami.shared.contract import field
+from openami.shared.contract.field import wire
+from openami.shared.contract.field.markup import DEFAULT_LIMITS
+from openami.shared.contract.field.scan import scan_readings
+
+AT = datetime(2026, 3, 1, tzinfo=UTC)
+CODE = field.ReadingTypeCode.parse("0.0.2.4.1.1.12.0.0.0.0.0.0.0.0.3.72.0")
+SETS = [
+    (field.VALID_BY_DEVICE,),
+    (field.KNOWN_MISSING_BY_AMS,),
+    (field.QualityCode(1, 4, 9), field.QualityCode(1, 2, 32)),
+]
+
+
+def block(
+    count: int, seed: int = 0, source: str | None = "AMS-1", reported: datetime | None = AT
+) -> field.IntervalBlock:
+    draw = np.random.default_rng(seed)
+    index = draw.integers(0, 4, count)
+    return field.IntervalBlock.of(
+        CODE, 1772323200 + 900 * np.arange(count), 900, np.where(index == 2, 0, draw.integers(-5, 10**6, count)),
+        missing=index == 2, qualities=SETS, quality_index=index.astype(np.uint16), reported=reported, source=source,
+    )  # fmt: skip
+
+
+def message(*blocks: field.IntervalBlock) -> bytes:
+    readings = tuple(field.MeterReading(meter=field.Identity.named(f"M{n}"), blocks=(b,)) for n, b in enumerate(blocks))
+    return field.encode(field.event(field.Verb.CREATED, field.MeterReadings(readings), source="A", at=AT))
+
+
+def slowly(data: bytes) -> field.Envelope:
+    return wire._decode(data, None, DEFAULT_LIMITS, None)
+
+
+def agree(data: bytes) -> None:
+    try:
+        expected = slowly(data)
+    except field.FieldContractError as error:
+        with pytest.raises(type(error)):
+            field.decode(data)
+        return
+    found = field.decode(data)
+    assert found == expected
+    assert found.notes == expected.notes
+    assert [(each.code, each.object_name) for each in found.refusals] == [
+        (each.code, each.object_name) for each in expected.refusals
+    ]
+
+
+PLAIN = message(block(5, 1), block(4, 2), block(1, 3))
+
+
+def test_our_own_messages_are_scanned_whole() -> None:
+    scan = scan_readings(PLAIN)
+    assert scan is not None
+    assert [len(run.values) for run in scan.runs] == [5, 4, 1]
+    assert b"<value>" not in scan.rest
+    agree(PLAIN)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(1, 12), st.integers(0, 99)), min_size=1, max_size=5),
+    st.sampled_from(["AMS-1", None]), st.sampled_from([AT, None]),
+)  # fmt: skip
+def test_both_ways_read_what_we_write(
+    shapes: list[tuple[int, int]], source: str | None, reported: datetime | None
+) -> None:
+    data = message(*(block(count, seed, source, reported) for count, seed in shapes))
+    assert scan_readings(data) is not None
+    agree(data)
+
+
+def indented(data: bytes) -> bytes:
+    return data.replace(b"><", b">\n    <")
+
+
+def with_offsets(data: bytes) -> bytes:
+    return data.replace(b"00Z</", b"00+00:00</")
+
+
+def with_prefix(data: bytes) -> bytes:
+    inner = data.replace(b'<MeterReadings xmlns="', b'<x:MeterReadings xmlns:x="')
+    tags = """MeterReadings MeterReading IntervalBlocks IntervalReadings timeStamp value timePeriod end start
+        reportedDateTime source ReadingQualities Meter Names name"""
+    for tag in tags.split():
+        inner = inner.replace(f"<{tag}>".encode(), f"<x:{tag}>".encode())
+        inner = inner.replace(f"</{tag}>".encode(), f"</x:{tag}>".encode())
+    return inner.replace(b"<ReadingQualityType", b"<x:ReadingQualityType").replace(b"<ReadingType", b"<x:ReadingType")
+
+
+@pytest.mark.parametrize("dress", [indented, with_offsets, with_prefix])
+def test_other_plain_forms_are_scanned_too(dress: object) -> None:
+    data = dress(PLAIN)  # type: ignore[operator] # one of the three above
+    assert scan_readings(data) is not None
+    agree(data)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"<value>", b"<value> "),
+        (b"00:15:00Z", b"00:15:00.5Z"),
+        (b"00:15:00Z", b"24:15:00Z"),
+        (b"<value>", b"<value>1e"),
+        (b"1.0.0", b"1.0.x"),
+        (b"<source>AMS-1</source>", b"<source>AMS&amp;1</source>"),
+        (b"<IntervalReadings>", b'<IntervalReadings a="b">'),
+        (b"<IntervalReadings>", b"<IntervalReadings><!-- hm -->"),
+        (b"<IntervalReadings>", b"<!--<IntervalReadings>"),
+        (b"</IntervalReadings>", b""),
+        (b"</IntervalReadings>", b"</IntervalReadings></IntervalReadings>"),
+        (b"<timePeriod>", b"<extra>x</extra><timePeriod>"),
+        (b"<IntervalReadings>", b'<IntervalReadings scanned="00-0"/><IntervalReadings>'),
+        (b'<ReadingType ref="0', b'<ReadingType ref="x'),
+        (b"<IntervalReadings>", b"<IntervalReadings/><IntervalReadings>"),
+        (b"<IntervalReadings>", b"x<IntervalReadings>"),
+        (b"</end><start>", b"</end>  <start>"),
+        (b"UTF-8", b"ISO-8859-1"),
+        (b"<MeterReading>", b"<MeterReading><?pi <IntervalReadings> ?>"),
+    ],
+)
+@pytest.mark.parametrize("count", [1, -1])
+def test_whatever_is_odd_both_ways_agree(old: bytes, new: bytes, count: int) -> None:
+    assert old in PLAIN
+    agree(PLAIN.replace(old, new, count))
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.integers(0, len(PLAIN)), st.integers(0, 30), st.binary(max_size=10) | st.sampled_from([b"<", b"9", b"</value>"])
+)
+@example(PLAIN.index(b"<value>") + 7, 1, b"")
+@example(PLAIN.index(b"</IntervalReadings>"), 0, b" ")
+@example(PLAIN.index(b'ref="1.0.0"') + 5, 5, b"\x80....")
+def test_however_a_message_is_damaged_both_ways_agree(position: int, cut: int, insert: bytes) -> None:
+    agree(PLAIN[:position] + insert + PLAIN[position + cut :])
+
+
+def test_a_block_that_is_only_partly_plain_is_read_by_the_parser() -> None:
+    odd = PLAIN.replace(b"</IntervalReadings><IntervalReadings>", b"</IntervalReadings>text<IntervalReadings>", 1)
+    assert scan_readings(odd) is not None  # two runs, one block
+    agree(odd)
+    found = field.decode(odd).payload
+    assert isinstance(found, field.MeterReadings)
+    assert len(found.readings[0].blocks[0]) == 5
+
+
+def test_a_document_cannot_name_a_run_of_ours() -> None:
+    scan = scan_readings(PLAIN)
+    again = scan_readings(PLAIN)
+    assert scan is not None
+    assert again is not None
+    assert scan.token != again.token
+    assert scan.run_of(f"{again.token}-0") is None
+    assert scan.run_of(None) is None
+
+
+def test_a_calculation_or_a_strange_length_is_noticed_on_both_ways() -> None:
+    half_hours = PLAIN.replace(str(CODE).encode(), str(CODE).replace("0.0.2.", "0.0.5.").encode())
+    found = field.decode(half_hours)
+    assert {each.reason.split(":")[0] for each in found.refusals} == {
+        "a period that is not the 1800 s of the reading type"
+    }
+    agree(half_hours)

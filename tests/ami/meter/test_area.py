@@ -156,3 +156,6 @@ async def test_the_real_clock_moves_the_street(tables: Database, collector: Coll
     async with running(tables, clock, collector) as field:
         clock.advance_to(GENESIS + timedelta(minutes=47))
         assert (await field.get(f"/api/meters/{SERIAL}"))["at"] == at(47 / 60), "whoever looks, looks at now"
+        clock.advance_to(GENESIS + timedelta(hours=2))
+        await collector.heard(8)  # nobody looked: the loop moved it, and two hours of four slaves were sent
+        await field.quiet()

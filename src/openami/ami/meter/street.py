@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Final
@@ -20,6 +20,7 @@ _LCL_RECORDINGS: Final = 16
 _UCI_ROTATIONS: Final = 4
 _AMPDS2_ROTATIONS: Final = 2
 _WATER_ROTATIONS: Final = 4
+_SLAVES: Final = {"gas": ("OAG", "3"), "water": ("OAW", "7")}
 _QUARTER_S: Final = 900
 _HALF_HOUR_S: Final = 1800
 
@@ -149,16 +150,22 @@ def build_street(homes: int, seed: int) -> Street:
         Transformer(f"T{index + 1:02d}", f"OAC{index + 1:07d}", index)
         for index in range(-(-homes // HOMES_PER_TRANSFORMER))
     )
-    loads = _electricity_loads(chance)
+    factory = _Factory(chance)
+    electricity = _electricity_loads(chance)
+    gas = [Load(name) for name, recording in library().items() if recording.medium == Kind.GAS]
     built: list[Home] = []
     devices: list[Device] = []
     for number in range(homes):
-        transformer = transformers[number // HOMES_PER_TRANSFORMER]
-        home = _home(number, transformer.name, loads[number % len(loads)])
+        transformer = transformers[number // HOMES_PER_TRANSFORMER].name
+        home = Home(f"H{number + 1:04d}", transformer, electricity[number % len(electricity)])
+        place = number % HOMES_PER_TRANSFORMER
+        if place in HOMES_WITH_GAS_AND_WATER:
+            rank = number // HOMES_PER_TRANSFORMER * 2 + HOMES_WITH_GAS_AND_WATER.index(place)
+            home = replace(home, gas=gas[rank % len(gas)], water=Load("AMPds2-water", rank % _WATER_ROTATIONS))
         built.append(home)
-        devices += _devices_of(home, devices, chance)
-    for transformer in transformers:
-        devices += _spares(transformer, sum(device.kind is Kind.ELECTRICITY for device in devices), chance)
+        devices += factory.devices_of(home)
+    for each in transformers:
+        devices += factory.spares(each.name)
     return Street(transformers, tuple(built), tuple(devices))
 
 
@@ -178,57 +185,49 @@ def _electricity_loads(chance: random.Random) -> list[Load]:
     return loads
 
 
-def _home(number: int, transformer: str, electricity: Load) -> Home:
-    name = f"H{number + 1:04d}"
-    if number % HOMES_PER_TRANSFORMER not in HOMES_WITH_GAS_AND_WATER:
-        return Home(name, transformer, electricity)
-    gas_recordings = [name for name, recording in library().items() if recording.medium == Kind.GAS]
-    rank = number // HOMES_PER_TRANSFORMER * 2 + HOMES_WITH_GAS_AND_WATER.index(number % HOMES_PER_TRANSFORMER)
-    gas = Load(gas_recordings[rank % len(gas_recordings)])
-    return Home(name, transformer, electricity, gas, Load("AMPds2-water", rank % _WATER_ROTATIONS))
+class _Factory:
+    """Numbers meters as they leave it."""
 
+    def __init__(self, chance: random.Random) -> None:
+        self._chance = chance
+        self._made = dict.fromkeys(Kind, 0)
+        self._on_segment: dict[str, int] = {}
 
-def _devices_of(home: Home, before: list[Device], chance: random.Random) -> list[Device]:
-    number = sum(device.kind is Kind.ELECTRICITY for device in before) + 1
-    slot_s = home.electricity.open().slot_s
-    devices = [
-        Device(
-            serial=f"OAE{number:07d}",
-            kind=Kind.ELECTRICITY,
+    def devices_of(self, home: Home) -> list[Device]:
+        """The meters that a home needs."""
+        slot_s = home.electricity.open().slot_s
+        start_register = self._chance.randrange(1_000_000, 60_000_000)
+        devices = [self._electricity(home.transformer, home.name, slot_s, start_register)]
+        if home.gas is not None:
+            devices += [self._slave(kind, home) for kind in (Kind.GAS, Kind.WATER)]
+        return devices
+
+    def spares(self, transformer: str) -> list[Device]:
+        """One meter of each interval for the shelf; their registers show what the test bench left."""
+        return [
+            self._electricity(transformer, None, interval_s, self._chance.randrange(10, 500))
+            for interval_s in (_HALF_HOUR_S, _QUARTER_S)
+        ]
+
+    def _electricity(self, transformer: str, home: str | None, interval_s: int, start_register: int) -> Device:
+        number = self._next(Kind.ELECTRICITY)
+        return Device(f"OAE{number:07d}", Kind.ELECTRICITY, transformer, home, interval_s, start_register)
+
+    def _slave(self, kind: Kind, home: Home) -> Device:
+        number = self._next(kind)
+        letters, medium_digit = _SLAVES[kind]
+        address = self._on_segment[home.transformer] = self._on_segment.get(home.transformer, 0) + 1
+        return Device(
+            serial=f"{letters}{number:07d}",
+            kind=kind,
             transformer=home.transformer,
             home=home.name,
-            interval_s=slot_s,
-            start_register=chance.randrange(1_000_000, 60_000_000),
+            interval_s=3600,
+            start_register=self._chance.randrange(100_000, 9_000_000),
+            mbus_address=address,
+            mbus_id=f"{medium_digit}{number:07d}",  # the medium first: ids differ between makers as well
         )
-    ]
-    if home.gas is not None and home.water is not None:
-        number = sum(device.kind is Kind.GAS for device in before) + 1
-        on_segment = sum(device.mbus_address > 0 and device.transformer == home.transformer for device in before)
-        for offset, (kind, letters, digit) in enumerate(((Kind.GAS, "OAG", "3"), (Kind.WATER, "OAW", "7"))):
-            devices.append(
-                Device(
-                    serial=f"{letters}{number:07d}",
-                    kind=kind,
-                    transformer=home.transformer,
-                    home=home.name,
-                    interval_s=3600,
-                    start_register=chance.randrange(100_000, 9_000_000),
-                    mbus_address=on_segment + offset + 1,
-                    mbus_id=f"{digit}{number:07d}",  # the medium first, so that ids differ between makers as well
-                )
-            )
-    return devices
 
-
-def _spares(transformer: Transformer, electricity_meters: int, chance: random.Random) -> list[Device]:
-    return [
-        Device(
-            serial=f"OAE{electricity_meters + offset + 1:07d}",
-            kind=Kind.ELECTRICITY,
-            transformer=transformer.name,
-            home=None,
-            interval_s=interval_s,
-            start_register=chance.randrange(10, 500),  # what the test bench of the factory left
-        )
-        for offset, interval_s in enumerate((_HALF_HOUR_S, _QUARTER_S))
-    ]
+    def _next(self, kind: Kind) -> int:
+        self._made[kind] += 1
+        return self._made[kind]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import lru_cache
 from importlib.resources import files
@@ -31,7 +31,10 @@ class UnknownRecordingError(OpenAmiError):
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """What one home used in whole weeks, slot by slot: Wh of electricity, litres of gas or water."""
+    """What one home used in whole weeks, slot by slot: Wh of electricity, litres of gas or water.
+
+    It is replayed from its week `rotate_weeks` on, and from its first one again after its last.
+    """
 
     name: str
     data_set: str
@@ -39,17 +42,21 @@ class Recording:
     slot_s: int
     first_weekday: int
     values: NDArray[np.int64]
+    rotate_weeks: int = 0
 
     @property
     def period_s(self) -> int:
         """After this time the recording repeats: a whole number of weeks."""
         return len(self.values) * self.slot_s
 
+    @property
+    def begins_s(self) -> int:
+        """When its first slot is replayed, in seconds after the anchor."""
+        return self.first_weekday * 86400 - self.rotate_weeks * WEEK_S
+
     def rotated(self, weeks: int) -> Recording:
         """The same recording begun some weeks later: another month of the same home."""
-        slots = weeks * WEEK_S // self.slot_s
-        values = np.roll(self.values, -slots)
-        return Recording(self.name, self.data_set, self.medium, self.slot_s, self.first_weekday, values)
+        return replace(self, rotate_weeks=self.rotate_weeks + weeks)
 
 
 class Loads:
@@ -59,17 +66,18 @@ class Loads:
     """
 
     def __init__(self, recordings: Sequence[Recording], zone_name: str) -> None:
-        self._slot_s = np.array([each.slot_s for each in recordings], dtype=np.int64)
-        self._period_s = np.array([each.period_s for each in recordings], dtype=np.int64)
-        self._total = np.array([each.values.sum() for each in recordings], dtype=np.int64)
-        self._anchor_s = np.array(
-            [_anchor_s(zone_name) + each.first_weekday * 86400 for each in recordings], dtype=np.int64
-        )
-        sizes = np.array([len(each.values) for each in recordings], dtype=np.int64)
-        self._offset = np.concatenate([[0], np.cumsum(sizes)])[:-1]
-        self._values = np.concatenate([each.values for each in recordings])
-        sums = [np.concatenate([[0], np.cumsum(each.values)])[:-1] for each in recordings]
-        self._before = np.concatenate(sums)
+        # homes that replay the same recording share its slots, each from a week of its own
+        unique = {id(each.values): each for each in recordings}
+        offsets = np.cumsum([0, *(len(each.values) for each in unique.values())])
+        offset_of = dict(zip(unique, offsets.tolist(), strict=False))
+        self._values = np.concatenate([each.values for each in unique.values()])
+        self._before = np.concatenate([np.cumsum(each.values) - each.values for each in unique.values()])
+        self._offset = np.array([offset_of[id(each.values)] for each in recordings], np.int64)
+        self._slot_s = np.array([each.slot_s for each in recordings], np.int64)
+        self._period_s = np.array([each.period_s for each in recordings], np.int64)
+        totals = {key: int(each.values.sum()) for key, each in unique.items()}
+        self._total = np.array([totals[id(each.values)] for each in recordings], np.int64)
+        self._anchor_s = _anchor_s(zone_name) + np.array([each.begins_s for each in recordings], np.int64)
 
     def cumulative(self, home: NDArray[np.int64] | int, at_s: NDArray[np.int64] | int) -> NDArray[np.int64]:
         """Units used from the anchor to second `at_s` (since 1970 UTC), exact; negative before the anchor."""

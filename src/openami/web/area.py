@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Mount, Route
@@ -15,7 +16,7 @@ from openami.shared.service import Area
 from openami.web.areas import AreaDownError, Areas, NotThereError
 from openami.web.pages import PAGES
 from openami.web.pages.landscape import counters
-from openami.web.render import HERE, environment, json_safe
+from openami.web.render import HERE, environment, json_safe, local_instant
 from openami.web.session import COOKIE, LIFETIME, Sessions
 
 if TYPE_CHECKING:
@@ -54,15 +55,16 @@ class Console:
         for page in PAGES:
             routes.append(Route("/index.json" if page.path == "/" else f"{page.path}.json", self._json(page)))
             routes.append(Route(page.path, self._html(page)))
+        routes.append(Route("/{nothing:path}", self._nothing_here))
         return routes
 
     def _html(self, page: Page) -> Any:  # noqa: ANN401 - a Starlette endpoint
         async def show(request: Request) -> Response:
             user = self._sessions.user_of(request)
             if user is None:
-                return RedirectResponse(f"/login?next={request.url.path}", status_code=303)
+                return _to_login(request)
             try:
-                data = await page.load(self._areas, request)
+                data = await self._data(page, request)
             except OpenAmiError as error:
                 return self._problem(request, user, error)
             path = request.url.path
@@ -85,7 +87,7 @@ class Console:
             if self._sessions.user_of(request) is None:
                 return JSONResponse({"error": "NotLoggedIn", "found": "Nobody is logged in.", "hint": "/login"}, 401)
             try:
-                return JSONResponse(json_safe(await page.load(self._areas, request)))
+                return JSONResponse(json_safe(await self._data(page, request)))
             except OpenAmiError as error:
                 body = {"error": type(error).__name__, "found": error.found, "hint": error.hint}
                 return JSONResponse(body, _status(error))
@@ -105,7 +107,13 @@ class Console:
             return page
         answer = RedirectResponse(_safe(str(form.get("next", "/"))), status_code=303)
         answer.set_cookie(
-            COOKIE, cookie, max_age=int(LIFETIME.total_seconds()), httponly=True, samesite="strict", path="/"
+            COOKIE,
+            cookie,
+            max_age=int(LIFETIME.total_seconds()),
+            httponly=True,
+            samesite="strict",
+            path="/",
+            secure=request.url.scheme == "https",
         )
         return answer
 
@@ -121,19 +129,42 @@ class Console:
 
         async def stream() -> AsyncIterator[str]:
             while not await request.is_disconnected():
-                yield f"data: {json.dumps(json_safe(await counters(self._areas)))}\n\n"
+                yield f"data: {json.dumps(json_safe(await self._counters()))}\n\n"
                 await asyncio.sleep(LIVE_EVERY_S)
 
         return StreamingResponse(stream(), media_type="text/event-stream", headers={"cache-control": "no-store"})
 
+    async def _counters(self) -> dict[str, Any]:
+        """The counters with their instants as a person reads them, so that the script only has to put them in place."""
+        zone_name = self._settings.zone
+        data = await counters(self._areas)
+        for area in data["areas"]:
+            area["due"] = local_instant(area["next_due"], zone_name)
+        return data | {"now": local_instant(self._clock.now(), zone_name)}
+
     async def _bill_document(self, request: Request) -> Response:
         """The bill itself, as the customer gets it."""
-        if self._sessions.user_of(request) is None:
-            return RedirectResponse(f"/login?next={request.url.path}", status_code=303)
+        user = self._sessions.user_of(request)
+        if user is None:
+            return _to_login(request)
         try:
-            return HTMLResponse(await self._areas.text("office", f"/api/bills/{request.path_params['bill']}/document"))
+            document = await self._areas.text("office", f"/api/bills/{request.path_params['bill']}/document")
         except OpenAmiError as error:
-            return self._problem(request, "admin", error)
+            return self._problem(request, user, error)
+        return HTMLResponse(document, headers=_headers("default-src 'none'; style-src 'unsafe-inline'; img-src data:"))
+
+    async def _nothing_here(self, request: Request) -> Response:
+        """An address that no page has."""
+        user = self._sessions.user_of(request)
+        if user is None:
+            return _to_login(request)
+        error = NotThereError(f"There is no page {request.url.path}.", hint="The pages are in the bar above.")
+        return self._problem(request, user, error)
+
+    async def _data(self, page: Page, request: Request) -> dict[str, Any]:
+        """What a page shows, gathered now and for local days of the installation."""
+        request.state.now, request.state.zone = self._clock.now(), self._settings.zone
+        return await page.load(self._areas, request)
 
     def _problem(self, request: Request, user: str, error: OpenAmiError) -> Response:
         page = self._render(
@@ -149,14 +180,27 @@ class Console:
             "now": self._clock.now().isoformat() if user else None,
             "form_token": self._sessions.form_token(request),
         }
-        headers = {
-            "content-security-policy": "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "
-            "frame-ancestors 'self'; form-action 'self'; base-uri 'none'",
-            "x-content-type-options": "nosniff",
-            "referrer-policy": "same-origin",
-            "cache-control": "no-store",
-        }
+        headers = _headers(
+            "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; "
+            "form-action 'self'; base-uri 'none'"
+        )
         return HTMLResponse(self._templates.get_template(template).render(**given), headers=headers)
+
+
+def _headers(policy: str) -> dict[str, str]:
+    """What every page says to the browser; pages may be framed by the console only (a bill's document is)."""
+    return {
+        "content-security-policy": f"{policy}; frame-ancestors 'self'",
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "same-origin",
+        "cache-control": "no-store",
+    }
+
+
+def _to_login(request: Request) -> Response:
+    """To the login page, and back to where one wanted to go."""
+    wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return RedirectResponse(f"/login?{urlencode({'next': wanted})}", status_code=303)
 
 
 def _status(error: OpenAmiError) -> int:

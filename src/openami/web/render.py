@@ -11,32 +11,45 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup
 
 from openami.shared.spans import zone
+from openami.web.curve import amount
 
 NONE = "\u2013"  # an en dash: nothing to show
 HERE = Path(__file__).parent
 NAVIGATION = (
     ("/", "Landscape"),
     ("/devices", "Devices"),
+    ("/meters", "Head-end"),
     ("/events", "Events"),
     ("/orders", "Orders"),
     ("/messages", "Messages"),
     ("/bills", "Bills"),
+    ("/customers", "Customers"),
 )
-_GOOD = {
-    "delivered",
-    "processed",
-    "posted",
-    "proven",
-    "confirmed",
-    "registered",
-    "done",
-    "ready",
-    "connected",
-    "passed",
+REASONS = {
+    "01": "periodic",
+    "02": "interim, with bill",
+    "03": "moving out",
+    "06": "moving in",
+    "08": "installation",
+    "09": "interim",
+    "10": "control",
+    "12": "removal",
+    "21": "billing at installation",
+    "22": "billing at removal",
 }
-_GOOD |= {"installed", "ok", "closed", "successful", "billed", "reconciled", "executed", "fulfilled", "reconnected"}
-_WARN = {"pending", "parked", "received", "accepted", "sent", "executing", "announced", "waiting", "warning", "open"}
-_BAD = {"dead", "refused", "failed", "expired", "rejected", "alarm", "critical", "disconnected", "cancelled", "down"}
+"""Meter reading reasons of the enterprise services, in words."""
+SWITCH_REASONS = {"01": "non-payment", "02": "on request", "03": "for safety", "04": "moved out"}
+_SYMBOLS = {"EUR": "€", "GBP": "£", "USD": "$"}
+_NO_END = "9999-12-31"
+_STATES = {
+    "good": "delivered processed posted proven confirmed registered done ready connected passed installed ok closed "
+    "successful billed reconciled executed fulfilled reconnected result measured fine up yes",
+    "warn": "pending parked received accepted sent executing announced waiting warning open held estimated cancelling "
+    "located",
+    "bad": "dead refused failed failing expired rejected alarm critical disconnected cancelled down no",
+    "quiet": "removed voided notified info",
+}
+_KIND_OF = {word: kind for kind, words in _STATES.items() for word in words.split()}
 
 
 def environment(zone_name: str) -> Environment:
@@ -49,19 +62,22 @@ def environment(zone_name: str) -> Environment:
         lstrip_blocks=True,
     )
     made.globals["navigation"] = NAVIGATION
-    made.globals["zone"] = zone_name
+    made.globals |= {"zone": zone_name, "reasons": REASONS, "switch_reasons": SWITCH_REASONS}
     made.filters["instant"] = lambda value: local_instant(value, zone_name)
     made.filters["day"] = lambda value: local_instant(value, zone_name)[:10]
     made.filters["tag"] = tag
     made.filters["thousands"] = thousands
-    made.filters["kwh"] = kwh
+    made.filters["amount"] = lambda value, unit, scale=0: NONE if value is None else amount(value, unit, scale)
+    made.filters["milli"] = milli
+    made.filters["money"] = money
+    made.filters["plain"] = lambda text: str(text).replace("_", " ")
     made.filters["size"] = size
     return made
 
 
 def local_instant(value: str | datetime | None, zone_name: str) -> str:
     """An instant as a person reads it, in the installation's zone; an en dash for none."""
-    if not value:
+    if not value or str(value).startswith(_NO_END):
         return NONE
     instant = datetime.fromisoformat(value) if isinstance(value, str) else value
     if instant.tzinfo is None:
@@ -73,8 +89,7 @@ def local_instant(value: str | datetime | None, zone_name: str) -> str:
 def tag(state: object) -> Markup:
     """A state as a coloured tag."""
     text = str(state).replace("_", " ")
-    word = text.split(" ")[0].lower()
-    kind = "good" if word in _GOOD else "warn" if word in _WARN else "bad" if word in _BAD else "info"
+    kind = _KIND_OF.get(text.split(" ")[0].strip(",").lower(), "info")
     return Markup('<span class="tag {}">{}</span>').format(kind, text)
 
 
@@ -83,11 +98,19 @@ def thousands(value: float | Decimal | None) -> str:
     return NONE if value is None else f"{value:,}".replace(",", "\u202f")
 
 
-def kwh(energy_wh: int | None) -> str:
-    """Watt-hours as kilowatt-hours, exact to the watt-hour."""
-    if energy_wh is None:
+def milli(value: int | None, unit: str = "") -> str:
+    """Thousandths as the books keep them, exact: watt-hours as kWh, litres as m³."""
+    if value is None:
         return NONE
-    return thousands(Decimal(energy_wh).scaleb(-3).quantize(Decimal("0.001")))
+    shown = {"m3": "m³", "M3": "m³", "KWH": "kWh"}.get(unit, unit)
+    return f"{thousands(Decimal(value).scaleb(-3))} {shown}".strip()
+
+
+def money(amount_text: str, currency: str) -> str:
+    """An amount with its currency."""
+    value = Decimal(amount_text)
+    sign = "\u2212" if value < 0 else ""
+    return f"{sign}{_SYMBOLS.get(currency, currency)}\u00a0{thousands(abs(value))}"
 
 
 def size(size_bytes: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from openami.web.areas import LANDSCAPE
@@ -20,15 +21,24 @@ NAMES = {
 }
 
 
+_GROUPS = ("switch_orders", "devices", "orders", "bills")
+"""Prefixes of flat counters that belong together; the longer name first."""
+
+
 async def counters(areas: Areas) -> dict[str, Any]:
     """What changes while one looks: work in hand and counters of every area, messages on every seam."""
-    work, status = await areas.from_all("/api/work"), await areas.from_all("/api/status")
-    counts = {area: await areas.or_none(area, "/api/messages/counts") or [] for area in ("headend", "mdus", "office")}
+    work, status, headend, mdus, office = await asyncio.gather(
+        areas.from_all("/api/work"),
+        areas.from_all("/api/status"),
+        *(areas.or_none(area, "/api/messages/counts") for area in ("headend", "mdus", "office")),
+    )
+    field = status["field"] or {}
     return {
         "areas": [_area(name, work[name], status[name]) for name in LANDSCAPE],
-        "seams": {
-            "field": _seam("field", {"down": counts["headend"], "up": counts["mdus"]}),
-            "enterprise": _seam("enterprise", {"down": counts["mdus"], "up": counts["office"]}),
+        "links": {
+            "street": {"frames": field.get("dlms_frames"), "telegrams": field.get("telegrams_heard")},
+            "field": _seam("field", down=headend or [], up=mdus or []),
+            "enterprise": _seam("enterprise", down=mdus or [], up=office or []),
         },
     }
 
@@ -41,30 +51,57 @@ def _area(name: str, work: dict[str, Any] | None, status: dict[str, Any] | None)
         "role": role,
         "running": work is not None,
         "pending": work["pending"] if work else None,
+        "parts": work["parts"] if work else {},
         "next_due": work["next_due"] if work else None,
-        "now": work["now"] if work else None,
-        "counters": {key: value for key, value in (status or {}).items() if isinstance(value, int | str)},
+        "counters": grouped(status or {}),
     }
 
 
-def _seam(seam: str, counts: dict[str, list[dict[str, Any]]]) -> dict[str, int]:
-    """Messages a seam has carried, by direction: each area counts what it received (`in`)."""
-    rows = {way: [row for row in rows if row["seam"] == seam] for way, rows in counts.items()}
+def grouped(status: dict[str, Any]) -> list[dict[str, Any]]:
+    """An area's counters as a person reads them: one row a subject, with its parts beside one another."""
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for key, value in status.items():
+        if key == "concentrators":
+            items = [{"name": one["transformer"], "value": "down" if one["link_down"] else "up"} for one in value]
+            rows["links to transformers"] = items
+        elif isinstance(value, dict):
+            rows[_plain(key)] = [
+                {"name": _plain(name), "value": len(one) if isinstance(one, list | dict) else one}
+                for name, one in value.items()
+                if one is not None and name != "port" and not name.endswith("_at")
+            ]
+        elif isinstance(value, list):
+            rows[_plain(key)] = [{"name": "", "value": len(value)}]
+        elif value is not None and key not in {"now", "lag_s"}:
+            group = next((each for each in _GROUPS if key == each or key.startswith(f"{each}_")), key)
+            rows.setdefault(_plain(group), []).append({"name": _plain(key[len(group) :]), "value": value})
+    return [{"label": label, "items": items} for label, items in rows.items() if items]
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", " ").replace(".", ": ").replace("dlms", "DLMS").strip()
+
+
+def _seam(seam: str, *, down: list[dict[str, Any]], up: list[dict[str, Any]]) -> dict[str, int]:
+    """Messages that a seam has carried, by direction: the area at each end counts what it received."""
+    below, above = ([row for row in rows if row["seam"] == seam] for rows in (down, up))
+    both = [*below, *above]
     return {
-        "down": sum(row["count"] for row in rows["down"] if row["direction"] == "in"),
-        "up": sum(row["count"] for row in rows["up"] if row["direction"] == "in"),
-        "waiting": sum(
-            row["count"] for each in rows.values() for row in each if row["state"] in {"pending", "received", "parked"}
-        ),
-        "trouble": sum(row["count"] for each in rows.values() for row in each if row["state"] in {"dead", "refused"}),
+        "down": sum(row["count"] for row in below if row["direction"] == "in"),
+        "up": sum(row["count"] for row in above if row["direction"] == "in"),
+        "waiting": sum(row["count"] for row in both if row["state"] in {"pending", "received", "parked"}),
+        "trouble": sum(row["count"] for row in both if row["state"] in {"dead", "refused"}),
     }
 
 
 async def load(areas: Areas, _request: Request) -> dict[str, Any]:
     """Counters and the newest events."""
-    data = await counters(areas)
-    events = await areas.or_none("mdus", "/api/events", limit=8)
-    data["events"] = (events or {}).get("events", []) if isinstance(events, dict) else events or []
+    shown, events, devices = await asyncio.gather(
+        counters(areas), areas.or_none("mdus", "/api/events", limit=8), areas.or_none("office", "/api/devices")
+    )
+    serials = {one["id"]: one["serial"] for one in devices or []}
+    data: dict[str, Any] = shown
+    data["events"] = [one | {"serial": serials.get(one["device"])} for one in (events or {}).get("events", [])]
     data["problems"] = [f"The area {area['title']} does not answer." for area in data["areas"] if not area["running"]]
     return data
 

@@ -3,41 +3,41 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from lxml import etree
 
 from openami.web.areas import NotThereError
 from openami.web.page import Page
+from openami.web.query import PAGE_SIZE, BadQueryError, choice, links, offset_of, words
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
     from openami.web.areas import Areas
 
-SEAM_AREAS = ("office", "mdus", "headend")
+SEAM_AREAS = ("mdus", "office", "headend")
+"""The middle first: it sees both seams."""
 STATES = ("pending", "delivered", "dead", "received", "parked", "processed", "refused")
-PAGE_SIZE = 50
 
 
 async def load_list(areas: Areas, request: Request) -> dict[str, Any]:
     """The messages of one area (the middle sees both seams), newest first."""
-    query = request.query_params
-    area = query.get("area", "mdus")
-    if area not in SEAM_AREAS:
-        raise NotThereError(f"The area {area!r} has no messages.", hint=f"Choose one of {', '.join(SEAM_AREAS)}.")
-    offset = max(int(query.get("offset", "0") or 0), 0)
-    wanted = {name: query.get(name, "") for name in ("seam", "direction", "state", "operation", "reference")}
+    area = choice(request, "area", SEAM_AREAS)
+    offset = offset_of(request)
+    wanted = words(request, "seam", "direction", "state", "operation", "reference")
+    if wanted["reference"]:
+        wanted["reference"] = _uuid(wanted["reference"])
     found = await areas.get(area, "/api/messages", limit=PAGE_SIZE + 1, offset=offset, **wanted)
-    messages = found["messages"]
+    messages = found["messages"][:PAGE_SIZE]
+    more = len(found["messages"]) > PAGE_SIZE
     return {
         "area": area,
         "areas": list(SEAM_AREAS),
         "states": list(STATES),
         "wanted": wanted,
-        "messages": messages[:PAGE_SIZE],
-        "offset": offset,
-        "page_size": PAGE_SIZE,
-        "more": len(messages) > PAGE_SIZE,
+        "messages": messages,
+        "pages": links("/messages", {"area": area, **wanted}, offset, shown=len(messages), more=more),
     }
 
 
@@ -50,6 +50,13 @@ async def load_one(areas: Areas, request: Request) -> dict[str, Any]:
     key = message["reference_id"] or message["id"]
     chain = (await areas.get(area, "/api/messages", reference=key))["messages"]
     return {"area": area, "message": message, "chain": sorted(chain, key=lambda each: each["at"])}
+
+
+def _uuid(text: str) -> str:
+    try:
+        return str(UUID(text))
+    except ValueError as error:
+        raise BadQueryError(f"reference={text!r} is not the id of a message.", hint="Message ids are UUIDs.") from error
 
 
 def dress_one(data: dict[str, Any]) -> dict[str, Any]:

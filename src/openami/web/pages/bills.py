@@ -1,0 +1,48 @@
+"""The bills: all of them, and one with its lines and what it rests on."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from openami.web.page import Page
+from openami.web.query import paged, words
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from openami.web.areas import Areas
+
+
+async def load_list(areas: Areas, request: Request) -> dict[str, Any]:
+    """All bills, and their sums by currency; a voided bill and its reversal cancel out in them by themselves."""
+    wanted = words(request, "q", "state", "division")
+    bills = await areas.get("office", "/api/bills")
+    found = [bill for bill in bills if _fits(bill, wanted)]
+    sums: dict[str, Decimal] = {}
+    for bill in found:
+        sums[bill["currency"]] = sums.get(bill["currency"], Decimal(0)) + Decimal(bill["total"])
+    return paged(found, request, "/bills", wanted) | {
+        "wanted": wanted,
+        "states": sorted({bill["state"] for bill in bills}),
+        "divisions": sorted({bill["division"] for bill in bills}),
+        "sums": {currency: format(total, ".2f") for currency, total in sums.items()},
+    }
+
+
+async def load_one(areas: Areas, request: Request) -> dict[str, Any]:
+    """One bill, with the document that it was made from."""
+    return {"bill": await areas.get("office", f"/api/bills/{request.path_params['id']}")}
+
+
+def _fits(bill: dict[str, Any], wanted: dict[str, str]) -> bool:
+    if any(wanted[name] and bill[name] != wanted[name] for name in ("state", "division")):
+        return False
+    text = " ".join([bill["id"], bill["name"], bill["contract"], bill["point_of_delivery"], *bill["meters"]]).casefold()
+    return all(word in text for word in wanted["q"].casefold().split())
+
+
+PAGES = (
+    Page("/bills", "bills.html", "Bills", load_list),
+    Page("/bills/{id}", "bill.html", "Bill {id}", load_one, section="/bills"),
+)

@@ -51,7 +51,8 @@ AsOf: TypeAlias = datetime | Knowledge | None
 
 # most rows are older than the oldest transaction that was running: a comparison is far cheaper than the function
 _BY_SNAPSHOT: Final = SQL(
-    "AND (d.transaction < %(xmin)s OR pg_visible_in_snapshot(d.transaction::text::xid8, %(snapshot)s::pg_snapshot) OR d.transaction = %(own)s)"
+    "AND (d.transaction < %(xmin)s OR d.transaction = %(own)s"
+    " OR pg_visible_in_snapshot(d.transaction::text::xid8, %(snapshot)s::pg_snapshot))"
 )
 _BY_INSTANT: Final = SQL("AND d.recorded_at <= %(as_of)s")
 

@@ -15,6 +15,8 @@ from openami.mdus.vee.supply import dead_slots
 from openami.shared.quality import Verdict, has_value, is_estimated, verdicts
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -83,7 +85,12 @@ async def with_history(series: Series, tx: AsyncConnection, facts: Facts, as_of:
     """The same facts with neighbouring slots and reference days, for rows that are to be estimated."""
     days = facts.days
     window = range(int(days.day.min()) - NEAR_DAYS, int(days.day.max()) + AHEAD_DAYS + 1)
-    kept = await series.days(tx, np.unique(days.channel).tolist(), window, as_of)
+    return attach_history(facts, await series.days(tx, np.unique(days.channel).tolist(), window, as_of))
+
+
+def attach_history(facts: Facts, kept: Iterable[ChannelDays]) -> Facts:
+    """The same facts with what batches of other days of the same channels offer."""
+    days = facts.days
     offsets = np.array([o for o in range(-NEAR_DAYS, AHEAD_DAYS + 1) if o != 0], np.int64)
     offsets = offsets[np.argsort(np.abs(offsets), kind="stable")]
     values = np.zeros((len(days), len(offsets), days.count), np.int64)

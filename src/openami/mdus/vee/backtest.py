@@ -1,0 +1,125 @@
+"""How wrong are estimates? Hide actual data of real recordings, estimate them, compare: by method and gap length.
+
+The order of methods in the default rule set is the one with the least error here (docs say so, a test holds it).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from openami.mdus.vee.catalogue import Work, methods
+from openami.mdus.vee.context import AHEAD_DAYS, NEAR_DAYS, attach_history
+from openami.mdus.vee.model import Facts
+from openami.shared.quality import EMPTY
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from openami.mdus.series.model import ChannelDays
+    from openami.mdus.vee.ruleset import Rules
+
+METHODS: Final = ("E01", "E02", "E03", "E04", "E05", "E13")
+GAPS_S: Final = (1800, 7200, 21_600, 43_200, 86_400)
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One method on gaps of one length."""
+
+    method: str
+    gap_s: int
+    gaps: int
+    filled: int
+    error_share: float
+    """Sum of absolute errors over the sum of what was hidden, where the method filled."""
+    scaled_error_share: float
+    """The same after scaling to the register: what is left is the error of the shape."""
+    bias: float
+    """Sum of errors over the sum of what was hidden: above 0 the method gives too much."""
+
+
+def backtest(
+    days: ChannelDays, interval_s: int, rules: Rules, *, gaps_s: Sequence[int] = GAPS_S, seed: int = 1
+) -> list[Score]:
+    """Score every method on a batch of complete, judged, actual days of some channels; no limits on gap length apply.
+
+    Only days with enough others around them are hidden, one gap a day.
+    """
+    first, last = int(days.day.min()), int(days.day.max())
+    margin = min(NEAR_DAYS, (last - first) // 2)
+    inner = np.flatnonzero((days.day >= first + margin) & (days.day <= max(last - AHEAD_DAYS, first + margin)))
+    random = np.random.default_rng(seed)
+    scores = []
+    for gap_s in gaps_s:
+        length = min(max(gap_s // interval_s, 1), days.count)
+        start = random.integers(days.count - length + 1, size=len(inner))
+        slot = np.arange(days.count)
+        hidden = (slot >= start[:, None]) & (slot < (start + length)[:, None])
+        facts = _hide(days, inner, hidden, interval_s)
+        scores += [_score(facts, days.rows(inner), hidden, rules, name, gap_s) for name in METHODS]
+    return scores
+
+
+def _hide(days: ChannelDays, inner: NDArray[np.intp], hidden: NDArray[np.bool_], interval_s: int) -> Facts:
+    shown = days.rows(inner)
+    holes = shown.with_results(np.where(hidden, 0, shown.values), np.where(hidden, np.uint8(EMPTY), shown.quality))
+    advance = shown.values.sum(axis=1)
+    facts = Facts.of(holes, interval_s, advance=advance, advance_known=np.ones(len(inner), np.bool_))
+    return attach_history(facts, [days])
+
+
+def _score(facts: Facts, truth: ChannelDays, hidden: NDArray[np.bool_], rules: Rules, name: str, gap_s: int) -> Score:
+    work = Work(facts, facts.days.values.copy(), hidden.copy(), ~hidden, {})
+    parameters = rules.parameters[name]
+    if "max_gap_s" in parameters.by_name:  # how wrong would it be beyond its limit?
+        endless = replace(parameters.by_name["max_gap_s"], value=1 << 30)
+        parameters = replace(parameters, by_name={**parameters.by_name, "max_gap_s": endless})
+    filled = methods()[name].function(work, parameters)
+    mask = filled.mask & hidden
+    whole = (mask == hidden).all(axis=1)
+    mask &= whole[:, None]
+    work.values[mask] = filled.values[mask]
+    work.needed[mask] = False
+    error, scaled = _errors(work, truth, mask, rules)
+    total = max(int(truth.values[mask].sum()), 1)
+    return Score(
+        method=name,
+        gap_s=gap_s,
+        gaps=len(truth),
+        filled=int(whole.sum()),
+        error_share=float(np.abs(error).sum()) / total,
+        scaled_error_share=float(np.abs(scaled).sum()) / total,
+        bias=float(error.sum()) / total,
+    )
+
+
+def _errors(
+    work: Work, truth: ChannelDays, mask: NDArray[np.bool_], rules: Rules
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Errors of the filled slots before and after scaling to the register."""
+    before = (work.values - truth.values)[mask]
+    to_register = methods()["E11"].function(work, rules.parameters["E11"])
+    after = np.where(to_register.mask, to_register.values, work.values)
+    return before, (after - truth.values)[mask]
+
+
+def table(scores: Sequence[Score]) -> str:
+    """The scores as a Markdown table: error in per cent, and after scaling to the register."""
+    gaps_s = sorted({one.gap_s for one in scores})
+    lines = ["| method | " + " | ".join(_hours(gap_s) for gap_s in gaps_s) + " |", "|---" * (len(gaps_s) + 1) + "|"]
+    for name in dict.fromkeys(one.method for one in scores):
+        cells = []
+        for gap_s in gaps_s:
+            (one,) = (score for score in scores if (score.method, score.gap_s) == (name, gap_s))
+            cells.append(f"{one.error_share:.0%} ({one.scaled_error_share:.0%})" if one.filled else "-")
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _hours(gap_s: int) -> str:
+    return f"{gap_s / 3600:g} h"

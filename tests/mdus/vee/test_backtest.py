@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pytest
+
+from openami.ami.meter.recordings import library
+from openami.mdus.series import ChannelDays
+from openami.mdus.vee.backtest import Score, backtest, table
+from openami.mdus.vee.ruleset import load
+from openami.shared.quality import VALID
+
+
+@pytest.fixture(scope="module")
+def scores() -> list[Score]:
+    """Half-hourly homes of the shipped recordings."""
+    homes = [one.values for one in library().values() if one.medium == "electricity" and one.slot_s == 1800]
+    weeks = min(len(values) // 336 for values in homes)
+    days = 7 * weeks
+    values = np.concatenate([values[: days * 48].reshape(days, 48) for values in homes])
+    first = date(2026, 1, 5).toordinal()
+    batch = ChannelDays.of(
+        np.repeat(np.arange(len(homes)), days),
+        np.tile(np.arange(first, first + days), len(homes)),
+        values,
+        np.full(values.shape, VALID, np.uint8),
+    )
+    return backtest(batch, 1800, load("default").for_class("residential"))
+
+
+def error(scores: list[Score], method: str, gap_s: int, *, scaled: bool = False) -> float:
+    (one,) = (score for score in scores if (score.method, score.gap_s) == (method, gap_s))
+    assert one.filled
+    return one.scaled_error_share if scaled else one.error_share
+
+
+def test_the_default_order_is_that_of_the_least_error(scores: list[Score]) -> None:
+    """A line is best up to its two hours; beyond, like days, which beat the two-week table and a flat line."""
+    for gap_s in (1800, 7200):
+        assert error(scores, "E01", gap_s) < error(scores, "E03", gap_s)
+    for gap_s in (43_200, 86_400):
+        assert error(scores, "E03", gap_s) < error(scores, "E01", gap_s)
+        assert error(scores, "E03", gap_s, scaled=True) < error(scores, "E13", gap_s)
+    for gap_s in (1800, 7200, 21_600, 43_200, 86_400):
+        assert error(scores, "E03", gap_s) < error(scores, "E04", gap_s)
+
+
+def test_scaling_to_the_register_takes_the_bias_out(scores: list[Score]) -> None:
+    for gap_s in (43_200, 86_400):
+        assert error(scores, "E03", gap_s, scaled=True) < error(scores, "E03", gap_s)
+    assert all(abs(one.bias) < 1e-9 for one in scores if one.method == "E13")
+
+
+def test_the_table_has_a_line_for_each_method(scores: list[Score]) -> None:
+    lines = table(scores).splitlines()
+    assert lines[0] == "| method | 0.5 h | 2 h | 6 h | 12 h | 24 h |"
+    assert [line.split()[1] for line in lines[2:]] == ["E01", "E02", "E03", "E04", "E05", "E13"]
+    assert lines[6].endswith("| - |")  # E05 refuses a day that is all missing

@@ -18,9 +18,13 @@ from openami.ami.dlms.security.sealing import (
     seal,
     unseal,
 )
+from openami.ami.dlms.security.session_keys import AGREED_KEY
+from openami.ami.dlms.security.signed import TAG as SIGNED_TAG
 
 if TYPE_CHECKING:
     from openami.ami.dlms.security.keys import Keys
+    from openami.ami.dlms.security.session_keys import Agreement
+    from openami.ami.dlms.security.signed import Signer
 
 # tag, lengths, title of an envelope; general-ciphering with its longest usual header
 _ENVELOPE_OCTETS = {Envelope.SERVICE: 4, Envelope.GENERAL_GLO_DED: 14, Envelope.GENERAL: 48}
@@ -38,7 +42,9 @@ class Ciphering(Protection):
     """Seals what we send and opens what the peer sends, as one end of a ciphered association.
 
     `control` is applied to everything sent, and `required` (the same unless stated) is the least accepted. Answers go
-    out in the envelope the peer used last. Counters are objects of the caller, who stores them.
+    out in the envelope the peer used last. Counters are objects of the caller, who stores them. With an `agreement`
+    general envelopes get keys of their own; with a `signer` messages are signed before they are sealed, and what is
+    not signed by the peer is refused.
     """
 
     ciphered = True
@@ -53,6 +59,8 @@ class Ciphering(Protection):
         required: SecurityControl | None = None,
         envelope: Envelope = Envelope.SERVICE,
         dedicated_key: bytes = b"",
+        agreement: Agreement | None = None,
+        signer: Signer | None = None,
         sent: SendCounter | None = None,
         received: dict[str, ReceiveCounter] | None = None,
     ) -> None:
@@ -63,6 +71,8 @@ class Ciphering(Protection):
         self.required = required
         self.envelope = envelope
         self.dedicated_key = dedicated_key
+        self.agreement = agreement
+        self.signer = signer
         self.sent = SendCounter() if sent is None else sent
         self.received = {} if received is None else received
         self._session_key = b""
@@ -70,7 +80,9 @@ class Ciphering(Protection):
     @property
     def overhead_octets(self) -> int:  # type: ignore[override]  # a constant of the plain protection
         """What protection adds to an APDU."""
-        return overhead_octets(int(self.control)) + _ENVELOPE_OCTETS[self.envelope]
+        signature = 64 + 4 * self.keys.suite * 16 if self.signer is not None else 0
+        agreed = 200 if self.agreement is not None and self.envelope is Envelope.GENERAL else 0
+        return overhead_octets(int(self.control)) + _ENVELOPE_OCTETS[self.envelope] + signature + agreed
 
     def meet(self, peer_title: bytes, dedicated_key: bytes = b"") -> None:
         """Begin an association; the counter of a dedicated key starts with it."""
@@ -118,17 +130,33 @@ class Ciphering(Protection):
         # the counter is looked at last: only an authentic message may move it
         self.received.setdefault(name, ReceiveCounter()).accept(sealed.counter)
         self.envelope = around.envelope
-        return plain, True
+        return self._verified(plain), True
+
+    def _verified(self, plain: bytes) -> bytes:
+        if self.signer is None:
+            return plain
+        if plain[:1] != bytes((SIGNED_TAG,)):
+            msg = "A message is not signed, and signatures are required."
+            raise SecurityFailureError(msg, service_error=5)
+        return self.signer.unwrap(plain, originator=self.peer_title)
 
     def _seal(self, apdu: bytes, *, dedicated: bool) -> bytes:
+        transaction_id = self.sent.next_value.to_bytes(8, "big")
+        if self.signer is not None:
+            apdu = self.signer.wrap(
+                apdu, originator=self.title, recipient=self.peer_title, transaction_id=transaction_id
+            )
+        key = self.keys.broadcast if int(self.control) & _BROADCAST_KEY else self.keys.encryption
         around = Envelop(self.envelope, dedicated, self.title)
         if self.envelope is Envelope.GENERAL:
-            counter = self.sent.next_value.to_bytes(8, "big")
-            around = replace(around, recipient=self.peer_title, transaction_id=counter, key_info=KeyInfo())
-            dedicated = False
-        key = self._session_key if dedicated else self.keys.encryption
-        if int(self.control) & _BROADCAST_KEY:
-            key = self.keys.broadcast
+            info = KeyInfo()
+            if self.agreement is not None:
+                info, key = self.agreement.make(self.title, self.peer_title, transaction_id)
+            around = replace(
+                around, dedicated=False, recipient=self.peer_title, transaction_id=transaction_id, key_info=info
+            )
+        elif dedicated:
+            key = self._session_key
         sealed = seal(
             apdu,
             control=int(self.control) | self.keys.suite,
@@ -154,9 +182,11 @@ class Ciphering(Protection):
         info = around.key_info
         if info is not None and info.choice == 1:
             return _SESSION, unwrap_key(self.keys.key_encryption, info.data)
-        if info is not None and info.choice != 0:
-            msg = "A message is sealed by an agreed key, and no agreement is set up."
-            raise SecurityFailureError(msg, service_error=5)
+        if info is not None and info.choice == AGREED_KEY:
+            if self.agreement is None:
+                msg = "A message is sealed by an agreed key, and no agreement is set up."
+                raise SecurityFailureError(msg, service_error=5)
+            return _SESSION, self.agreement.find(info, around.title, around.recipient, around.transaction_id)
         broadcast = bool(sealed.control & _BROADCAST_KEY)
         if info is not None and info.number == KeyId.GLOBAL_BROADCAST_ENCRYPTION:
             broadcast = True

@@ -236,6 +236,14 @@ def test_the_typed_form_is_valid() -> None:
     schema(B / "EndDeviceControlsMessage.xsd").assertValid(etree.fromstring(field.encode(reply, typed=True)))
 
 
+@pytest.mark.parametrize("envelope", envelopes()[1:4], ids=lambda envelope: envelope.header.verb)
+def test_compressed_payloads_are_valid_and_come_back(envelope: field.Envelope) -> None:
+    data = field.encode(envelope, compressed=True)
+    schema(B / "Message.xsd").assertValid(etree.fromstring(data))
+    assert field.decode(data) == envelope
+    assert data == field.encode(envelope, compressed=True)
+
+
 def test_faults_are_valid() -> None:
     with pytest.raises(field.FieldContractError) as caught:
         field.decode(b"<x/>")

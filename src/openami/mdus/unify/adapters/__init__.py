@@ -7,9 +7,11 @@ quality codes), so that one path unifies them all; and every part that was refus
     for batch in adapter.read(stream):              # bounded memory: a batch is a few thousand readings
         found = unify.unify(batch.payload, directory, received_at=now)
 
-`summarise` tells what a file holds without storing anything. Upstream: the drop folder, uploads, `openami ingest`.
+`read_file` does both for a path, gzipped and zipped files included; `dry_run` tells what a file holds without storing
+anything. Upstream: the drop folder, uploads, `openami ingest`.
 """
 
+from openami.mdus.unify.adapters.files import dry_run, read_file
 from openami.mdus.unify.adapters.formats import ADAPTERS, UnknownFormatError, adapter_named, sniff
 from openami.mdus.unify.adapters.model import Adapter, Batch, SourceSeries
 from openami.mdus.unify.adapters.summary import summarise
@@ -21,6 +23,8 @@ __all__ = [
     "SourceSeries",
     "UnknownFormatError",
     "adapter_named",
+    "dry_run",
+    "read_file",
     "sniff",
     "summarise",
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import gzip
 import hashlib
 import uuid
 import zlib
@@ -111,8 +112,13 @@ def _decode(data: bytes, partner: Partner | None, limits: Limits, scan: Scan | N
     )
 
 
-def encode(envelope: Envelope, *, typed: bool = False) -> bytes:
-    """Write one message; `typed` chooses `CreatedMeterReadings` and its like over the generic `EventMessage`.
+def encode(envelope: Envelope, *, typed: bool = False, compressed: bool = False) -> bytes:
+    """Write one message.
+
+    Args:
+        envelope: the message.
+        typed: choose `CreatedMeterReadings` and its like over the generic `EventMessage`.
+        compressed: put the payload into `Compressed`, as gzip in base64.
 
     Raises:
         FieldContractError: a value of ours cannot be written.
@@ -130,10 +136,22 @@ def encode(envelope: Envelope, *, typed: bool = False) -> bytes:
         write_reply(writer, envelope.reply)
     if envelope.payload is not None:
         writer.open("m:Payload")
-        write_noun(writer, envelope.payload)
+        if compressed:
+            _write_compressed(writer, envelope.payload, "m" if typed else "g")
+        else:
+            write_noun(writer, envelope.payload)
         writer.close("m:Payload")
     writer.close(f"m:{root}")
     return b'<?xml version="1.0" encoding="UTF-8"?>\n' + writer.text().encode()
+
+
+def _write_compressed(writer: XmlWriter, payload: Noun, prefix: str) -> None:
+    inner = XmlWriter()
+    write_noun(inner, payload)
+    # No time stamp inside: the same message is the same bytes, however often it is written.
+    packed = gzip.compress(inner.text().encode(), mtime=0)
+    writer.leaf(f"{prefix}:Compressed", base64.b64encode(packed).decode())
+    writer.leaf(f"{prefix}:Format", "XML")
 
 
 def encode_fault(error: FieldContractError) -> bytes:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
+from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +14,7 @@ from hypothesis import strategies as st
 from openami.shared.contract.enterprise.codec import decode, encode
 from openami.shared.contract.enterprise.errors import HostileXml, MalformedXml, NotReadable, Refusal, TooLarge
 from openami.shared.contract.enterprise.examples import example
+from openami.shared.contract.enterprise.intervals import decode_intervals
 from openami.shared.contract.enterprise.model import Message
 
 ROOT = "UtilitiesDeviceERPSmartMeterCreateRequest"
@@ -131,3 +135,32 @@ def test_any_moved_element_leaves_a_message_or_an_error(moves: list[tuple[int, i
     for source, target in moves:
         parts.insert(target % len(parts), parts.pop(source % len(parts)))
     message_or_error(b"><".join(parts))
+
+
+UPLOAD = encode(example("UtilitiesTimeSeriesERPItemBulkCreateRequest"))
+ODD_TEXTS = [b"", b" ", b"\t", b"\n", b"-", b".", b"+1", b"1e5", b"-.5", b"9" * 40]
+ODD_TEXTS += [b"24:00:00", b"T24:00:00Z", b"&#9;", b"\xc2\xa0"]
+
+
+@settings(max_examples=400, deadline=None, database=None)
+@given(st.integers(UPLOAD.index(b"<Item>"), UPLOAD.rindex(b"</Item>")), st.integers(0, 12), st.sampled_from(ODD_TEXTS))
+def test_any_damage_to_an_upload_leaves_columns_or_an_error(place: int, cut: int, put: bytes) -> None:
+    body = UPLOAD[:place] + put + UPLOAD[place + cut :]
+    try:
+        _, columns = decode_intervals(body)
+    except Refusal as refusal:
+        assert str(refusal)  # noqa: PT017 - either outcome is right
+        return
+    items = [item.utilities_time_series.item for item in _bulk(body).items]
+    assert [len(each) for each in columns] == [len(each) for each in items]
+    for column, series in zip(columns, items, strict=True):
+        for row, item in enumerate(series):
+            assert bool(column.present[row]) == (item.quantity is not None)
+            if item.quantity is not None:
+                assert Decimal(int(column.values[row])).scaleb(-column.decimals) == item.quantity.value
+            start = column.start[row].astype("datetime64[us]").item().replace(tzinfo=dt.UTC)
+            assert start == item.utc_validity_start_date_time
+
+
+def _bulk(body: bytes) -> Any:
+    return decode(body)

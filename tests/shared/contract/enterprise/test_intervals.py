@@ -15,7 +15,13 @@ from hypothesis import strategies as st
 from openami.shared.contract.enterprise.codec import decode, encode
 from openami.shared.contract.enterprise.errors import InvalidMessage, MissingElement
 from openami.shared.contract.enterprise.examples import example
-from openami.shared.contract.enterprise.intervals import IntervalColumns, decode_intervals, encode_intervals
+from openami.shared.contract.enterprise.intervals import (
+    IntervalColumns,
+    columns_of,
+    decode_intervals,
+    encode_intervals,
+    with_columns,
+)
 from openami.shared.contract.enterprise.messages.common import Quantity
 from openami.shared.contract.enterprise.messages.time_series import UtilitiesTimeSeriesItem
 from openami.shared.contract.enterprise.model import Bulk, HeadedMessage
@@ -208,3 +214,20 @@ def test_nothing_invalid_leaves_by_columns(change: dict[str, Any]) -> None:
 def test_series_and_columns_must_match() -> None:
     with pytest.raises(InvalidMessage, match="1 series in the message, 0 in the columns"):
         encode_intervals(without_items(upload((interval(0, "1"),))), [])
+
+
+def test_a_message_with_columns_in_place_of_items_is_sent_like_any_other() -> None:
+    message = upload((interval(0, "1.5"), interval(1, "2", "M3", "W")), ())
+    rest, columns = decode_intervals(encode(message))
+    together = with_columns(rest, columns)
+    assert [columns_of(item) for item in together.items] == list(columns)
+    assert decode(encode(together)) == message
+    with pytest.raises(ValueError, match="zip"):
+        with_columns(rest, columns[:1])
+
+
+def test_columns_that_cannot_be_written_are_refused_in_a_message_too() -> None:
+    start = np.array(["NaT"], dtype="datetime64[us]")
+    columns = IntervalColumns.regular(start, 900, np.array([1]), 0)
+    with pytest.raises(InvalidMessage, match="no start"):
+        encode(with_columns(without_items(upload((interval(0, "1"),))), [columns]))

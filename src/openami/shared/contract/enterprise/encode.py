@@ -90,6 +90,16 @@ def text_writer(simple: Simple) -> WriteText:
     return WRITERS.get(simple.base, escaped)
 
 
+class Prewritten:
+    """A list of elements that knows its own XML, in place of a tuple of values."""
+
+    __slots__ = ()
+
+    def xml(self) -> str:
+        """The elements, one after the other."""
+        raise NotImplementedError
+
+
 class Writers:
     """The compiled writers of a set of shapes; each writes the inside of an element and, apart, its attributes."""
 
@@ -130,7 +140,9 @@ class Writers:
         def write(value: Any, out: list[str]) -> None:  # noqa: ANN401 - the class varies
             for name, element, many in members:
                 inner = getattr(value, name)
-                if many:
+                if isinstance(inner, Prewritten):
+                    out.append(inner.xml())
+                elif many:
                     for each in inner:
                         element(each, out)
                 elif inner is not None:

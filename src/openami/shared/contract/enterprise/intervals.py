@@ -1,14 +1,15 @@
 """Interval uploads as columns: time-series messages with thousands of items, without a Python object per item.
 
 `decode_intervals` and `encode_intervals` are to such messages what the codec is to all others; the message they take
-and give has series without items, whose items are the columns of the same place. Items are taken out of the parsed tree
-by a compiled XSLT (one pass in C) and become numpy arrays by way of Arrow. Add-on fields inside items are dropped.
+and give has series without items, whose items are the columns of the same place. `with_columns` puts both together into
+a message that everything else takes, `columns_of` takes them out again. Items are taken out of the parsed tree by a
+compiled XSLT (one pass in C) and become numpy arrays by way of Arrow. Add-on fields inside items are dropped.
 """
 
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -18,7 +19,7 @@ import pyarrow.csv
 from lxml import etree
 
 from openami.shared.contract.enterprise.codec import codec, enveloped
-from openami.shared.contract.enterprise.encode import escaped, escaped_attribute
+from openami.shared.contract.enterprise.encode import Prewritten, escaped, escaped_attribute
 from openami.shared.contract.enterprise.errors import InvalidMessage
 from openami.shared.contract.enterprise.model import Bulk, HeadedMessage
 from openami.shared.contract.enterprise.parse import MAXIMUM_BYTES, message_element
@@ -66,7 +67,7 @@ _COUNT_ITEMS = etree.XPath(f"count({ITEM})")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class IntervalColumns:
+class IntervalColumns(Prewritten):
     """The items of one series. An item is [start, end); its quantity is `values / 10**decimals` of its unit.
 
     `start` and `end` are datetime64[us] in UTC, `values` int64, `present` false where an item has no quantity; `unit`
@@ -88,6 +89,10 @@ class IntervalColumns:
         """Some of the items."""
         parts = {each.name: getattr(self, each.name) for each in fields(self)}
         return IntervalColumns(**{name: part if name == "decimals" else part[span] for name, part in parts.items()})
+
+    def xml(self) -> str:
+        """The items; raises ValueError for what cannot be written."""
+        return _items(self).decode()
 
     @classmethod
     def regular(
@@ -204,6 +209,26 @@ def scaled(texts: Array) -> tuple[npt.NDArray[np.int64], int]:
         )
     values = compute.if_else(compute.equal(digits, ""), "0", digits).cast(pa.int64()).to_numpy()
     return np.where(negative, -values, values), decimals
+
+
+def with_columns(message: Bulk[HeadedMessage], columns: Sequence[IntervalColumns]) -> Bulk[HeadedMessage]:
+    """The upload with columns in the place of the items of its series; `codec.encode` takes it."""
+    items = [
+        replace(item, utilities_time_series=replace(_series(item), item=each))  # type: ignore[call-arg]
+        for item, each in zip(message.items, columns, strict=True)
+    ]
+    return replace(message, items=tuple(items))
+
+
+def columns_of(item: HeadedMessage) -> IntervalColumns:
+    """The columns of an item of an upload that has them in the place of its series' items."""
+    columns = _series(item).item
+    assert isinstance(columns, IntervalColumns)
+    return columns
+
+
+def _series(item: HeadedMessage) -> Any:  # noqa: ANN401 - each upload has a class of its own
+    return cast("Any", item).utilities_time_series
 
 
 def encode_intervals(message: Bulk[HeadedMessage], columns: Sequence[IntervalColumns]) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import ARRAY, BigInteger, Boolean, Column, Date, DateTime, Integer, SmallInteger, Table, Text
+from sqlalchemy import ARRAY, BigInteger, Boolean, Column, Date, DateTime, Integer, SmallInteger, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 
 from openami.mdus.tables import metadata
@@ -56,4 +56,22 @@ rule_set: Final = Table(
     metadata,
     Column("stamp", Text, primary_key=True),
     Column("content", JSONB, nullable=False),
+)
+
+edit: Final = Table(
+    "vee_edit",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("channel", BigInteger, nullable=False),
+    Column("start", DateTime(timezone=True), nullable=False),
+    Column("end", DateTime(timezone=True), nullable=False),
+    Column("action", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("values", JSONB, nullable=False),
+    Column("source_channel", BigInteger),
+    Column("author", Text, nullable=False),
+    Column("proposed_at", DateTime(timezone=True), nullable=False),
+    Column("state", Text, nullable=False),
+    Column("approved_by", Text),
+    Column("versions", JSONB),
 )

@@ -108,7 +108,8 @@ class World:
     async def until(self, instant: datetime) -> None:
         """Business time passes up to an instant, stopping at every timer like the conductor of a landscape."""
         while self.clock.now() < instant:
-            dues = [(await duty.work()).next_due for duty in self.middle.duties]
+            async with self.database.read() as tx:
+                dues = [await duty.due(tx) for duty in self.middle.duties]
             dues.append((await self.inbox.pending())[1])
             step = min([instant, *(due for due in dues if due is not None and due > self.clock.now())])
             self.clock.advance_to(step)
@@ -159,7 +160,7 @@ class World:
 
 @pytest.fixture
 def mdus_settings() -> MdusSettings:
-    return MdusSettings()
+    return MdusSettings(upload_every=timedelta())
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from sqlalchemy import Column, DateTime, Table, Text, select
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-LOOK_AGAIN_S: Final = 0.5
-"""Wall time after which a duty looks again even if nobody woke it."""
+LOOK_AGAIN_S: Final = 5.0
+"""Wall time after which a duty looks again even if nobody woke it (somebody may have changed the database)."""
 
 table: Final = Table(
     "duty",
@@ -47,11 +47,15 @@ class Duty:
     clock: Clock
     due: Callable[[AsyncConnection], Awaitable[datetime | None]]
     act: Callable[[AsyncConnection], Awaitable[int]]
+    after: Callable[[], None] | None = None
+    """Called when it has acted: the other duties may have got something to do."""
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     acted: int = 0
+    _due: datetime | None = None
+    _known: bool = False
 
     async def run(self) -> None:
-        """Act for ever."""
+        """Act for ever: when something was committed, when time has come, and now and then in any case."""
         while True:
             self.wake.clear()
             if not await self.turn():
@@ -60,28 +64,37 @@ class Duty:
     async def turn(self) -> bool:
         """Act once if something is due; whether anything was done."""
         async with self.database.read() as connection:
-            due = await self.due(connection)
+            self._due = await self.due(connection)
+        due = self._due
         if due is None or due > self.clock.now():
+            self._known = True
             return False
+        self._known = False
         async with self.database.begin() as transaction:
             done = await self.act(transaction)
         self.acted += done
+        if self.after is not None:
+            self.after()
         return done > 0
 
     async def work(self) -> Work:
-        """What is due now, and the next instant at which something will be."""
-        async with self.database.read() as connection:
-            due = await self.due(connection)
-        if due is not None and due <= self.clock.now():
+        """What is due now, and the next instant at which something will be; not known yet counts as due."""
+        due = self._due
+        if self.wake.is_set() or not self._known or (due is not None and due <= self.clock.now()):
             return Work(self.name, 1)
         return Work(self.name, 0, due)
 
     async def _rest(self) -> None:
-        """Until somebody wakes us, the next due instant comes, or half a second has passed."""
+        """Until somebody wakes us, the next due instant comes, or it is time to look again."""
+        waits: list[asyncio.Task[Any]] = [asyncio.create_task(self.wake.wait())]
+        if self._due is not None:
+            waits.append(asyncio.create_task(self.clock.sleep_until(self._due)))
         try:
-            await asyncio.wait_for(self.wake.wait(), LOOK_AGAIN_S)
-        except TimeoutError:
-            return
+            await asyncio.wait(waits, timeout=LOOK_AGAIN_S, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waits:
+                one.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
 
 
 async def done_until(tx: AsyncConnection, name: str) -> datetime | None:

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from sqlalchemy import text
 
 from openami.mdus import unify
 from openami.mdus.ams import POINT, SERIAL
-from openami.mdus.registry import store
-from openami.mdus.registry.channel_store import channels_of_devices
 from openami.mdus.registry.ids import bare, device_mrid
+from openami.mdus.registry.memory import Known, Memory
 from openami.mdus.series import Provenance
 from openami.mdus.unify.matching import MRID, measures_a_dial
 
@@ -61,8 +61,10 @@ class Flow:
     raw: unify.RawStore
     registers_stored: Callable[[AsyncConnection, Iterable[int]], Awaitable[None]]
     reported: Callable[[AsyncConnection, Iterable[str]], Awaitable[None]]
+    memory: Memory = field(default_factory=Memory)
     deliveries: int = field(default=0)
     readings: int = field(default=0)
+    _descriptions: dict[str, tuple[Known, tuple[unify.ChannelDescription, ...]]] = field(default_factory=dict)
 
     async def deliver(
         self,
@@ -77,11 +79,10 @@ class Flow:
         """Take one delivery; what cannot be taken does not cost the rest."""
         now = self.clock.now()
         kept = await asyncio.to_thread(self.raw.keep, body)
-        devices = await _devices_named(tx, unify.identities(payload))
-        channels = await channels_of_devices(tx, devices)
-        if new := [key for key, one in devices.items() if one.reported_at is None]:
+        known = await self.memory.named(tx, unify.identities(payload))
+        if new := [key for key, one in known.items() if one.device.reported_at is None]:
             await self.reported(tx, new)
-        directory = unify.Directory(describe(channels, devices))
+        directory = unify.Directory(each for one in known.values() for each in self._described_as(one))
         anchors = await self._anchors(tx, unify.dial_needs(payload, directory, now))
         found = unify.unify(payload, directory, received_at=now, anchors=anchors)
         provenance = Provenance(now, source, cause, kept.digest)
@@ -115,18 +116,44 @@ class Flow:
             await self.vee.validate_days(tx, keys, provenance.recorded_at)
         await self.registers_stored(tx, np.unique(registers.channel).tolist())
 
+    def _described_as(self, known: Known) -> tuple[unify.ChannelDescription, ...]:
+        """The descriptions of a device, made anew only when the registry has a new version of it."""
+        key = bare(known.device.id)
+        made = self._descriptions.get(key)
+        if made is None or made[0] is not known:
+            made = known, describe(known.channels, known.device)
+            self._descriptions[key] = made
+        return made[1]
+
     async def _anchors(self, tx: AsyncConnection, needs: Sequence[DialNeed]) -> unify.Anchors:
-        rows: list[tuple[int, int, int]] = []
-        for need in needs:
-            kept = await self.series.registers(tx, need.home, need.span)
-            rows += [(need.channel, int(at), int(value)) for at, value in zip(kept.at_s, kept.value, strict=True)]
-        return unify.Anchors.of(rows)
+        """Kept dial values around those that arrive: one question for all registers, cut to each need."""
+        if not needs:
+            return unify.Anchors.of([])
+        homes = sorted({need.home for need in needs})
+        window = {"start": min(need.span.start for need in needs), "end": max(need.span.end for need in needs)}
+        rows: dict[int, list[tuple[int, int]]] = {}
+        for row in await tx.execute(_DIALS, {"channels": homes, **window}):
+            rows.setdefault(row[0], []).append((int(row[1]), int(row[2])))
+        return unify.Anchors.of(
+            (need.channel, at_s, value)
+            for need in needs
+            for at_s, value in rows.get(need.home, ())
+            if need.span.start.timestamp() <= at_s < need.span.end.timestamp()
+        )
 
 
-def describe(channels: Sequence[Channel], devices: dict[str, Device]) -> list[unify.ChannelDescription]:
-    """Channels of the registry as `unify` matches deliveries against them."""
+_DIALS: Final = text(
+    "SELECT DISTINCT ON (channel, at) channel, extract(epoch FROM at), value FROM series_register"
+    " WHERE channel = ANY(:channels) AND at >= :start AND at < :end AND quality >= 16"
+    " ORDER BY channel, at, version DESC"
+)
+"""Quality 16 and above has a value (`shared.quality`: neither EMPTY nor MISSING)."""
+
+
+def describe(channels: Sequence[Channel], device: Device) -> tuple[unify.ChannelDescription, ...]:
+    """The channels of a device as `unify` matches deliveries against them."""
     registers = {one.id: one for one in channels if not one.interval_s}
-    return [_description(one, devices[bare(one.device)], registers) for one in channels]
+    return tuple(_description(one, device, registers) for one in channels)
 
 
 def _description(channel: Channel, device: Device, registers: dict[int, Channel]) -> unify.ChannelDescription:
@@ -152,9 +179,3 @@ def _description(channel: Channel, device: Device, registers: dict[int, Channel]
         differenced=differenced,
         tolerance_s=channel.interval_s // DIAL_TOLERANCE if differenced else 0,
     )
-
-
-async def _devices_named(tx: AsyncConnection, names: Iterable[str]) -> dict[str, Device]:
-    wanted = set(names)
-    keys = set((await store.keys_by_name(tx, wanted)).values()) | set(await store.keys_by_point(tx, wanted))
-    return await store.load_devices(tx, keys)

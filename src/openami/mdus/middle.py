@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
+from datetime import time, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from openami.mdus import unify
@@ -73,6 +73,8 @@ class MdusSettings:
     codes: EnterpriseCodes = field(default_factory=EnterpriseCodes)
     estimate_at: time = time(6)
     estimate_after: timedelta = timedelta(hours=30)
+    upload_every: timedelta = timedelta(hours=4)
+    """Intervals leave together: after an upload the next one waits for so long; nothing is lost meanwhile."""
     items_a_message: int = 5_000
 
 
@@ -99,7 +101,14 @@ class Middle:
         self.provisioner = Provisioner(self.ams, clock, offset_s=settings.read_offset_s)
         self.desk = Desk(self._send, clock)
         self.notices = Notices(self.desk, clock)
-        self.uploads = Uploads(self.desk, clock, settings.codes, self.series, items_a_message=settings.items_a_message)
+        self.uploads = Uploads(
+            self.desk,
+            clock,
+            settings.codes,
+            self.series,
+            every=settings.upload_every,
+            items_a_message=settings.items_a_message,
+        )
         self.master_data = MasterData(
             desk=self.desk,
             clock=clock,
@@ -196,6 +205,10 @@ class Middle:
         for duty in self.duties:
             after_commit(tx, duty.wake)
 
+    def _wake_all(self) -> None:
+        for duty in self.duties:
+            duty.wake.set()
+
     async def _answered(self, tx: AsyncConnection, sent: Envelope, answer: contract.Envelope) -> None:
         await self.field_side.answered(tx, sent, answer)
         self._wake_after(tx)
@@ -217,19 +230,16 @@ class Middle:
                 await supply_went_off(tx, ids, command.event_at, f"disconnected by order {command.request}")
 
     def _duties(self) -> list[Duty]:
-        async def due_uploads(tx: AsyncConnection) -> datetime | None:
-            return self.clock.now() if await self.uploads.pending(tx) else None
-
         async def retry_provisioning(tx: AsyncConnection) -> int:
             keys = await self.provisioner.due_devices(tx)
             await self.master_data.provision_next(tx, keys, again=True)
             return len(keys)
 
         def duty(name: str, due: Any, act: Any) -> Duty:  # noqa: ANN401 - typed by Duty
-            return Duty(name, self.database, self.clock, due, act)
+            return Duty(name, self.database, self.clock, due, act, after=self._wake_all)
 
         return [
-            duty("uploads", due_uploads, self.uploads.act),
+            duty("uploads", self.uploads.due, self.uploads.act),
             duty("reading orders", self.orders.next_due, self.orders.act),
             duty("commands", self.commands.next_due, self.commands.act),
             duty("estimation", self.estimation.due, self.estimation.act),

@@ -15,6 +15,7 @@ from uuid import UUID
 import numpy as np
 from sqlalchemy import BigInteger, Column, DateTime, Identity, Integer, Table, Text, Uuid, func, select
 
+from openami.mdus.duties import done_until, note_done
 from openami.mdus.registry import profiles
 from openami.mdus.registry.channel_store import channels_by_id, channels_of_tasks
 from openami.mdus.registry.ids import bare
@@ -38,6 +39,7 @@ from openami.shared.spans import Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
     from numpy.typing import NDArray
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from openami.shared.contract.enterprise.messages.common import Log
 
 CONSUMER: Final = "office"
+NAME: Final = "uploads"
 
 upload_table: Final = Table(
     "upload",
@@ -84,6 +87,7 @@ class Uploads:
     clock: Clock
     codes: EnterpriseCodes
     series: Series
+    every: timedelta = timedelta()
     items_a_message: int = 5_000
     changes_a_turn: int = 2_000
 
@@ -98,7 +102,16 @@ class Uploads:
         for replaces in (False, True):
             for part in bundles([one for one in items if one.replaces is replaces], self.items_a_message):
                 await self._send(tx, part, statuses)
+        if items and not await self.pending(tx):  # what is left leaves at once, not after the pause
+            await note_done(tx, NAME, self.clock.now())
         return 1 + sum(len(one.after) for one in changes)
+
+    async def due(self, tx: AsyncConnection) -> datetime | None:
+        """At once after a pause, else so long after the last upload that many changes leave together."""
+        if not await self.pending(tx):
+            return None
+        last = await done_until(tx, NAME)
+        return self.clock.now() if last is None else max(self.clock.now(), last + self.every)
 
     async def pending(self, tx: AsyncConnection) -> int:
         """How many channel-days and assignments have not been looked at."""

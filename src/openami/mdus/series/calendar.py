@@ -68,6 +68,14 @@ class Calendar:
             )
         return count
 
+    def local_seconds(self, day: int) -> NDArray[np.int64]:
+        """The local time of day, in seconds, at which each interval of a local day begins."""
+        of = zone(self.zone)
+        starts = (
+            _instant(self.start_s(day) + slot * self.interval_s).astimezone(of) for slot in range(self.count(day))
+        )
+        return np.array([one.hour * 3600 + one.minute * 60 + one.second for one in starts], np.int64)
+
     def day_of(self, instant_s: int) -> int:
         """The local day (ordinal) in which an instant falls."""
         day = _instant(instant_s).astimezone(zone(self.zone)).date().toordinal()

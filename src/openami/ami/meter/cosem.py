@@ -18,6 +18,13 @@ from openami.ami.dlms.times import STATUS_DAYLIGHT_SAVING, CosemDateTime
 from openami.ami.meter import buffers, profiles
 from openami.ami.meter.breaker import MODE_COUNT, Trigger
 from openami.ami.meter.model import ASSOCIATION_FAILURES, BREAKER_FAILURE
+from openami.ami.meter.objects import (
+    BILLING_PROFILE,
+    POWER_FAILURES,
+    further_objects,
+    further_profiles,
+    further_writers,
+)
 from openami.ami.meter.times import instant_of, seconds_of
 from openami.shared.spans import zone
 
@@ -76,7 +83,11 @@ class ElectricityDevice:
             self._profiles[EVENT_LOGS[log]] = self._table(
                 self._log_rows_of(log), CaptureObject(DATA, EVENT_CODES[log], 2)
             )
-        self._objects = self._object_model()
+        self._profiles |= further_profiles(meter, zone_name, now_s)
+        self._objects = self._object_model() | further_objects(meter, zone_name, now_s)
+        for obis in (BILLING_PROFILE, POWER_FAILURES):
+            self._objects[obis] = (PROFILE, self._profile_attributes(obis, 0, profiles.EVENT_LOG_ENTRIES))
+        self._writers = self._writable() | further_writers(meter, now_s)
 
     # the four questions of the server
 
@@ -119,12 +130,10 @@ class ElectricityDevice:
         self._attributes(class_id, obis)
         if self._client != MANAGEMENT_CLIENT:
             raise AccessDeniedError(DataAccessResult.READ_WRITE_DENIED)
-        if (obis, attribute) == (CLOCK, 2):
-            self._set_clock(seconds_of(value.instant(zone=zone(self._zone))))
-        elif (obis, attribute) == (BREAKER, 4) and value.integer() in range(MODE_COUNT):
-            self._meter.set_mode(self._now_s(), value.integer())
-        else:
+        writer = self._writers.get((obis, attribute))
+        if writer is None:
             raise AccessDeniedError(DataAccessResult.READ_WRITE_DENIED)
+        writer(value)
 
     def act(self, class_id: int, obis: Obis, method: int, parameter: Data | None) -> Data | None:
         """Move the breaker, or shift the clock.
@@ -208,9 +217,8 @@ class ElectricityDevice:
 
     def _object_list(self) -> Data:
         def element(obis: Obis, class_id: int, attributes: dict[int, Callable[[], Data | Encoded]]) -> Data:
-            writable = {(CLOCK, 2), (BREAKER, 4)}
             rights = [
-                d.structure(d.integer8(number), d.enum(3 if (obis, number) in writable else 1), d.NULL)
+                d.structure(d.integer8(number), d.enum(3 if (obis, number) in self._writers else 1), d.NULL)
                 for number in (1, *attributes)
             ]
             methods = {BREAKER: (1, 2), CLOCK: (6,)}.get(obis, ())
@@ -275,6 +283,17 @@ class ElectricityDevice:
             if not already or self._meter.breaker.mode == 0:
                 self._meter.log(self._now_s(), BREAKER_FAILURE)
                 raise ActionRefusedError(ActionResult.OTHER_REASON)
+
+    def _writable(self) -> dict[tuple[Obis, int], Callable[[Data], None]]:
+        def clock(value: Data) -> None:
+            self._set_clock(seconds_of(value.instant(zone=zone(self._zone))))
+
+        def mode(value: Data) -> None:
+            if value.integer() not in range(MODE_COUNT):
+                raise AccessDeniedError(DataAccessResult.OTHER_REASON)
+            self._meter.set_mode(self._now_s(), value.integer())
+
+        return {(CLOCK, 2): clock, (BREAKER, 4): mode}
 
     def _set_clock(self, shown_s: int) -> None:
         self._meter.set_clock(self._now_s(), shown_s - self._now_s())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from openami.ami.meter.happenings import BadHappeningError, Happening, HappeningKind, Stage, TooLateError
+from openami.ami.meter.limiter import first_trip_s
 from openami.ami.meter.model import METER_COVER_CLOSED, METER_COVER_REMOVED, Fact, Meter
 from openami.ami.meter.recordings import Loads
 from openami.ami.meter.slave import SlaveTelegram, telegram_of
@@ -65,8 +66,14 @@ class Fleet:
 
     def live_through(self, to_s: int) -> list[SlaveTelegram]:
         """Live up to `to_s`; what the concentrators heard from their slaves on the way."""
+        cursor_s = self.lived_s
         while (due := self._next_due(to_s)) is not None:
-            self._next_stage(due)
+            # what was lost earlier is noticed now
+            at_s = max(due.next_s or 0, cursor_s)
+            self._limit(cursor_s, at_s)
+            self._next_stage(due, at_s)
+            cursor_s = at_s
+        self._limit(cursor_s, to_s)
         heard = [] if self._dark else self._poll(self.lived_s, to_s)
         self.lived_s = max(self.lived_s, to_s)
         return heard
@@ -138,11 +145,15 @@ class Fleet:
         ]
         return min(due)[2] if due else None
 
-    def _next_stage(self, happening: Happening) -> None:
-        at_s = happening.next_s
-        assert at_s is not None
-        # what was lost earlier is noticed now
-        at_s = max(at_s, self.lived_s)
+    def _limit(self, after_s: int, to_s: int) -> None:
+        """Limiters trip in (after, to]; nothing else happens in between."""
+        for meter in self.meters.values():
+            if meter.limiter.threshold_w and meter.history is not None:
+                trip_s = first_trip_s(meter.limiter, meter.history, after_s, to_s)
+                if trip_s is not None:
+                    meter.exceed_limit(trip_s)
+
+    def _next_stage(self, happening: Happening, at_s: int) -> None:
         if happening.stage is Stage.SCHEDULED:
             self._starts(happening, at_s)
             self._store(happening.staged(Stage.DONE if happening.ends_s is None else Stage.ACTIVE))

@@ -63,6 +63,20 @@ class RegisterHistory:
         """Whether what the home uses is being counted."""
         return bool(self._live.last)
 
+    @property
+    def live_since_s(self) -> int:
+        """When what is in force now began."""
+        return self._live.at_s[-1]
+
+    @property
+    def slot_s(self) -> int:
+        """For how long the home's power stays the same."""
+        return self._loads.slot_s(self._home)
+
+    def rates(self, at_s: NDArray[np.int64]) -> NDArray[np.int64]:
+        """What the home would use at each instant, in units per hour (watts), whether it is counted or not."""
+        return self._loads.rates(self._home, at_s)
+
     def switch(self, at_s: int, *, live: bool, register: int | None = None) -> int:
         """From `at_s` on, count or do not count; returns the register at that instant.
 
@@ -135,6 +149,10 @@ class PowerHistory:
         closed_later = (off_s[index] > ends_s - interval_s) & (index + 1 < len(on_s))
         powered_s = self._powered_s(ends_s) - self._powered_s(ends_s - interval_s)
         return known & (under_power | closed_later), powered_s < interval_s
+
+    def cuts(self) -> list[tuple[int, int]]:
+        """Each power failure that is over: when mains went and came."""
+        return list(zip(self._off_s[:-1], self._on_s[1:], strict=True))
 
     def up_at(self, instants_s: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether there were mains at (that is, just before or just after) each instant."""

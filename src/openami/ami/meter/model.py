@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from openami.ami.meter.breaker import EVENTS, Breaker, ControlState, Trigger
 from openami.ami.meter.history import PowerHistory, RegisterHistory
+from openami.ami.meter.limiter import Limiter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +26,9 @@ ASSOCIATION_FAILURES: Final = 46
 METER_COVER_REMOVED: Final = 44
 METER_COVER_CLOSED: Final = 45
 BREAKER_FAILURE: Final = 68
+ALARMS_CLEARED: Final = 11
+LIMIT_EXCEEDED: Final = 65
+LIMIT_CHANGED: Final = 67
 
 
 class FactKind(StrEnum):
@@ -39,12 +43,16 @@ class FactKind(StrEnum):
     EVENT = "event"
     ROWS_LOST = "rows lost"
     CLOCK_SET = "clock set"
+    LIMIT_SET = "limit set"
+    ALARMS_CLEARED = "alarms cleared"
 
 
 _LOGGED: Final = {
     FactKind.POWER_DOWN: POWER_DOWN,
     FactKind.POWER_UP: POWER_UP,
     FactKind.ROWS_LOST: MEMORY_ERROR,
+    FactKind.LIMIT_SET: LIMIT_CHANGED,
+    FactKind.ALARMS_CLEARED: ALARMS_CLEARED,
 }
 
 
@@ -81,6 +89,8 @@ class Meter:
         self.events: list[LoggedEvent] = []
         self.lost_rows_s: list[tuple[int, int]] = []
         self.clock_offset_s = 0
+        self.limiter = Limiter()
+        self.events_acknowledged = 0
         self.failed_logins = 0
         self.installed_s: int | None = None
         self.removed_s: int | None = None
@@ -166,6 +176,19 @@ class Meter:
         """The clock now shows the true time plus an offset."""
         self._happened(at_s, FactKind.CLOCK_SET, {"offset_s": offset_s})
 
+    def set_limit(self, at_s: int, threshold_w: int, over_s: int) -> None:
+        """Another threshold (0 = none), and how long it may be exceeded."""
+        self._happened(at_s, FactKind.LIMIT_SET, {"threshold_w": threshold_w, "over_s": over_s})
+
+    def exceed_limit(self, at_s: int) -> None:
+        """The limiter has had enough."""
+        self.log(at_s, LIMIT_EXCEEDED)
+        self.trigger(at_s, Trigger.LOCAL_DISCONNECT)
+
+    def clear_alarms(self, at_s: int) -> None:
+        """A head-end has seen the alarms."""
+        self._happened(at_s, FactKind.ALARMS_CLEARED)
+
     def replay(self, fact: Fact, loads: Loads, load_of_home: Mapping[str, int]) -> None:
         """Take back a stored fact."""
         if fact.kind is FactKind.INSTALLED:
@@ -197,16 +220,26 @@ class Meter:
                 self.breaker = Breaker(ControlState(detail["state"]), self.breaker.mode)
             case FactKind.MODE:
                 self.breaker = Breaker(self.breaker.state, detail["mode"])
+            case _:
+                self._remember(fact)
+        code = _LOGGED.get(fact.kind, detail.get("code"))
+        if code is not None:
+            self.events.append(LoggedEvent(fact.at_s, code))
+        if fact.kind is FactKind.ALARMS_CLEARED:
+            self.events_acknowledged = len(self.events)
+        self._count(fact)
+
+    def _remember(self, fact: Fact) -> None:
+        detail = fact.detail
+        match fact.kind:
             case FactKind.ROWS_LOST:
                 self.lost_rows_s.append((detail["from_s"], detail["to_s"]))
             case FactKind.CLOCK_SET:
                 self._set_clock(fact.at_s, detail["offset_s"])
-            case FactKind.EVENT:
+            case FactKind.LIMIT_SET:
+                self.limiter = Limiter(detail["threshold_w"], detail["over_s"], fact.at_s)
+            case _:
                 pass  # only logged
-        code = _LOGGED.get(fact.kind, detail.get("code"))
-        if code is not None:
-            self.events.append(LoggedEvent(fact.at_s, code))
-        self._count(fact)
 
     def _set_clock(self, at_s: int, offset_s: int) -> None:
         self.events.append(LoggedEvent(at_s + self.clock_offset_s, CLOCK_OLD_TIME))

@@ -88,6 +88,17 @@ class Loads:
         used: NDArray[np.int64] = cycles * self._total[home] + self._before[index] + begun
         return used
 
+    def slot_s(self, home: int) -> int:
+        """For how long the power of a home stays the same, in seconds."""
+        return int(self._slot_s[home])
+
+    def rates(self, home: int, at_s: NDArray[np.int64]) -> NDArray[np.int64]:
+        """What a home uses at each instant, in whole units per hour (watts of electricity)."""
+        within = (at_s - self._anchor_s[home]) % self._period_s[home]
+        slot_s = self._slot_s[home]
+        rates: NDArray[np.int64] = self._values[self._offset[home] + within // slot_s] * 3600 // slot_s
+        return rates
+
     def between(self, home: int, start_s: int, end_s: int) -> int:
         """Units that one home uses from one second to another."""
         return int(self.cumulative(home, end_s) - self.cumulative(home, start_s))

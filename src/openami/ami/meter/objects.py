@@ -1,0 +1,157 @@
+"""What a meter shows beside its first register and profile: tariffs, demand, billing, alarms, limiter, identity."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from openami.ami.dlms import data as d
+from openami.ami.dlms.enums import DataAccessResult
+from openami.ami.dlms.errors import AccessDeniedError
+from openami.ami.dlms.obis import Obis
+from openami.ami.dlms.profile_encode import NumberColumn, StampColumn
+from openami.ami.dlms.profile_times import utc_s_to_stamps
+from openami.ami.dlms.selection import CLOCK_COLUMN, CaptureObject
+from openami.ami.dlms.times import CosemDateTime
+from openami.ami.meter import alarms, derived
+from openami.ami.meter.buffers import ProfileTable
+from openami.ami.meter.times import instant_of
+from openami.shared.spans import zone
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from openami.ami.dlms.axdr import Encoded
+    from openami.ami.dlms.data import Data
+    from openami.ami.meter.buffers import Column
+    from openami.ami.meter.model import Meter
+
+TOTAL: Final = Obis.of("1-0:1.8.0")
+TARIFFS: Final = (Obis.of("1-0:1.8.1"), Obis.of("1-0:1.8.2"))
+POWER: Final = Obis.of("1-0:1.7.0")
+MAXIMUM_DEMAND: Final = Obis.of("1-0:1.6.0")
+ACTIVE_TARIFF: Final = Obis.of("0-0:96.14.0")
+BILLING_PROFILE: Final = Obis.of("1-0:98.1.0")
+POWER_FAILURES: Final = Obis.of("1-0:99.97.0")
+FAILURE_DURATION: Final = Obis.of("0-0:96.7.19")
+FAILURE_COUNT: Final = Obis.of("0-0:96.7.21")
+LONG_FAILURE_COUNT: Final = Obis.of("0-0:96.7.9")
+ALARMS: Final = Obis.of("0-0:97.98.0")
+ALARM_FILTER: Final = Obis.of("0-0:97.98.10")
+LIMITER: Final = Obis.of("0-0:17.0.0")
+SAP_ASSIGNMENT: Final = Obis.of("0-0:41.0.0")
+FIRMWARE: Final = Obis.of("1-0:0.2.0")
+FIRMWARE_ID: Final = b"OPENAMI-METER-1"
+
+_DATA, _REGISTER, _EXTENDED_REGISTER, _SAP_CLASS, _LIMITER_CLASS = 1, 3, 4, 17, 71
+_WH: Final = d.structure(d.integer8(0), d.enum(30))
+_W: Final = d.structure(d.integer8(0), d.enum(27))
+
+
+def further_objects(
+    meter: Meter, zone_name: str, now_s: Callable[[], int]
+) -> dict[Obis, tuple[int, dict[int, Callable[[], Data | Encoded]]]]:
+    """The objects by logical name: class, and how each readable attribute is read."""
+
+    def tariff(index: int) -> Callable[[], Data]:
+        return lambda: d.unsigned32(derived.tariff_registers(meter, now_s(), zone_name)[index])
+
+    def power() -> Data:
+        live = meter.history is not None and meter.history.live
+        watts = meter.history.rates(np.array([now_s()], np.int64))[0] if live and meter.history else 0
+        return d.unsigned32(int(watts))
+
+    def demand() -> derived.Demand:
+        return derived.maximum_demand(meter, derived.month_start_s(now_s(), zone_name), now_s())
+
+    def demand_time() -> Data:
+        return d.octet_string(CosemDateTime.of(instant_of(demand().end_s), zone=zone(zone_name)))
+
+    name = f"{meter.serial:0<16}".encode()[:16]
+    objects: dict[Obis, tuple[int, dict[int, Callable[[], Data | Encoded]]]] = {
+        each: (_REGISTER, {2: tariff(index), 3: lambda: _WH}) for index, each in enumerate(TARIFFS)
+    }
+    return objects | {
+        POWER: (_REGISTER, {2: power, 3: lambda: _W}),
+        MAXIMUM_DEMAND: (
+            _EXTENDED_REGISTER,
+            {2: lambda: d.unsigned32(demand().watts), 3: lambda: _W, 4: lambda: d.NULL, 5: demand_time},
+        ),
+        ACTIVE_TARIFF: (_DATA, {2: lambda: d.visible_string(f"{derived.tariff_at(now_s(), zone_name):04d}")}),
+        FAILURE_COUNT: (_DATA, {2: lambda: d.unsigned16(len(meter.power.cuts()) & 0xFFFF)}),
+        LONG_FAILURE_COUNT: (_DATA, {2: lambda: d.unsigned16(len(derived.long_failures(meter)) & 0xFFFF)}),
+        ALARMS: (_DATA, {2: lambda: d.unsigned32(alarms.alarm_register(meter))}),
+        ALARM_FILTER: (_DATA, {2: lambda: d.unsigned32(alarms.FILTER_ALL)}),
+        LIMITER: (_LIMITER_CLASS, _limiter(meter)),
+        SAP_ASSIGNMENT: (
+            _SAP_CLASS,
+            {2: lambda: d.array([d.structure(d.unsigned16(1), d.octet_string(name))])},
+        ),
+        FIRMWARE: (_DATA, {2: lambda: d.octet_string(FIRMWARE_ID)}),
+    }
+
+
+def further_profiles(meter: Meter, zone_name: str, now_s: Callable[[], int]) -> dict[Obis, ProfileTable]:
+    """The billing profile (monthly) and the log of long power failures."""
+
+    def stamp(seconds: list[int]) -> StampColumn:
+        return StampColumn(utc_s_to_stamps(np.array(seconds, np.int64), zone=zone(zone_name)))
+
+    def numbers(values: list[int]) -> NumberColumn:
+        return NumberColumn(d.Tag.UNSIGNED32, np.array(values, np.int64))
+
+    def billing(first_s: int, last_s: int) -> list[Column]:
+        rows = derived.billing_rows(meter, zone_name, now_s(), first_s, last_s)
+        return [
+            stamp([row.at_s for row in rows]),
+            numbers([row.total_wh for row in rows]),
+            numbers([row.tariffs_wh[0] for row in rows]),
+            numbers([row.tariffs_wh[1] for row in rows]),
+            numbers([row.demand_w for row in rows]),
+        ]
+
+    def failures(first_s: int, last_s: int) -> list[Column]:
+        rows = [each for each in derived.long_failures(meter) if first_s <= each[0] <= last_s]
+        return [stamp([end_s for end_s, _ in rows]), numbers([duration_s for _, duration_s in rows])]
+
+    registers = [CaptureObject(_REGISTER, obis, 2) for obis in (TOTAL, *TARIFFS)]
+    demand = CaptureObject(_EXTENDED_REGISTER, MAXIMUM_DEMAND, 2)
+    duration = CaptureObject(_DATA, FAILURE_DURATION, 2)
+    return {
+        BILLING_PROFILE: ProfileTable((CLOCK_COLUMN, *registers, demand), billing, zone_name),
+        POWER_FAILURES: ProfileTable((CLOCK_COLUMN, duration), failures, zone_name),
+    }
+
+
+def further_writers(meter: Meter, now_s: Callable[[], int]) -> dict[tuple[Obis, int], Callable[[Data], None]]:
+    """What a head-end may write: the limiter's threshold and patience, and zero into the alarm register."""
+
+    def threshold(value: Data) -> None:
+        meter.set_limit(now_s(), max(value.integer(), 0), meter.limiter.over_s)
+
+    def patience(value: Data) -> None:
+        meter.set_limit(now_s(), meter.limiter.threshold_w, max(value.integer(), 0))
+
+    def clear(value: Data) -> None:
+        if value.integer() != 0:
+            raise AccessDeniedError(DataAccessResult.OTHER_REASON)
+        meter.clear_alarms(now_s())
+
+    return {(LIMITER, 4): threshold, (LIMITER, 6): patience, (ALARMS, 2): clear}
+
+
+def _limiter(meter: Meter) -> dict[int, Callable[[], Data | Encoded]]:
+    monitored = d.structure(d.unsigned16(_REGISTER), d.octet_string(POWER), d.integer8(2))
+    no_emergency = d.structure(d.unsigned16(0), d.octet_string(CosemDateTime()), d.unsigned32(0))
+    return {
+        2: lambda: monitored,
+        3: lambda: d.unsigned32(meter.limiter.threshold_w),
+        4: lambda: d.unsigned32(meter.limiter.threshold_w),
+        5: lambda: d.unsigned32(0),
+        6: lambda: d.unsigned32(meter.limiter.over_s),
+        7: lambda: d.unsigned32(0),
+        8: lambda: no_emergency,
+        9: lambda: d.array([]),
+        10: lambda: d.boolean(False),
+    }

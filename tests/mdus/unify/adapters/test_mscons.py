@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openami.mdus.unify import adapters
-from openami.mdus.unify.adapters import edifact
+from openami.mdus.unify.adapters import edifact, mscons
 from openami.mdus.unify.adapters.mscons import Mscons
 from openami.shared.contract import field
 
@@ -101,6 +102,21 @@ def test_the_fast_and_the_slow_path_agree() -> None:
     assert slow.series[0].block == fast.series[0].block
     assert len(fast.series[0].block) == 20
     assert slow.refusals == fast.refusals == ()
+
+
+@pytest.mark.parametrize("odd", ["QTY+", "DTM+9:2019:602'", "x", "?'", "QTY+220:7:KWH'"])
+@pytest.mark.parametrize("at", [0, 3, 7])
+def test_something_odd_in_a_run_is_read_as_segment_by_segment(odd: str, at: int) -> None:
+    groups = [group(f"{number}.25", 15 * number) for number in range(8)]
+    text = HEAD + PLACE + "".join([*groups[:at], odd, *groups[at:]]) + END
+    reader = Mscons()
+    (fast,) = reader.read(io.BytesIO(text.encode()))
+    slow = mscons._Reader(edifact.Text(io.BytesIO(text.encode())))
+    never = re.compile("(?!)")
+    slow.patterns = mscons._Patterns(never, never, never)
+    (plain,) = slow.batches()
+    assert fast.refusals == plain.refusals
+    assert [each.block for each in fast.series] == [each.block for each in plain.series]
 
 
 def test_qualifiers_say_what_a_value_is() -> None:

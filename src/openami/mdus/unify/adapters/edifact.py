@@ -67,6 +67,8 @@ class Service:
 
     def parse(self, segment: str) -> list[list[str]]:
         """A segment as elements of components; `[0][0]` is its tag."""
+        if self.release not in segment:
+            return [element.split(self.component) for element in segment.split(self.element)]
         return [
             [self.plain(part) for part in self.split(element, self.component)]
             for element in self.split(segment, self.element)

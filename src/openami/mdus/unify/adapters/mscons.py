@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Final
+from functools import lru_cache
+from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
 from openami.mdus.unify.adapters import mscons_series
 from openami.mdus.unify.adapters.edifact import Text
@@ -59,7 +60,7 @@ class _Reader:
     def __init__(self, text: Text) -> None:
         self.text = text
         self.service = text.service
-        self.run, self.group = _patterns(text.service)
+        self.patterns = _patterns(text.service)
         self.finished: list[LineColumns] = []
         self.gathered = 0
         self.refusals: list[contract.Refusal] = []
@@ -99,21 +100,30 @@ class _Reader:
         return found
 
     def _take_run(self) -> None:
-        """Go back to the QTY and take as many whole groups as follow it at once."""
+        """Go back to the QTY and take as many whole groups as follow it at once.
+
+        The last one is left: what comes behind it may still belong to it.
+        """
         text = self.text
-        match = self.run.match(text.window, text.begin)
-        if match is None:
+        other = self.patterns.other.search(text.window, text.begin)
+        end = len(text.window) if other is None else other.start() + 1
+        groups = self.patterns.group.findall(text.window, text.begin, end)
+        if sum(len(group[0]) for group in groups) != end - text.begin:
+            # Something else stands among them, or the window ends inside a group: take what follows without a break.
+            run = self.patterns.run.match(text.window, text.begin, end)
+            groups = self.patterns.group.findall(run[0]) if run is not None else []
+        if len(groups) < 2:
             return
-        groups = self.group.findall(match[0])
-        flags, texts, units, starts, start_zones, ends, end_zones = zip(*groups, strict=True)
+        del groups[-1]
+        wholes, flags, texts, units, starts, ends = zip(*groups, strict=True)
         self.value = None
         columns = self.columns
         columns.unit = columns.unit or units[0]
         columns.flags.extend(flags)
         columns.texts.extend(texts)
-        columns.starts.extend(map(str.__add__, starts, start_zones))
-        columns.ends.extend(map(str.__add__, ends, end_zones))
-        text.at = match.end()
+        columns.starts.extend(starts)
+        columns.ends.extend(ends)
+        text.at = text.begin + sum(map(len, wholes))
         text.segment_number += 3 * len(groups) - 1
 
     def _quantity(self, segment: str) -> _Value:
@@ -203,12 +213,23 @@ class _Reader:
         self.refusals.append(contract.Refusal(self._position(), BAD_VALUE, reason, name))
 
 
-def _patterns(service: Service) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """A run of groups of quantity and period, and one such group with its parts captured."""
+class _Patterns(NamedTuple):
+    """What the hot path looks for."""
+
+    group: re.Pattern[str]
+    """A quantity and its period: the whole, flag, value, unit, start, end."""
+    run: re.Pattern[str]
+    """Groups without anything between them."""
+    other: re.Pattern[str]
+    """The terminator in front of a segment that is neither a quantity nor a time."""
+
+
+@lru_cache(maxsize=16)
+def _patterns(service: Service) -> _Patterns:
     end = re.escape(service.terminator)
     number = rf"([-+0-9{re.escape(service.decimal_mark)}]*)"
-    zone = rf"(\d{{12}}){re.escape(service.release)}?([-+]\d\d){service.escape(':303')}{end}"
+    stamp = rf"(\d{{12}}{re.escape(service.release)}?[-+]\d\d){service.escape(':303')}{end}"
     quantity = rf"{service.escape('QTY+')}(\w+){service.escape(':')}{number}(?:{service.escape(':')}(\w*))?{end}"
-    group = rf"{quantity}{service.escape('DTM+163:')}{zone}{service.escape('DTM+164:')}{zone}"
+    group = rf"({quantity}{service.escape('DTM+163:')}{stamp}{service.escape('DTM+164:')}{stamp})"
     uncaptured = re.sub(r"(?<!\\)\((?!\?)", "(?:", group)
-    return re.compile(rf"(?:{uncaptured})+"), re.compile(group)
+    return _Patterns(re.compile(group), re.compile(rf"{uncaptured}+"), re.compile(rf"{end}(?!QTY|DTM)"))

@@ -12,7 +12,8 @@ from openami.mdus.unify.adapters.model import BAD_VALUE, SeriesBuilder
 from openami.mdus.unify.adapters.quantities import PERIOD_NUMBERS, code_of_obis, code_of_unit
 from openami.mdus.unify.errors import UnknownUnitError
 from openami.shared.contract import field as contract
-from openami.shared.contract.field.columns import bytes_matrix, civil_seconds
+from openami.shared.contract.field import columns
+from openami.shared.contract.field.columns import bytes_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,6 +32,8 @@ _FLAGS: Final[dict[str, tuple[contract.QualityCode, ...]]] = {
 }
 _LENGTHS: Final = {"303": 12, "203": 12, "102": 8}
 _UNKNOWN_TYPE: Final = "2.6"
+_PLUS, _MINUS = b"+-"
+_DIGITS: Final = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14]
 
 
 @dataclass(slots=True)
@@ -98,7 +101,7 @@ def _of_line(
 ) -> Iterator[SeriesBuilder]:
     if not timed.all():
         row = int((~timed).argmax())
-        said = f"{line.starts[row]!r} to {line.ends[row]!r}"
+        said = f"{line.starts[row].replace('?', '')!r} to {line.ends[row].replace('?', '')!r}"
         reason = f"{int((~timed).sum())} of {len(timed)} values have no usable period, the first {said}"
         refusals.append(contract.Refusal(line.position, BAD_VALUE, reason, line.name))
     lengths = ends - starts
@@ -153,16 +156,18 @@ def stamp(text: str, form: str) -> str:
 
 
 def instants(stamps: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Seconds since 1970 of `201912140015+01`, and where there is such a time."""
-    matrix = bytes_matrix(stamps, 16)
-    digits = matrix.astype(np.int64) - ord("0")
-    place = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14]
-    ok = ((digits[:, place] >= 0) & (digits[:, place] <= 9)).all(axis=1) & (matrix[:, 15] == 0)
-    sign = np.where(matrix[:, 12] == ord("-"), -1, 1)
-    ok &= (matrix[:, 12] == ord("-")) | (matrix[:, 12] == ord("+"))
-    digits = np.where(ok[:, None], digits, 1)
-    year = digits[:, :4] @ np.array([1000, 100, 10, 1])
-    month, day, hour, minute, offset_h = (digits[:, at] * 10 + digits[:, at + 1] for at in (4, 6, 8, 10, 13))
-    seconds, real = civil_seconds(year, month, day, hour, minute, np.zeros_like(year))
+    """Seconds since 1970 of `201912140015+01`, and where there is such a time.
+
+    The release character may still stand before the sign.
+    """
+    matrix = bytes_matrix(stamps, 17)
+    released = (matrix[:, 12] != _PLUS) & (matrix[:, 12] != _MINUS)
+    if released.any():
+        matrix = np.where(released[:, None], np.delete(matrix, 12, axis=1), matrix[:, :16])
+    digits = np.ascontiguousarray(matrix.T) - np.uint8(ord("0"))  # column by column; what is no digit is above 9
+    sign = matrix[:, 12]
+    ok = (digits[_DIGITS] <= 9).all(axis=0) & ((sign == _PLUS) | (sign == _MINUS)) & (matrix[:, 15] == 0)
+    century, year, month, day, hour, minute, offset_h = (columns.pair(digits, at) for at in (0, 2, 4, 6, 8, 10, 13))
+    seconds, real = columns.civil_seconds(century * 100 + year, month, day, hour, minute, np.zeros_like(hour))
     ok &= real & (offset_h <= 14)
-    return np.where(ok, seconds - sign * offset_h * 3600, 0), ok
+    return np.where(ok, seconds - np.where(sign == _MINUS, -offset_h, offset_h) * 3600, 0), ok

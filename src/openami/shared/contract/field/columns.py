@@ -121,7 +121,7 @@ def stamps_of(matrix: NDArray[np.uint8]) -> tuple[Int64s, Flags]:
     digits = np.ascontiguousarray(matrix.T) - np.uint8(_ZERO)  # column by column; what is no digit is above 9
     place = template == _ZERO
     ok = (digits[:19][place] <= 9).all(axis=0) & (matrix[:, :19][:, ~place] == template[~place]).all(axis=1)
-    century, year, month, day, hour, minute, second = (_pair(digits, at) for at in (0, 2, 5, 8, 11, 14, 17))
+    century, year, month, day, hour, minute, second = (pair(digits, at) for at in (0, 2, 5, 8, 11, 14, 17))
     seconds, real = civil_seconds(century * 100 + year, month, day, hour, minute, second)
     offset_s, offset_ok = _offsets(matrix[:, 19:], digits[19:])
     ok &= real & offset_ok
@@ -134,7 +134,7 @@ def _first_days(months: Int64s) -> Int64s:
     return days
 
 
-def _pair(digits: NDArray[np.uint8], at: int) -> Int64s:
+def pair(digits: NDArray[np.uint8], at: int) -> Int64s:
     """The number of two digits; what is no digit is cut to one, so that sums stay small."""
     number: Int64s = np.minimum(digits[at], 9).astype(np.int64) * 10 + np.minimum(digits[at + 1], 9)
     return number
@@ -160,7 +160,7 @@ def _offsets(matrix: NDArray[np.uint8], digits: NDArray[np.uint8]) -> tuple[Int6
         return np.zeros(len(matrix), np.int64), zulu
     sign = np.where(matrix[:, 0] == _MINUS, -1, 1)
     number = (digits[[1, 2, 4, 5]] <= 9).all(axis=0)
-    hours, minutes = _pair(digits, 1), _pair(digits, 4)
+    hours, minutes = pair(digits, 1), pair(digits, 4)
     signed = (matrix[:, 0] == _MINUS) | (matrix[:, 0] == _PLUS)
     written = signed & number & (matrix[:, 3] == ord(":")) & (matrix[:, 6] == 0)
     written &= (hours <= 14) & (minutes <= 59)

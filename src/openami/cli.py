@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from openami import cli_files
 from openami.shared.errors import OpenAmiError
 from openami.shared.settings import AREAS, Settings, load_settings
 
@@ -137,6 +138,9 @@ def version() -> None:
     from importlib.metadata import version as installed  # noqa: PLC0415
 
     console.print(f"openami {installed('openami')} on Python {sys.version.split()[0]}")
+
+
+cli_files.add_to(app)
 
 
 def _settings(data_dir: Path | None, port: int | None = None) -> Settings:

@@ -1,0 +1,126 @@
+"""The commands that read or write files and need no running landscape: `decode`, `ingest --dry-run`, `services`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from openami.shared.errors import OpenAmiError
+
+console = Console()
+
+services = typer.Typer(no_args_is_help=True, help="The enterprise services: what integrators need of the contract.")
+
+
+class BadKeyError(OpenAmiError):
+    """A key that is not hexadecimal digits."""
+
+
+class NotStoredError(OpenAmiError):
+    """Files are not stored yet, only looked at."""
+
+
+def decode(
+    file: Annotated[str, typer.Argument(help="A file with telegrams, binary or hexadecimal; - for standard input.")],
+    language: Annotated[str | None, typer.Option(help="Try this language only; by default all.")] = None,
+    key: Annotated[str | None, typer.Option(help="The meter's key, in hexadecimal digits.")] = None,
+    zone: Annotated[str, typer.Option(help="Zone of telegrams that carry local time.")] = "Europe/Amsterdam",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a telegram, one a line.")] = False,
+) -> None:
+    """What a meter's telegram says: M-Bus, wireless M-Bus, P1, SML, IEC 62056-21."""
+    from openami.ami.telegrams.decode import decode as decoded  # noqa: PLC0415 - other commands start faster
+
+    octets = sys.stdin.buffer.read() if file == "-" else _read(Path(file))
+    for telegram in decoded(octets, language=language, zone_name=zone, key=_octets(key)):
+        told = telegram.as_json()
+        if as_json:
+            print(json.dumps(told, ensure_ascii=False))  # noqa: T201 - a line for another program
+        else:
+            _show_telegram(told)
+
+
+def ingest(
+    paths: Annotated[list[Path], typer.Argument(help="Files with readings; gzipped and zipped ones too.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Look only: store nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a file, one a line.")] = False,
+) -> None:
+    """What files of readings hold: NEM12, Green Button, CMEP, MSCONS, IEC 61968-9, delimited, Parquet.
+
+    Channels with counts, sums and spans, events, and every part that was refused, with its position and reason.
+    """
+    from openami.mdus.unify.adapters import dry_run as look  # noqa: PLC0415 - as above
+
+    if not dry_run:
+        raise NotStoredError(
+            "Files can be looked at, but not stored yet.",
+            hint="Add --dry-run; live readings come over the field seam.",
+        )
+    for path in paths:
+        told = look(path)
+        if as_json:
+            print(json.dumps(told, ensure_ascii=False))  # noqa: T201 - a line for another program
+        else:
+            _show_file(told)
+
+
+@services.command("export")
+def export(
+    directory: Annotated[Path, typer.Argument(help="Folder to write to; made if it is not there.")],
+) -> None:
+    """Write every WSDL, every schema and a valid example of every message, for SoapUI or an SAP team."""
+    from openami.shared.contract.enterprise.export import export as write  # noqa: PLC0415 - as above
+
+    files = write(directory)
+    console.print(f"{len(files)} files in {directory.resolve()}: wsdl/, xsd/, examples/.")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Put the commands into the main one."""
+    app.command()(decode)
+    app.command()(ingest)
+    app.add_typer(services, name="services")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise OpenAmiError(f"{path} cannot be read: {error.strerror}.", hint="Name a file, or - for input.") from error
+
+
+def _octets(key: str | None) -> bytes | None:
+    try:
+        return bytes.fromhex(key) if key else None
+    except ValueError as error:
+        raise BadKeyError(f"The key {key!r} is not hexadecimal.", hint="Give 32 digits, 0-9 and a-f.") from error
+
+
+def _show_telegram(told: dict[str, Any]) -> None:
+    title = " ".join(part for part in (told["language"], told["meter"], told["time"]) if part)
+    if told["error"]:
+        console.print(f"[bold]{title}[/]  [red]{told['error']}[/]")
+    if told["readings"]:
+        table = Table("what", "value", "unit", "time", title=title, title_justify="left")
+        for reading in told["readings"]:
+            name = reading.get("obis") or reading.get("quantity") or ""
+            table.add_row(name, str(reading["value"]), reading["unit"] or "", reading["time"] or "")
+        console.print(table)
+
+
+def _show_file(told: dict[str, Any]) -> None:
+    title = f"{told['file']} ({told['format']}), {told['events']} events"
+    table = Table("channel", "quantity", "every", "count", "sum", "first", "last", title=title, title_justify="left")
+    for channel in told["channels"]:
+        every = f"{channel['interval_s']} s" if channel["interval_s"] else "register"
+        total = f"{channel['sum']} {channel['unit']}"
+        span = (channel["first"] or "", channel["last"] or "")
+        table.add_row(channel["id"], channel["quantity"], every, str(channel["count"]), total, *span)
+    console.print(table)
+    for refusal in told["refused"]:
+        console.print(f"[red]refused[/] at {refusal['position']}: {refusal['reason']}")

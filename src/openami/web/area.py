@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from openami.shared.clock import RealClock
 from openami.shared.errors import OpenAmiError
 from openami.shared.service import Area
 from openami.web.areas import AreaDownError, Areas, NotThereError
@@ -224,8 +225,12 @@ def build(
     session_key: bytes,
     users_file: Path,
     client: httpx.AsyncClient | None = None,
+    wall_clock: Clock | None = None,
 ) -> Area:
-    """The console; `client` lets tests put areas of their own behind it."""
+    """The console; `client` lets tests put areas of their own behind it.
+
+    People live by the wall clock, whatever the landscape simulates: a demo's month must not end their sessions.
+    """
     areas = Areas(settings, token, client)
-    console = Console(settings, clock, areas, Sessions(users_file, session_key, clock))
+    console = Console(settings, clock, areas, Sessions(users_file, session_key, wall_clock or RealClock()))
     return Area("web", clock, routes=console.routes())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import httpx
 
@@ -68,7 +69,9 @@ class Areas:
         await self._client.aclose()
 
     async def _send(self, method: str, area: str, path: str, **request: Any) -> httpx.Response:  # noqa: ANN401 - as above
-        url = self._settings.url_of(area) + path
+        if {".", ".."} & set(path.split("/")):
+            raise NotThereError(f"There is no {path}.")
+        url = self._settings.url_of(area) + quote(path)  # a name from an address may hold "?", "#" or worse
         try:
             response = await self._client.request(method, url, headers=self._headers, **request)
         except httpx.TransportError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,7 @@ _STATES = {
 _KIND_OF = {word: kind for kind, words in _STATES.items() for word in words.split()}
 
 
+@lru_cache(maxsize=8)
 def environment(zone_name: str) -> Environment:
     """The template environment; undefined names are errors, so that a page cannot silently lose a field."""
     made = Environment(
@@ -63,6 +65,7 @@ def environment(zone_name: str) -> Environment:
     )
     made.globals["navigation"] = NAVIGATION
     made.globals |= {"zone": zone_name, "reasons": REASONS, "switch_reasons": SWITCH_REASONS}
+    made.tests["instant_text"] = is_instant
     made.filters["instant"] = lambda value: local_instant(value, zone_name)
     made.filters["day"] = lambda value: local_instant(value, zone_name)[:10]
     made.filters["tag"] = tag
@@ -70,6 +73,7 @@ def environment(zone_name: str) -> Environment:
     made.filters["amount"] = lambda value, unit, scale=0: NONE if value is None else amount(value, unit, scale)
     made.filters["milli"] = milli
     made.filters["money"] = money
+    made.filters["percent"] = lambda rate: f"{(Decimal(rate) * 100).normalize():f}\u00a0%"
     made.filters["plain"] = lambda text: str(text).replace("_", " ")
     made.filters["size"] = size
     return made
@@ -84,6 +88,14 @@ def local_instant(value: str | datetime | None, zone_name: str) -> str:
         return f"{instant:%Y-%m-%d %H:%M}"
     local = instant.astimezone(zone(zone_name))
     return f"{local:%Y-%m-%d %H:%M:%S}" if local.second else f"{local:%Y-%m-%d %H:%M}"
+
+
+def is_instant(value: object) -> bool:
+    """Whether a text is an instant (and not a serial number or a word)."""
+    try:
+        return datetime.fromisoformat(str(value)).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def tag(state: object) -> Markup:

@@ -31,6 +31,7 @@ async def load(areas: Areas, request: Request) -> dict[str, Any]:
                 for bill in bills
                 if bill["contract"] == contract["id"]
             ]
+        customer["currency"] = next((bill["currency"] for one in customer["contracts"] for bill in one["bills"]), "")
         customer["owed"] = format(sum((Decimal(one["owed"]) for one in customer["contracts"]), Decimal(0)), ".2f")
     found = [customer for customer in customers if _fits(customer, wanted["q"])]
     return paged(found, request, "/customers", wanted) | {"wanted": wanted}

@@ -66,7 +66,10 @@ def grouped(status: dict[str, Any]) -> list[dict[str, Any]]:
             rows["links to transformers"] = items
         elif isinstance(value, dict):
             rows[_plain(key)] = [
-                {"name": _plain(name), "value": len(one) if isinstance(one, list | dict) else one}
+                {
+                    "name": "" if isinstance(one, str) else _plain(name),
+                    "value": len(one) if isinstance(one, list | dict) else one,
+                }
                 for name, one in value.items()
                 if one is not None and name != "port" and not name.endswith("_at")
             ]

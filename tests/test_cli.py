@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import CliRunner
 
-from openami import cli
+from openami import cli, cli_people
 from openami.shared.secrets import password_matches
 
 if TYPE_CHECKING:
@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 runner = CliRunner()
 
 
-@pytest.mark.parametrize("command", ["demo", "up", "serve", "status", "password", "logs", "reset", "version"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("demo", "up", "serve", "status", "password", "logs", "reset", "version"),
+        *("devices", "bills", "bill", "read", "disconnect", "reconnect", "decode", "ingest", "services"),
+    ],
+)
 def test_help_shows_the_commands_that_a_person_would_guess(command: str) -> None:
     assert command in runner.invoke(cli.app, ["--help"]).output
     assert runner.invoke(cli.app, [command, "--help"]).exit_code == 0
@@ -59,3 +65,9 @@ def test_logs_shows_the_last_lines(tmp_path: Path) -> None:
     (tmp_path / "logs" / "mdus.log").write_text("".join(f"line {n}\n" for n in range(100)))
     output = runner.invoke(cli.app, ["logs", "mdus", "-n", "2", "--data-dir", str(tmp_path)]).output
     assert output.split("\n")[:2] == ["line 98", "line 99"]
+
+
+def test_people_are_told_when_nothing_runs(tmp_path: Path) -> None:
+    never = runner.invoke(cli.app, ["devices", "--data-dir", str(tmp_path)]).exception
+    assert isinstance(never, cli_people.NotRunningError)
+    assert "openami up" in never.hint

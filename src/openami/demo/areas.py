@@ -28,8 +28,9 @@ class CommandRefusedError(OpenAmiError):
 class Areas:
     """Calls the JSON interfaces of a landscape; repeats what got no answer, since every command is idempotent."""
 
-    def __init__(self, settings: Settings, token: str) -> None:
+    def __init__(self, settings: Settings, token: str, *, patience_s: float = PATIENCE_S) -> None:
         self._settings = settings
+        self._patience_s = patience_s
         self._client = httpx.AsyncClient(
             headers={"authorization": f"Bearer {token}"}, timeout=httpx.Timeout(120.0, connect=5.0), trust_env=False
         )
@@ -49,7 +50,7 @@ class Areas:
 
     async def _call(self, method: str, area: str, path: str, **request: Any) -> Any:  # noqa: ANN401 - as above
         url = self._settings.url_of(area) + path
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + self._patience_s
         while True:
             try:
                 response = await self._client.request(method, url, **request)
@@ -58,8 +59,8 @@ class Areas:
             except httpx.TransportError as error:
                 if time.monotonic() > deadline:
                     raise AreaSilentError(
-                        f"The area {area} has not answered {method} {path} for {PATIENCE_S:.0f} s ({error!r}).",
-                        hint=f"Read {self._settings.data_dir / 'logs' / area}.log.",
+                        f"The area {area} has not answered {method} {path} for {self._patience_s:.0f} s ({error!r}).",
+                        hint=f"Is it running? Read {self._settings.data_dir / 'logs' / area}.log.",
                     ) from error
             await asyncio.sleep(PAUSE_S)
         if not response.is_success:

@@ -1,0 +1,124 @@
+"""The commands that ask a running landscape, or order something of it: what a clerk or an operator does."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from openami.demo.areas import Areas
+from openami.shared.errors import OpenAmiError
+from openami.shared.secrets import load_secrets
+from openami.shared.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+console = Console()
+
+DataDir = Annotated[Path | None, typer.Option("--data-dir", "-d", help="The landscape's folder.", show_default=False)]
+Port = Annotated[int | None, typer.Option("--port", "-p", help="Port of its console.", show_default=False)]
+Why = Annotated[str, typer.Option(help="The reason, for the audit.")]
+
+
+class NotRunningError(OpenAmiError):
+    """No landscape was ever started on the folder."""
+
+
+def devices(data_dir: DataDir = None, port: Port = None) -> None:
+    """The devices of the utility: where they are and how far they have come."""
+    rows = _ask(data_dir, port, lambda areas: areas.get("office", "/api/devices"))
+    _table(rows, "serial", "kind", "stage", "point_of_delivery", "interval_s")
+
+
+def bills(data_dir: DataDir = None, port: Port = None) -> None:
+    """The bills that were written."""
+    rows = _ask(data_dir, port, lambda areas: areas.get("office", "/api/bills"))
+    _table(rows, "id", "name", "division", "first_day", "last_day", "total", "currency", "state")
+
+
+def bill(
+    month: Annotated[str, typer.Argument(help="The month to bill, for example 2026-03.")],
+    data_dir: DataDir = None,
+    port: Port = None,
+) -> None:
+    """Order the month-end readings and bill every contract of a month."""
+
+    async def order(areas: Areas) -> Any:  # noqa: ANN401 - any JSON value
+        await areas.post("office", "/api/reading-orders", {"month": month}, key=f"readings-{month}")
+        return await areas.post("office", "/api/billing-runs", {"month": month}, key=f"bills-{month}")
+
+    _ask(data_dir, port, order)
+    console.print(f"Ordered. The bills of {month} are written as the readings arrive; see: openami bills")
+
+
+def read(
+    serial: Annotated[str, typer.Argument(help="Serial number of an electricity meter.")],
+    data_dir: DataDir = None,
+    port: Port = None,
+) -> None:
+    """Read a meter now."""
+    _ask(data_dir, port, lambda areas: areas.post("headend", f"/api/read/{serial}", {}))
+    console.print(f"{serial} is being read; the console shows what it says.")
+
+
+def disconnect(
+    device: Annotated[str, typer.Argument(help="Serial number or device number.")],
+    reason: Annotated[str, typer.Option(help="customer request, non-payment, safety or moved out.")],
+    why: Why = "",
+    data_dir: DataDir = None,
+    port: Port = None,
+) -> None:
+    """Cut off a home, if the safety rules permit it; the breaker is read back as proof."""
+    typer.confirm(f"Disconnect {device}?", abort=True)
+    body = {"device": device, "reason": reason, "why": why}
+    told = _ask(data_dir, port, lambda areas: areas.post("office", "/api/disconnections", body))
+    console.print(f"Order {told['order']} is {told['state']}.")
+
+
+def reconnect(
+    device: Annotated[str, typer.Argument(help="Serial number or device number.")],
+    why: Why = "",
+    data_dir: DataDir = None,
+    port: Port = None,
+) -> None:
+    """Give a home its light back."""
+    body = {"device": device, "why": why}
+    told = _ask(data_dir, port, lambda areas: areas.post("office", "/api/reconnections", body))
+    console.print(f"Order {told['order']} is {told['state']}.")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Put the commands into the main one."""
+    for command in (devices, bills, bill, read, disconnect, reconnect):
+        app.command(rich_help_panel="A running landscape")(command)
+
+
+def _ask(data_dir: Path | None, port: int | None, call: Callable[[Areas], Awaitable[Any]]) -> Any:  # noqa: ANN401
+    settings = load_settings(data_dir=data_dir, base_port=port)
+    secrets = settings.data_dir / "secrets.json"
+    if not secrets.exists():
+        raise NotRunningError(
+            f"No landscape was started on {settings.data_dir.resolve()}.",
+            hint="Start one with: openami up (or name its folder with --data-dir, the demo's is data/demo).",
+        )
+
+    async def asked() -> Any:  # noqa: ANN401 - any JSON value
+        areas = Areas(settings, load_secrets(secrets).token("service"), patience_s=2.0)
+        try:
+            return await call(areas)
+        finally:
+            await areas.close()
+
+    return asyncio.run(asked())
+
+
+def _table(rows: list[dict[str, Any]], *columns: str) -> None:
+    table = Table(*(column.replace("_", " ") for column in columns))
+    for row in rows:
+        table.add_row(*("" if row.get(column) is None else str(row[column]) for column in columns))
+    console.print(table)

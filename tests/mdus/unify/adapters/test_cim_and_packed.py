@@ -13,6 +13,7 @@ import pytest
 from pyarrow import ipc, parquet
 
 from openami.mdus.unify import adapters
+from openami.mdus.unify.adapters import cim
 from openami.mdus.unify.adapters.cim import Cim
 from openami.mdus.unify.adapters.packed import Packed
 from openami.shared.contract import field
@@ -56,6 +57,25 @@ def test_a_long_file_comes_in_bounded_batches() -> None:
     batches = list(Cim().read(io.BytesIO(message(1050))))
     assert len(batches) == 2
     assert sum(len(series.block) for batch in batches for series in batch.series if series.block.interval_s) == 100_800
+
+
+def test_pieces_of_any_size_give_the_same_readings(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = message(40)
+    whole = [series.block for batch in Cim().read(io.BytesIO(data)) for series in batch.series]
+    assert len(whole) == 80
+    for size in (1000, 40_000, 170_003):
+        monkeypatch.setattr(cim, "_CHUNK", size)
+        parts = [series.block for batch in Cim().read(io.BytesIO(data)) for series in batch.series]
+        assert parts == whole
+
+
+def test_a_file_with_comments_is_read_by_the_parser_alone() -> None:
+    data = message(3)
+    odd = data.replace(b"<IntervalReadings>", b"<!-- <IntervalReadings> --><IntervalReadings>", 5)
+    blocks = [
+        [series.block for batch in Cim().read(io.BytesIO(each)) for series in batch.series] for each in (data, odd)
+    ]
+    assert blocks[0] == blocks[1]
 
 
 def test_bad_parts_of_a_file_are_refused_and_the_others_stand() -> None:

@@ -20,12 +20,15 @@ from openami.shared.contract.field.events import EndDeviceEvent
 from openami.shared.contract.field.markup import local_name, namespace
 from openami.shared.contract.field.readings_xml import read_meter_reading
 from openami.shared.contract.field.refusal import Reader
+from openami.shared.contract.field.scan import BrokenRunError, Scans, scan_readings
 from openami.shared.contract.field.tree import name_within, read_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _BATCH_READINGS: Final = 100_000
+_CHUNK: Final = 4 << 20
+_BLOCK_END: Final = b"IntervalBlocks>"
 _TAGS: Final = ("{*}MeterReading", "{*}EndDeviceEvent")
 _NAMESPACES: Final = ("http://iec.ch/TC57/", "http://www.iec.ch/TC57/", "http://www.landisgyr.com/iec61968/")
 
@@ -50,9 +53,9 @@ class Cim:
         events: list[contract.EndDeviceEvent] = []
         gathered = 0
         try:
-            for index, element in enumerate(_objects(stream), 1):
+            for index, element in enumerate(_objects(stream, reader), 1):
                 if local_name(element) == "MeterReading":
-                    reading = read_meter_reading(element, index, reader)
+                    reading = _reading(element, index, reader)
                     made = list(_series(reading))
                     gathered += sum(len(each.block) for each in made)
                     series += made
@@ -70,28 +73,71 @@ class Cim:
         yield Batch(series=tuple(series), events=tuple(events), refusals=tuple(reader.refusals))
 
 
+def _reading(element: etree._Element, index: int, reader: Reader) -> contract.MeterReading:
+    try:
+        return read_meter_reading(element, index, reader)
+    except BrokenRunError:
+        position = f"MeterReading[{index}] line {element.sourceline}"
+        reason = "the readings of a block stand in several places among other text"
+        reader.refusals.append(contract.Refusal(position, BAD_VALUE, reason, name_within(element)))
+        return contract.MeterReading()
+
+
 class _NotOursError(Exception):
     """A document that is hostile or of another standard."""
 
 
-def _objects(stream: BinaryIO) -> Iterator[etree._Element]:
-    steps = etree.iterparse(
-        stream, events=("end",), tag=_TAGS, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False,
+def _objects(stream: BinaryIO, reader: Reader) -> Iterator[etree._Element]:
+    """Each object once it is complete. Interval readings of plain form are cut out of the text before it is parsed."""
+    parser = etree.XMLPullParser(
+        events=("end",), tag=_TAGS, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False,
         remove_comments=True, remove_pis=True,
     )  # fmt: skip
+    scans = reader.scan = Scans()
     checked = False
-    for _, element in steps:
-        if not checked:
-            checked = True
-            if element.getroottree().docinfo.internalDTD is not None:
-                raise _NotOursError("the document has a document type")
-            if not namespace(element).startswith(_NAMESPACES):
-                raise _NotOursError(f"the name space {namespace(element)[:80]!r} is not known")
-        yield element
-        element.clear()
-        parent = element.getparent()
-        while parent is not None and element.getprevious() is not None:
-            parent.remove(element.getprevious())
+    for piece, whole in _pieces(stream):
+        scan = scan_readings(piece) if whole else None
+        if scan is not None:
+            scans.add(scan)
+        parser.feed(piece if scan is None else scan.rest)
+        ended = False
+        for _, found in parser.read_events():
+            element: etree._Element = found  # type: ignore[assignment] # an `end` event always brings its element
+            if not checked:
+                checked = True
+                _check(element)
+            ended = True
+            yield element
+            element.clear()
+            parent = element.getparent()
+            while parent is not None and (done := element.getprevious()) is not None:
+                parent.remove(done)
+        if ended:
+            scans.forget()
+    parser.close()
+
+
+def _check(element: etree._Element) -> None:
+    if element.getroottree().docinfo.internalDTD is not None:
+        raise _NotOursError("the document has a document type")
+    if not namespace(element).startswith(_NAMESPACES):
+        raise _NotOursError(f"the name space {namespace(element)[:80]!r} is not known")
+
+
+def _pieces(stream: BinaryIO) -> Iterator[tuple[bytes, bool]]:
+    """The text in pieces, and whether each holds whole blocks of readings only."""
+    kept, whole = b"", True
+    while data := stream.read(_CHUNK):
+        kept += data
+        cut = kept.rfind(_BLOCK_END) + len(_BLOCK_END)
+        if cut >= len(_BLOCK_END):
+            yield kept[:cut], whole
+            kept, whole = kept[cut:], True
+        elif len(kept) > 4 * _CHUNK:  # an endless block, or none at all: nothing to wait for
+            yield kept, False
+            kept, whole = b"", False
+    if kept:
+        yield kept, whole
 
 
 def _take_event(element: etree._Element, index: int, events: list[EndDeviceEvent], reader: Reader) -> None:

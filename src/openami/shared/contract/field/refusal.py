@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from openami.shared.contract.field.scan import Scan
+    from openami.shared.contract.field.scan import Scan, Scans
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,5 +41,5 @@ class Reader:
     """Oddities that cost nothing."""
     refusals: list[Refusal] = field(default_factory=list)
     """Parts that were not taken."""
-    scan: Scan | None = None
+    scan: Scan | Scans | None = None
     """Interval readings that were taken from the bytes before the tree was built."""

@@ -78,6 +78,26 @@ class Scan:
         return self.runs[int(number)] if token == self.token else None
 
 
+class Scans:
+    """The runs of a document that is read piece by piece, for as long as they are needed."""
+
+    def __init__(self) -> None:
+        self._scans: dict[str, Scan] = {}
+
+    def add(self, scan: Scan) -> None:
+        """Take the runs of the next piece."""
+        self._scans[scan.token] = scan
+
+    def forget(self) -> None:
+        """Let go of all but the last piece: an object ended in it, so the next one began there or later."""
+        self._scans = dict([*self._scans.items()][-1:])
+
+    def run_of(self, attribute: str | None) -> BlockColumns | None:
+        """The run that an attribute of a placeholder names; None for an element that is no placeholder."""
+        scan = self._scans.get((attribute or "").partition("-")[0])
+        return None if scan is None else scan.run_of(attribute)
+
+
 def scan_readings(data: bytes) -> Scan | None:
     """Cut the interval readings out of a message; None if any of them needs the XML parser."""
     tag = _TAG.search(data)
@@ -92,8 +112,12 @@ def scan_readings(data: bytes) -> Scan | None:
     ends = np.array([match.end() for match in re.finditer(re.escape(closing), data)])
     if len(begins) != len(ends) or (ends <= begins).any() or (begins[1:] < ends[:-1]).any():
         return None
+    if data.count(b"IntervalReadings") != 2 * len(begins):
+        return None
     buffer = np.frombuffer(data, np.uint8)
     first = _first_of_runs(buffer, begins, ends)
+    if not _one_run_a_block(data, prefix, begins, ends, first):
+        return None
     records = _Records(buffer, begins, ends, len(begins))
     if not _read_forms(data, prefix, records):
         return None
@@ -110,6 +134,15 @@ def _first_of_runs(buffer: NDArray[np.uint8], begins: NDArray[np.intp], ends: ND
         between = np.lib.stride_tricks.sliding_window_view(buffer, size)[ends[:-1][rows]]
         follows[rows] = np.isin(between, _BLANKS).all(axis=1)
     return np.concatenate([[0], np.flatnonzero(~follows) + 1])
+
+
+def _one_run_a_block(
+    data: bytes, prefix: bytes, begins: NDArray[np.intp], ends: NDArray[np.intp], first: NDArray[np.intp]
+) -> bool:
+    """True if a block ends between any two runs."""
+    closing = b"</" + prefix + b"IntervalBlocks>"
+    gaps = zip(ends[first[1:] - 1].tolist(), begins[first[1:]].tolist(), strict=True)
+    return all(data.find(closing, begin, end) >= 0 for begin, end in gaps)
 
 
 @lru_cache(maxsize=32)

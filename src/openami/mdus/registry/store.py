@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from openami.mdus.registry.ids import DeviceId, PointId, SystemId, TaskId, bare, device_mrid
@@ -34,8 +35,7 @@ from openami.mdus.registry.tables import (
 from openami.shared.spans import Span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from datetime import datetime
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy import Row, Table
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -44,17 +44,29 @@ if TYPE_CHECKING:
 _SLICES: Final = (system_table, register_table, location_table, logical_table, point_table)
 
 
+_WHOLE: Final = text(
+    "SELECT d.*,"
+    " (SELECT json_agg(s ORDER BY s.sequence) FROM device_system s WHERE s.device_key = d.device_key) AS systems,"
+    " (SELECT json_agg(s ORDER BY s.sequence) FROM register s WHERE s.device_key = d.device_key) AS registers,"
+    " (SELECT json_agg(s ORDER BY s.sequence) FROM location s WHERE s.device_key = d.device_key) AS locations,"
+    " (SELECT json_agg(s ORDER BY s.sequence) FROM logical_location s WHERE s.device_key = d.device_key) AS logical,"
+    " (SELECT json_agg(s ORDER BY s.sequence) FROM point_assignment s WHERE s.device_key = d.device_key) AS points"
+    " FROM device d WHERE d.device_key = ANY(:keys) ORDER BY d.device_key"
+)
+"""A device with all its slices is one row: loading many is one round trip."""
+_LOCK: Final = text("SELECT 1 FROM device WHERE device_key = ANY(:keys) ORDER BY device_key FOR UPDATE")
+"""A statement of its own: only the next one sees the slices that the owner of the lock before us has written."""
+
+
 async def load_devices(transaction: AsyncConnection, ids: Iterable[str], *, lock: bool = False) -> dict[str, Device]:
     """The devices of these ids in any spelling, by bare id; `lock` holds them until the transaction ends."""
     keys = sorted({bare(one) for one in ids})
     if not keys:
         return {}
-    query = select(device_table).where(among(device_table.c.device_key, keys)).order_by(device_table.c.device_key)
-    rows = list(await transaction.execute(query.with_for_update() if lock else query))
-    slices = {table.name: await slices_of(transaction, table, [row.device_key for row in rows]) for table in _SLICES}
-    return {
-        row.device_key: _device(row, {name: of.get(row.device_key, []) for name, of in slices.items()}) for row in rows
-    }
+    if lock:
+        await transaction.execute(_LOCK, {"keys": keys})
+    rows = (await transaction.execute(_WHOLE, {"keys": keys})).mappings()
+    return {row["device_key"]: _device(dict(row)) for row in rows}
 
 
 async def device_keys(transaction: AsyncConnection) -> list[str]:
@@ -107,8 +119,15 @@ async def owners_of(
     return owners
 
 
-async def save_devices(transaction: AsyncConnection, devices: Sequence[Device], *, cause: str, at: datetime) -> None:
-    """Write devices with all their slices, and one line of the journal each."""
+async def save_devices(
+    transaction: AsyncConnection,
+    devices: Sequence[Device],
+    *,
+    cause: str,
+    at: datetime,
+    before: Mapping[str, Device] | None = None,
+) -> None:
+    """Write devices and one line of the journal each; with what was `before` (by bare id), only slices that differ."""
     if not devices:
         return
     statement = insert(device_table)
@@ -117,13 +136,22 @@ async def save_devices(transaction: AsyncConnection, devices: Sequence[Device], 
     await transaction.execute(
         statement.on_conflict_do_update(index_elements=["device_key"], set_=kept), [_device_row(one) for one in devices]
     )
-    keys = [bare(one.id) for one in devices]
     for table in _SLICES:
-        await transaction.execute(delete(table).where(among(table.c.device_key, keys)))
-        rows = [row for one in devices for row in _slice_rows(table, one)]
-        if rows:
-            await transaction.execute(table.insert(), rows)
+        await _save_slices(transaction, table, devices, before or {})
     await write_journal(transaction, [(f"device {one.id}", asdict(one)) for one in devices], cause, at)
+
+
+async def _save_slices(
+    transaction: AsyncConnection, table: Table, devices: Sequence[Device], before: Mapping[str, Device]
+) -> None:
+    rows = {bare(one.id): _slice_rows(table, one) for one in devices}
+    known = {key: _slice_rows(table, before[key]) if key in before else None for key in rows}
+    changed = [key for key, own in rows.items() if own != known[key]]
+    written = [key for key in changed if known[key] != []]
+    if written:
+        await transaction.execute(delete(table).where(among(table.c.device_key, written)))
+    if new := [row for key in changed for row in rows[key]]:
+        await transaction.execute(table.insert(), new)
 
 
 async def set_transformer(transaction: AsyncConnection, device: str, transformer: str) -> None:
@@ -143,62 +171,59 @@ async def slices_of(
     return result
 
 
-def _device(row: Row[Any], slices: dict[str, list[Row[Any]]]) -> Device:
+def _device(row: Mapping[str, Any]) -> Device:
     return Device(
-        id=DeviceId(row.device),
+        id=DeviceId(row["device"]),
         master=DeviceMaster(
-            serial_id=row.serial_id,
-            material_id=row.material_id,
-            period=Period(row.first, row.past_last),
-            unique_item_id=row.unique_item_id,
-            manufacturer=Manufacturer(row.party_id, row.part_number, row.maker_serial_id),
+            serial_id=row["serial_id"],
+            material_id=row["material_id"],
+            period=Period(row["first"], row["past_last"]),
+            unique_item_id=row["unique_item_id"],
+            manufacturer=Manufacturer(row["party_id"], row["part_number"], row["maker_serial_id"]),
         ),
-        systems=tuple(SystemSlice(_period_of(one), SystemId(one.system)) for one in slices["device_system"]),
-        registers=tuple(_register(one) for one in slices["register"]),
-        locations=tuple(
-            Location(
-                period=_period_of(one),
-                installation_point=one.installation_point,
-                connection_object=one.connection_object,
-                address=Address(**one.address),
-                installed_at=one.installed_at,
-                removed_at=one.removed_at,
-            )
-            for one in slices["location"]
-        ),
+        systems=tuple(SystemSlice(_period_of(one), SystemId(one["system"])) for one in row["systems"] or ()),
+        registers=tuple(_register(one) for one in row["registers"] or ()),
+        locations=tuple(_location(one) for one in row["locations"] or ()),
         logical_locations=tuple(
-            LogicalLocation(_period_of(one), one.installation_point) for one in slices["logical_location"]
+            LogicalLocation(_period_of(one), one["installation_point"]) for one in row["logical"] or ()
         ),
         points=tuple(
-            PointAssignment(TaskId(one.task), Span(one.start_at, one.end_at), PointId(one.point))
-            for one in slices["point_assignment"]
+            PointAssignment(TaskId(one["task"]), _span_of(one), PointId(one["point"])) for one in row["points"] or ()
         ),
-        confirmed_at=row.confirmed_at,
-        reported_at=row.reported_at,
-        registered_at=row.registered_at,
+        confirmed_at=row["confirmed_at"],
+        reported_at=row["reported_at"],
+        registered_at=row["registered_at"],
     )
 
 
-def _register(row: Row[Any]) -> Register:
-    return Register(
-        task=TaskId(row.task),
+_REGISTER_FIELDS: Final = tuple(one.name for one in fields(Register) if one.name not in {"task", "period"})
+
+
+def _register(row: Mapping[str, Any]) -> Register:
+    return Register(TaskId(row["task"]), _period_of(row), **{name: row[name] for name in _REGISTER_FIELDS})
+
+
+def _location(row: Mapping[str, Any]) -> Location:
+    return Location(
         period=_period_of(row),
-        obis=row.obis,
-        unit_code=row.unit_code,
-        total_digits=row.total_digits,
-        fraction_digits=row.fraction_digits,
-        category=row.category,
-        division=row.division,
-        recurrence=row.recurrence,
-        time_zone=row.time_zone,
-        time_of_use=row.time_of_use,
-        factor=row.factor,
-        validation_profile=row.validation_profile,
+        installation_point=row["installation_point"],
+        connection_object=row["connection_object"],
+        address=Address(**row["address"]),
+        installed_at=_instant(row["installed_at"]),
+        removed_at=_instant(row["removed_at"]),
     )
 
 
-def _period_of(row: Row[Any]) -> Period:
-    return Period(row.first, row.past_last)
+def _period_of(row: Mapping[str, Any]) -> Period:
+    return Period(date.fromisoformat(row["first"]), date.fromisoformat(row["past_last"]))
+
+
+def _span_of(row: Mapping[str, Any]) -> Span:
+    return Span(datetime.fromisoformat(row["start_at"]), datetime.fromisoformat(row["end_at"]))
+
+
+def _instant(text_: str | None) -> datetime | None:
+    return datetime.fromisoformat(text_) if text_ else None
 
 
 def _device_row(device: Device) -> dict[str, object]:

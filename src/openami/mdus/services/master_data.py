@@ -21,7 +21,7 @@ from openami.shared.errors import OpenAmiError
 from openami.shared.spans import local_date
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -139,14 +139,18 @@ class MasterData:
         now = self.clock.now()
         changed = [rules.report(one, now) for one in devices.values() if one.reported_at is None]
         if changed:
-            await self.keep(tx, changed, "reported by the AMS")
+            await self.keep(tx, changed, "reported by the AMS", before=devices)
 
-    async def keep(self, tx: AsyncConnection, devices: Sequence[Device], cause: str) -> None:
+    async def keep(
+        self, tx: AsyncConnection, devices: Sequence[Device], cause: str, *, before: Mapping[str, Device]
+    ) -> None:
         """Save devices and do what follows from what is known of them now."""
+        if not devices:
+            return
         now = self.clock.now()
         ready = [one for one in devices if rules.may_register(one)]
         saved = [replace(one, registered_at=now) if rules.may_register(one) else one for one in devices]
-        await store.save_devices(tx, saved, cause=cause, at=now)
+        await store.save_devices(tx, saved, cause=cause, at=now, before=before)
         channels = await sync_channels(tx, saved, self.codes.registry, self.zone)
         registers = {one.id: one for one in channels if not one.interval_s}
         owner = {bare(one.id): one for one in saved}
@@ -242,7 +246,7 @@ class MasterData:
                 verdicts.append(reason)
             else:
                 verdicts.append(None)
-        await self.keep(tx, [one for key, one in devices.items() if before.get(key) != one], cause)
+        await self.keep(tx, [one for key, one in devices.items() if before.get(key) != one], cause, before=before)
         return verdicts
 
     async def _tell_registered(self, tx: AsyncConnection, device: Device) -> None:

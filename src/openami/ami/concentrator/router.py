@@ -12,6 +12,7 @@ from openami.ami.dlms.errors import RemoteProtocolError
 from openami.ami.dlms.server import ServerConnection
 from openami.ami.dlms.wrapper import WrapperBuffer, WrapperFrame, WrapperFraming
 from openami.ami.meter.cosem import ElectricityDevice
+from openami.ami.meter.protection import code_of, protection_of
 from openami.ami.meter.street import Kind, lls_password
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ class Session:
     def __init__(self, field: Field, device: Device, fleet_secret: str) -> None:
         self._field = field
         self._device = device
+        self._fleet_secret = fleet_secret
         self._password = lls_password(fleet_secret, device.serial)
         self._fleet: Fleet | None = None
         self._connection = ServerConnection(WrapperFraming.server())
@@ -134,9 +136,17 @@ class Session:
         Raises:
             RemoteProtocolError: the stream is lost.
         """
+        meter = fleet.meters[self._device.serial]
         if self._fleet is not fleet or self._object_model is None:
             self._fleet = fleet
-            self._connection = ServerConnection(WrapperFraming.server())
-            meter = fleet.meters[self._device.serial]
+            ciphering, prover = protection_of(self._fleet_secret, meter.serial, meter.counters)
+            self._connection = ServerConnection(WrapperFraming.server(), protection=ciphering, prover=prover)
             self._object_model = ElectricityDevice(meter, self._password, fleet.zone_name, self._field.now_s)
-        return serve(self._connection, self._object_model, frame.encode())
+        meter.reserve_counters(fleet.lived_s)
+
+        def failed(error: RemoteProtocolError) -> None:
+            code = code_of(error)
+            if code is not None:
+                meter.log(fleet.lived_s, code)
+
+        return serve(self._connection, self._object_model, frame.encode(), on_failure=failed)

@@ -20,6 +20,7 @@ from openami.ami.meter.breaker import MODE_COUNT, Trigger
 from openami.ami.meter.model import ASSOCIATION_FAILURES, BREAKER_FAILURE
 from openami.ami.meter.objects import (
     BILLING_PROFILE,
+    INVOCATION_COUNTER,
     POWER_FAILURES,
     further_objects,
     further_profiles,
@@ -60,7 +61,7 @@ ASSOCIATION: Final = Obis.of("0-0:40.0.0")
 
 DATA, REGISTER, PROFILE, CLOCK_CLASS, ASSOCIATION_CLASS, DISCONNECT = 1, 3, 7, 8, 15, 70
 
-_PUBLIC: Final = frozenset({CLOCK, SERIAL, DEVICE_NAME, ASSOCIATION})
+_PUBLIC: Final = frozenset({CLOCK, SERIAL, DEVICE_NAME, ASSOCIATION, INVOCATION_COUNTER})
 _SORT_FIFO: Final = d.enum(1)
 _SORT_BY_NOTHING: Final = d.structure(d.unsigned16(0), d.octet_string(bytes(6)), d.integer8(0), d.unsigned16(0))
 
@@ -100,6 +101,8 @@ class ElectricityDevice:
             self._meter.failed_logins = 0 if good else self._meter.failed_logins + 1
             if self._meter.failed_logins == FAILURES_LOGGED_AFTER:
                 self._meter.log(self._now_s(), ASSOCIATION_FAILURES)
+        # the secret of high level security is proved afterwards, by the connection
+        good = good or (client_sap == MANAGEMENT_CLIENT and mechanism is Mechanism.HIGH_GMAC)
         if good:
             self._client = client_sap
         return good

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from openami.ami.meter.breaker import EVENTS, Breaker, ControlState, Trigger
 from openami.ami.meter.history import PowerHistory, RegisterHistory
 from openami.ami.meter.limiter import Limiter
+from openami.ami.meter.protection import InvocationCounters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +46,7 @@ class FactKind(StrEnum):
     CLOCK_SET = "clock set"
     LIMIT_SET = "limit set"
     ALARMS_CLEARED = "alarms cleared"
+    COUNTERS_RESERVED = "counters reserved"
 
 
 _LOGGED: Final = {
@@ -90,6 +92,7 @@ class Meter:
         self.lost_rows_s: list[tuple[int, int]] = []
         self.clock_offset_s = 0
         self.limiter = Limiter()
+        self.counters = InvocationCounters()
         self.events_acknowledged = 0
         self.failed_logins = 0
         self.installed_s: int | None = None
@@ -189,12 +192,19 @@ class Meter:
         """A head-end has seen the alarms."""
         self._happened(at_s, FactKind.ALARMS_CLEARED)
 
+    def reserve_counters(self, at_s: int) -> None:
+        """Make sure that the next messages have counters that were never used."""
+        if self.counters.running_low:
+            self._happened(at_s, FactKind.COUNTERS_RESERVED, self.counters.next_step())
+
     def replay(self, fact: Fact, loads: Loads, load_of_home: Mapping[str, int]) -> None:
         """Take back a stored fact."""
         if fact.kind is FactKind.INSTALLED:
             home = str(fact.detail["home"])
             self._begin(fact.at_s, home, RegisterHistory(loads, load_of_home[home], self.device.start_register))
         self._apply(fact)
+        if fact.kind is FactKind.COUNTERS_RESERVED:
+            self.counters.restarted()
 
     # how facts take effect
 
@@ -236,6 +246,8 @@ class Meter:
                 self.lost_rows_s.append((detail["from_s"], detail["to_s"]))
             case FactKind.CLOCK_SET:
                 self._set_clock(fact.at_s, detail["offset_s"])
+            case FactKind.COUNTERS_RESERVED:
+                self.counters.reserved(detail["sent"], detail["received"])
             case FactKind.LIMIT_SET:
                 self.limiter = Limiter(detail["threshold_w"], detail["over_s"], fact.at_s)
             case _:

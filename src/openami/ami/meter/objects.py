@@ -16,6 +16,7 @@ from openami.ami.dlms.selection import CLOCK_COLUMN, CaptureObject
 from openami.ami.dlms.times import CosemDateTime
 from openami.ami.meter import alarms, derived
 from openami.ami.meter.buffers import ProfileTable
+from openami.ami.meter.protection import system_title
 from openami.ami.meter.times import instant_of
 from openami.shared.spans import zone
 
@@ -41,10 +42,12 @@ ALARMS: Final = Obis.of("0-0:97.98.0")
 ALARM_FILTER: Final = Obis.of("0-0:97.98.10")
 LIMITER: Final = Obis.of("0-0:17.0.0")
 SAP_ASSIGNMENT: Final = Obis.of("0-0:41.0.0")
+SECURITY_SETUP: Final = Obis.of("0-0:43.0.0")
+INVOCATION_COUNTER: Final = Obis.of("0-0:43.1.0")
 FIRMWARE: Final = Obis.of("1-0:0.2.0")
 FIRMWARE_ID: Final = b"OPENAMI-METER-1"
 
-_DATA, _REGISTER, _EXTENDED_REGISTER, _SAP_CLASS, _LIMITER_CLASS = 1, 3, 4, 17, 71
+_DATA, _REGISTER, _EXTENDED_REGISTER, _SAP_CLASS, _SECURITY_CLASS, _LIMITER_CLASS = 1, 3, 4, 17, 64, 71
 _WH: Final = d.structure(d.integer8(0), d.enum(30))
 _W: Final = d.structure(d.integer8(0), d.enum(27))
 
@@ -88,6 +91,16 @@ def further_objects(
             _SAP_CLASS,
             {2: lambda: d.array([d.structure(d.unsigned16(1), d.octet_string(name))])},
         ),
+        SECURITY_SETUP: (
+            _SECURITY_CLASS,
+            {
+                2: lambda: d.enum(0),
+                3: lambda: d.enum(0),
+                4: lambda: d.octet_string(b""),
+                5: lambda: d.octet_string(system_title(meter.serial)),
+            },
+        ),
+        INVOCATION_COUNTER: (_DATA, {2: lambda: d.unsigned32(max(meter.counters.last_received, 0))}),
         FIRMWARE: (_DATA, {2: lambda: d.octet_string(FIRMWARE_ID)}),
     }
 

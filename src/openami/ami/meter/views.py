@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from openami.ami.meter import profiles
 from openami.ami.meter.happenings import HappeningKind, Stage
+from openami.ami.meter.protection import factory_keys, system_title
 from openami.ami.meter.street import Kind, lls_password
 from openami.ami.meter.times import instant_of
 
@@ -106,6 +107,10 @@ def street_view(street: Street, fleet: Fleet, host: str, ports: Mapping[str, int
             entry["network_id"] = 0
             entry["gateway_address"] = device.gateway_address.hex()
             entry["lls_password"] = lls_password(fleet_secret, device.serial)
+            keys = factory_keys(fleet_secret, device.serial)
+            entry["system_title"] = system_title(device.serial).hex()
+            entry["encryption_key"] = keys.encryption.hex()
+            entry["authentication_key"] = keys.authentication.hex()
         else:
             entry["mbus_id"] = device.mbus_id
             entry["mbus_address"] = device.mbus_address

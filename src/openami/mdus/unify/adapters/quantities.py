@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final
 
 from openami.mdus.unify.errors import UnknownUnitError
@@ -21,6 +21,10 @@ DIAL: Final = ReadingTypeCode.BULK_QUANTITY
 
 PERIOD_NUMBERS: Final = {seconds: number for number, seconds in reversed(list(MEASURING_PERIODS_S.items()))}
 """Interval length in seconds -> number of the measuring period; 0 for lengths without one."""
+
+_PRIMARY: Final = 2  # electricity measured in front of the transformers
+_CUBIC_METRE: Final = 42
+_VOLUMES: Final = frozenset({42, 134, 166, 167, 156, 157, 119, 128, 130})
 
 # Unit as files write it (upper case) -> unit number, power of ten, kind of measurement
 _UNITS: Final[dict[str, tuple[int, int, int]]] = {
@@ -75,7 +79,7 @@ def code_of_obis(obis: str, interval_s: int, unit: str = "KWH") -> ReadingTypeCo
         row_medium, _, row_rest = row.obis.partition(":")
         code = ReadingTypeCode.parse(row.code)
         same = (medium[:1], group_c) == (row_medium[:1], row_rest.partition(".")[0])
-        if same and code.accumulation == DELTA and code.tou == 0:
+        if row.obis and same and code.accumulation == DELTA and code.tou == 0:
             number, multiplier, _ = _UNITS.get(unit.upper(), (code.unit, code.multiplier, 0))
             number, multiplier = (number, multiplier) if number == code.unit else (code.unit, code.multiplier)
             period = PERIOD_NUMBERS.get(interval_s, 0)
@@ -86,24 +90,22 @@ def code_of_obis(obis: str, interval_s: int, unit: str = "KWH") -> ReadingTypeCo
 @lru_cache(maxsize=4096)
 def quantity_name(code: ReadingTypeCode) -> str:
     """Our name of the quantity, such as `electricity.delivered`; the code itself where the table has no name."""
+    return _names().get(_quantity(code), str(code))
+
+
+@cache
+def _names() -> dict[tuple[int | bool, ...], str]:
+    """Names of the common reading types by what they measure; intervals without their length."""
+    found: dict[tuple[int | bool, ...], str] = {}
     for row in reading_type_table().values():
-        known = ReadingTypeCode.parse(row.code)
-        plain = replace(
-            code, macro_period=known.macro_period, measuring_period=known.measuring_period, commodity=known.commodity
-            if {code.commodity, known.commodity} <= {1, 2} else code.commodity, accumulation=known.accumulation,
-            multiplier=known.multiplier, unit=known.unit if _same_dimension(code.unit, known.unit) else code.unit,
-        )  # fmt: skip
-        if plain == known and _same_form(code, known):
-            return row.name.partition(".register")[0].rsplit(".", 1)[0] if known.interval_s else row.name
-    return str(code)
+        code = ReadingTypeCode.parse(row.code)
+        found.setdefault(_quantity(code), row.name.rsplit(".", 1)[0] if code.interval_s else row.name)
+    return found
 
 
-def _same_form(code: ReadingTypeCode, known: ReadingTypeCode) -> bool:
-    """Interval names for consumptions, register names for dial values at an instant."""
-    is_register = known.interval_s is None
-    return is_register == (code.is_dial and code.interval_s is None)
-
-
-def _same_dimension(one: int, other: int) -> bool:
-    volumes = {42, 134, 166, 167, 156, 157, 119, 128, 130}
-    return one == other or (one in volumes and other in volumes)
+def _quantity(code: ReadingTypeCode) -> tuple[int | bool, ...]:
+    """What a code measures, whatever its interval, multiplier, way of recording and unit of the same dimension."""
+    medium = ELECTRICITY if code.commodity == _PRIMARY else code.commodity
+    unit = _CUBIC_METRE if code.unit in _VOLUMES else code.unit
+    is_register = code.interval_s is None and code.is_dial
+    return medium, code.measurement_kind, code.flow_direction, unit, code.tou, code.phases, code.aggregate, is_register

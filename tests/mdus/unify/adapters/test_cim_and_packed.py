@@ -165,7 +165,10 @@ def test_bad_files_are_refused() -> None:
     assert "cannot be read" in batch.refusals[0].reason
 
 
-@pytest.mark.parametrize("head", [b"", b"hello", b"a,b,c\n1,2,3\n", b"<html/>"])
+SCHEMA = b'<xs:schema xmlns:m="http://iec.ch/TC57/2011/MeterReadings#"><xs:element name="MeterReadings"/></xs:schema>'
+
+
+@pytest.mark.parametrize("head", [b"", b"hello", b"a,b,c\n1,2,3\n", b"<html/>", SCHEMA])
 def test_a_file_in_no_known_format_is_told(head: bytes) -> None:
     with pytest.raises(adapters.UnknownFormatError, match="nem12"):
         adapters.sniff(head)

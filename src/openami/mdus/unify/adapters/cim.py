@@ -43,7 +43,7 @@ class Cim:
 
     def sniffs(self, head: bytes) -> bool:
         """By the name spaces of the standard and one of its two nouns."""
-        known = any(each.encode() in head for each in _NAMESPACES)
+        known = any(each.encode() in head for each in _NAMESPACES) and b":schema " not in head
         return known and any(noun in head for noun in (b"MeterReading", b"EndDeviceEvent"))
 
     def read(self, stream: BinaryIO) -> Iterator[Batch]:

@@ -18,6 +18,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from sqlalchemy import text
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from starlette.requests import Request
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from openami.shared.clock import Clock
     from openami.shared.database import Database
@@ -170,7 +171,22 @@ class _Guard:
             refusal = _refusal(401, "The bearer token is missing or wrong.", "Send the installation's service token.")
             await refusal(scope, receive, send)
             return
-        await self._app(scope, receive, send)
+        await self._app(scope, _counted(receive), send)
+
+
+def _counted(receive: Receive) -> Receive:
+    """Receives the body of a request that did not say how long it is, up to what is allowed."""
+    received_bytes = 0
+
+    async def counted() -> Message:
+        nonlocal received_bytes
+        message = await receive()
+        received_bytes += len(message.get("body", b""))
+        if received_bytes > MAX_BODY_BYTES:
+            raise HTTPException(413, f"The body may have {MAX_BODY_BYTES} bytes. Send less.")
+        return message
+
+    return counted
 
 
 def _refusal(status: int, found: str, hint: str) -> Response:

@@ -47,7 +47,11 @@ def seam_tables(metadata: MetaData) -> SeamTables:
     `next_attempt_at` is wall time (transport); all other instants are business time. Outbox states: pending,
     delivered, dead. Inbox states: received, parked (predecessor missing, until `park_until`), processed, refused.
     """
-    outbox = Table(
+    return SeamTables(outbox=_outbox(metadata), inbox=_inbox(metadata), quarantine=_quarantine(metadata))
+
+
+def _outbox(metadata: MetaData) -> Table:
+    table = Table(
         "outbox",
         metadata,
         Column("sequence", BigInteger, Identity(always=True), primary_key=True),
@@ -67,9 +71,13 @@ def seam_tables(metadata: MetaData) -> SeamTables:
         Column("answer", LargeBinary),
         Column("error", Text),
     )
-    Index("outbox_pending", outbox.c.next_attempt_at, postgresql_where=outbox.c.state == PENDING)
-    Index("outbox_reference", outbox.c.reference_id)
-    inbox = Table(
+    Index("outbox_pending", table.c.next_attempt_at, postgresql_where=table.c.state == PENDING)
+    Index("outbox_reference", table.c.reference_id)
+    return table
+
+
+def _inbox(metadata: MetaData) -> Table:
+    table = Table(
         "inbox",
         metadata,
         Column("sequence", BigInteger, Identity(always=True), primary_key=True),
@@ -92,8 +100,12 @@ def seam_tables(metadata: MetaData) -> SeamTables:
         Column("error", Text),
         UniqueConstraint("seam", "partner", "id", "digest"),
     )
-    Index("inbox_open", inbox.c.sequence, postgresql_where=inbox.c.state.in_([RECEIVED, PARKED]))
-    quarantine = Table(
+    Index("inbox_open", table.c.sequence, postgresql_where=table.c.state.in_([RECEIVED, PARKED]))
+    return table
+
+
+def _quarantine(metadata: MetaData) -> Table:
+    return Table(
         "seam_quarantine",
         metadata,
         Column("sequence", BigInteger, Identity(always=True), primary_key=True),
@@ -103,4 +115,3 @@ def seam_tables(metadata: MetaData) -> SeamTables:
         Column("reason", Text, nullable=False),
         _instant("received_at", nullable=False),
     )
-    return SeamTables(outbox=outbox, inbox=inbox, quarantine=quarantine)

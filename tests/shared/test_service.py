@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from openami.shared import service
+from openami.shared.errors import OpenAmiError
+from openami.shared.service import Area, Work, create_app, json_body
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from openami.shared.clock import ManualClock
+
+
+async def echo(request: Request) -> Response:
+    return JSONResponse({"size": len(await request.body())})
+
+
+async def command(request: Request) -> Response:
+    return JSONResponse(await json_body(request))
+
+
+async def refuse(_request: Request) -> Response:
+    raise OpenAmiError("There is no such meter.", hint="Look at the list.")
+
+
+def client_of(area: Area, **headers: str) -> httpx.AsyncClient:
+    app = create_app(area, token="secret")
+    given = {"authorization": "Bearer secret"} | headers
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://area", headers=given)
+
+
+@pytest.fixture
+def area(clock: ManualClock) -> Area:
+    async def busy() -> Work:
+        return Work("readings", 3, clock.now() + timedelta(hours=2))
+
+    async def waiting() -> Work:
+        return Work("orders", 0, clock.now() + timedelta(hours=1))
+
+    routes = [
+        Route("/api/echo", echo, methods=["POST"]),
+        Route("/api/command", command, methods=["POST"]),
+        Route("/api/refuse", refuse),
+    ]
+    return Area("test", clock, routes=[*routes], work=[busy, waiting], activity=lambda: 7)
+
+
+async def test_work_adds_up_and_the_first_timer_counts(area: Area, clock: ManualClock) -> None:
+    told = (await client_of(area).get("/api/work")).json()
+    assert (told["pending"], told["activity"], told["parts"]) == (3, 7, {"readings": 3, "orders": 0})
+    assert told["next_due"] == (clock.now() + timedelta(hours=1)).isoformat()
+
+
+async def test_metrics_show_what_is_in_hand(area: Area) -> None:
+    text = (await client_of(area).get("/metrics")).text
+    assert 'openami_work_pending{area="test",part="readings"} 3.0' in text
+
+
+async def test_health_needs_no_token_but_the_rest_does(area: Area) -> None:
+    stranger = client_of(area, authorization="Bearer guess")
+    assert (await stranger.get("/healthz")).json()["alive"] is True
+    assert (await stranger.get("/readyz")).status_code == 200
+    assert (await stranger.get("/api/work")).status_code == 401
+
+
+async def test_an_error_of_ours_reaches_the_client_in_words(area: Area) -> None:
+    answer = await client_of(area).get("/api/refuse")
+    assert answer.status_code == 422
+    assert answer.json() == {
+        "error": "OpenAmiError",
+        "found": "There is no such meter.",
+        "hint": "Look at the list.",
+    }
+
+
+@pytest.mark.parametrize(("body", "found"), [(b"{", "not JSON"), (b"[1]", "a JSON list")])
+async def test_a_command_must_be_a_json_object(area: Area, body: bytes, found: str) -> None:
+    assert found in (await client_of(area).post("/api/command", content=body)).json()["found"]
+
+
+async def _drops(total: int) -> AsyncIterator[bytes]:
+    for _ in range(total):
+        yield b"x" * 100
+
+
+async def test_an_oversize_body_is_refused_whether_it_says_so_or_not(
+    area: Area, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "MAX_BODY_BYTES", 1000)
+    client = client_of(area)
+    assert (await client.post("/api/echo", content=b"x" * 1000)).json() == {"size": 1000}
+    assert (await client.post("/api/echo", content=b"x" * 1001)).status_code == 413
+    assert (await client.post("/api/echo", content=_drops(11))).status_code == 413
+    assert (await client.post("/api/echo", content=_drops(10))).json() == {"size": 1000}
+
+
+async def test_a_loop_that_fails_is_started_again(clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "LOOP_PAUSE_S", 0)
+    again = asyncio.Event()
+    runs: list[int] = []
+
+    async def loop() -> None:
+        runs.append(1)
+        if len(runs) < 3:
+            raise RuntimeError("stumbled")
+        again.set()
+        await asyncio.Event().wait()
+
+    app = create_app(Area("test", clock, loops=[loop]), token="secret")
+    async with app.router.lifespan_context(app):
+        await asyncio.wait_for(again.wait(), 5)
+    assert len(runs) == 3

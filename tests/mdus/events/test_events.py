@@ -116,6 +116,7 @@ def test_every_event_of_the_vocabulary_has_a_line_in_the_mapping_table():
         assert len(codes.severity) <= 2, name
     types = [codes.type for codes in enterprise_table().values()]
     assert len(types) == len(set(types)), "a type tells one event"
+    assert not enterprise_table()["other"].forward
 
 
 @given(

@@ -8,6 +8,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
 from openami.mdus.events.model import DeviceEvent, EnterpriseCodes
+from openami.shared.contract.enterprise.codes import code_tables
 from openami.shared.contract.field import event_severity
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 UNKNOWN: Final = "unknown"
 """The name of an event whose code no table knows: kept with its code, shown, not forwarded by default."""
+OTHER: Final = "other"
 
 
 def from_field(device: Device, event: field.EndDeviceEvent, source: str) -> DeviceEvent:
@@ -40,14 +42,24 @@ def from_field(device: Device, event: field.EndDeviceEvent, source: str) -> Devi
 
 @cache
 def enterprise_table() -> Mapping[str, EnterpriseCodes]:
-    """The mapping table by event name; `*` is the line for everything else."""
-    text = files("openami.mdus.events").joinpath("enterprise.csv").read_text("utf-8")
-    return {
-        row["name"]: EnterpriseCodes(
-            row["forward"] == "yes", row["category"], row["type"], row["severity"], row["origin"]
+    """Every event name with its codes, and whether it is forwarded; `other` is for names that the table lacks.
+
+    Codes come from the contract's tables, what to forward from `forwarding.csv`; both belong to the customer.
+    """
+    text = files("openami.mdus.events").joinpath("forwarding.csv").read_text("utf-8")
+    lines = {row["event"]: row for row in csv.DictReader(text.splitlines())}
+    tables = code_tables()
+    found = {}
+    for code in tables["event_types"].codes:
+        line = lines.get(code.name, {"forward": "no", "origin": "device"})
+        found[code.name] = EnterpriseCodes(
+            forward=line["forward"] == "yes",
+            category=str(code.values["category"]),
+            type=code.code,
+            severity=str(code.values["severity"]),
+            origin=tables["event_origins"].named(line["origin"]).code,
         )
-        for row in csv.DictReader(text.splitlines())
-    }
+    return found
 
 
 def enterprise_codes(
@@ -57,6 +69,6 @@ def enterprise_codes(
 
     Only a registered device with at least one measurement task speaks to the back office (enterprise services, 5).
     """
-    codes = table.get(event.name, table["*"])
+    codes = table.get(event.name, table[OTHER])
     wanted = codes.forward and device.registered_at is not None and bool(device.registers)
     return codes if wanted else None

@@ -1,13 +1,17 @@
-"""Codes of the back office that belong to customizing: units, recurrences. Tables as data, each with a default."""
+"""Codes of the back office that belong to customizing: units, recurrences. The tables are those of the contract."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING
 
 from openami.mdus.registry.errors import UnknownCodeError
+from openami.shared.contract.enterprise.codes import UnknownCode, code_tables
 
-DAY_S: Final = 86_400
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from openami.shared.contract.enterprise.codes import Code, CodeTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,41 +23,11 @@ class UnitRule:
     scale: int
 
 
-UNITS: Final[dict[str, UnitRule]] = {
-    "WH": UnitRule("Wh", 0, 0),
-    "KWH": UnitRule("Wh", 3, 0),
-    "MWH": UnitRule("Wh", 6, 0),
-    "VRH": UnitRule("varh", 0, 0),
-    "KVR": UnitRule("varh", 3, 0),
-    "KVH": UnitRule("varh", 3, 0),
-    "W": UnitRule("W", 0, 0),
-    "KW": UnitRule("W", 3, 0),
-    "KVA": UnitRule("VA", 3, 0),
-    "M3": UnitRule("m3", 0, -3),
-    "L": UnitRule("m3", -3, -3),
-    "V": UnitRule("V", 0, -1),
-    "A": UnitRule("A", 0, -3),
-}
-"""Unit code -> books. Energy is kept in Wh and volume in litres even where the display shows less."""
-
-RECURRENCES: Final[dict[str, int]] = {
-    "1": 60,
-    "5": 300,
-    "10": 600,
-    "15": 900,
-    "30": 1_800,
-    "60": 3_600,
-    "1440": DAY_S,
-}
-"""Interval length id -> seconds. Absent or 0 is a register."""
-
-
 @dataclass(frozen=True, slots=True)
 class CodeTables:
-    """The tables of one landscape; an entry that is missing here is an error, never a guess."""
+    """The tables of one landscape; an entry that is missing there is an error, never a guess."""
 
-    units: dict[str, UnitRule] = field(default_factory=lambda: dict(UNITS))
-    recurrences: dict[str, int] = field(default_factory=lambda: dict(RECURRENCES))
+    tables: Mapping[str, CodeTable] = field(default_factory=code_tables)
 
     def unit(self, code: str) -> UnitRule:
         """The books' unit of a unit code.
@@ -61,23 +35,24 @@ class CodeTables:
         Raises:
             UnknownCodeError: the table has no such code.
         """
-        rule = self.units.get(code.upper())
-        if rule is None:
-            raise UnknownCodeError(f"Unit code {code!r} is not in the unit table.", hint="Add it to the unit table.")
-        return rule
+        values = self.of("units", code).values
+        return UnitRule(str(values["unit"]), int(values["power"]), int(values["scale"]))
 
     def interval_s(self, recurrence: str) -> int:
-        """The interval length of a recurrence code, 0 for a register.
+        """The interval length of a recurrence code, 0 for a register; none at all is a register too.
 
         Raises:
             UnknownCodeError: the table has no such code.
         """
-        code = recurrence.strip().lstrip("0")
-        if not code:
-            return 0
-        interval_s = self.recurrences.get(code)
-        if interval_s is None:
-            raise UnknownCodeError(
-                f"Recurrence code {recurrence!r} is not in the recurrence table.", hint="Add its length in seconds."
-            )
-        return interval_s
+        return int(self.of("recurrences", recurrence).values["interval_s"]) if recurrence.strip() else 0
+
+    def of(self, table: str, code: str) -> Code:
+        """A code of a table, as sent.
+
+        Raises:
+            UnknownCodeError: the table has no such code.
+        """
+        try:
+            return self.tables[table].of(code)
+        except UnknownCode as error:
+            raise UnknownCodeError(error.found, hint=error.hint) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,28 +17,14 @@ from openami.shared.spans import UnknownZoneError, zone
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-TIME_ZONES: Final[dict[str, str]] = {
-    "CET": "Europe/Amsterdam",
-    "WET": "Europe/Lisbon",
-    "EET": "Europe/Helsinki",
-    "GMTUK": "Europe/London",
-    "UTC": "UTC",
-    "EST": "America/New_York",
-    "CST": "America/Chicago",
-    "MST": "America/Denver",
-    "PST": "America/Los_Angeles",
-    "INDIA": "Asia/Kolkata",
-}
-"""Time zone names of the back office -> IANA; a name that is not here may be an IANA name itself."""
-
 
 class ItemStatus(StrEnum):
-    """The status of an interval item; the codes are the values of energy data management."""
+    """What an interval item is worth, by its name in the table of item statuses."""
 
-    VALID = "01"
-    ESTIMATED = "02"
-    IMPLAUSIBLE = "03"
-    MISSING = "99"
+    VALID = "valid"
+    ESTIMATED = "estimated"
+    IMPLAUSIBLE = "implausible"
+    MISSING = "missing"
 
 
 class Pick(StrEnum):
@@ -54,22 +40,6 @@ class Pick(StrEnum):
         return self is not Pick.EARLIEST
 
 
-PICKS: Final[dict[int, Pick]] = {
-    1: Pick.END_OF_DAY,
-    2: Pick.END_OF_DAY,
-    3: Pick.LATEST,
-    5: Pick.END_OF_DAY,
-    6: Pick.EARLIEST,
-    8: Pick.EARLIEST,
-    9: Pick.END_OF_DAY,
-    10: Pick.END_OF_DAY,
-    12: Pick.LATEST,
-    21: Pick.EARLIEST,
-    22: Pick.LATEST,
-}
-"""Reading reason -> which reading; reasons are compared as numbers, senders use `1` and `01`."""
-
-
 class UnknownReasonError(OpenAmiError):
     """A reading reason that the table does not know."""
 
@@ -77,7 +47,7 @@ class UnknownReasonError(OpenAmiError):
     category = "DCE.VME"
 
 
-def default_item_status(quality: int) -> str | None:
+def item_status(quality: int) -> ItemStatus | None:
     """The status of one packed quality; None for an interval of which nothing is known, which is not uploaded."""
     origin, verdict = origin_of(quality), verdict_of(quality)
     if origin is Origin.EMPTY:
@@ -91,34 +61,26 @@ def default_item_status(quality: int) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class EnterpriseCodes:
-    """The tables of one landscape."""
+    """The tables of one landscape, in the words of the middle."""
 
     registry: CodeTables = field(default_factory=CodeTables)
-    time_zones: dict[str, str] = field(default_factory=lambda: dict(TIME_ZONES))
-    picks: dict[int, Pick] = field(default_factory=lambda: dict(PICKS))
-    item_status: dict[int, str] = field(
-        default_factory=lambda: {
-            packed: status for packed in range(28 << 3) if _known(packed) and (status := default_item_status(packed))
-        }
-    )
-    """Packed quality -> status code, for every quality that is uploaded."""
 
     def zone(self, code: str | None, default: str) -> str:
-        """The IANA name of a time zone code.
+        """The IANA name of a time zone code; a code that is an IANA name itself is taken as such.
 
         Raises:
             UnknownCodeError: neither the table nor the zone database knows it.
         """
         if not code:
             return default
-        name = self.time_zones.get(code.upper(), code)
         try:
-            zone(name)
-        except UnknownZoneError as error:
-            raise UnknownCodeError(
-                f"Time zone {code!r} is not in the zone table.", hint="Add it to the time zone table."
-            ) from error
-        return name
+            return str(self.registry.of("time_zones", code).values["zone"])
+        except UnknownCodeError as error:
+            try:
+                zone(code)
+            except UnknownZoneError:
+                raise error from None
+            return code
 
     def pick(self, reason: str) -> Pick:
         """Which reading of the day a reason asks for.
@@ -126,18 +88,27 @@ class EnterpriseCodes:
         Raises:
             UnknownReasonError: the table has no such reason.
         """
-        found = self.picks.get(int(reason)) if reason.strip().isdecimal() else None
-        if found is None:
-            raise UnknownReasonError(f"Reading reason {reason!r} is not supported.", hint="Add it to the reason table.")
-        return found
+        try:
+            return Pick(str(self.registry.of("reading_reasons", reason).values["pick"]))
+        except UnknownCodeError as error:
+            raise UnknownReasonError(
+                f"Reading reason {reason!r} is not supported.", hint="Add it to the reason table."
+            ) from error
 
     def status_index(self) -> tuple[NDArray[np.uint8], list[str]]:
-        """A table from packed quality to an index into the list of statuses; index 0 is "not uploaded"."""
-        names = ["", *dict.fromkeys(self.item_status.values())]
+        """A table from packed quality to an index into the list of status codes; index 0 is "not uploaded"."""
+        statuses = list(ItemStatus)
         index = np.zeros(256, np.uint8)
-        for packed, status in self.item_status.items():
-            index[packed] = names.index(status)
-        return index, names
+        for packed in range(28 << 3):
+            status = item_status(packed) if _known(packed) else None
+            index[packed] = statuses.index(status) + 1 if status else 0
+        table = self.registry.tables["item_statuses"]
+        return index, ["", *(table.named(one.value).code for one in statuses)]
+
+    @property
+    def missing(self) -> str:
+        """The status code of an interval without a value."""
+        return self.registry.tables["item_statuses"].named(ItemStatus.MISSING.value).code
 
 
 def _known(packed: int) -> bool:

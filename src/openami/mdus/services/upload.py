@@ -191,7 +191,8 @@ class Uploads:
         return Feed(channel.id, profile.id, span, calendar, unit_code, channel.scale - power)
 
     async def _send(self, tx: AsyncConnection, part: Sequence[Items], statuses: Sequence[str]) -> None:
-        messages = [_message(one, statuses, self.desk.header()) for one in part]
+        missing = statuses.index(self.codes.missing)
+        messages = [_message(one, statuses, missing, self.desk.header()) for one in part]
         rows = [
             {
                 "message": UUID(message.message_header.uuid),
@@ -225,17 +226,18 @@ async def of_profiles(tx: AsyncConnection, numbers: Sequence[str], *, limit: int
 def _message(
     items: Items,
     statuses: Sequence[str],
+    missing: int,
     head: Any,  # noqa: ANN401 - the header class
 ) -> UtilitiesTimeSeriesERPItemCreateRequest | UtilitiesTimeSeriesERPItemChangeRequest:
     kind = UtilitiesTimeSeriesERPItemChangeRequest if items.replaces else UtilitiesTimeSeriesERPItemCreateRequest
     series = kind.UtilitiesTimeSeries
     return kind(
         message_header=head,
-        utilities_time_series=series(id=items.feed.profile, item=_elements(items, statuses)),  # type: ignore[arg-type]
+        utilities_time_series=series(id=items.feed.profile, item=_elements(items, statuses, missing)),  # type: ignore[arg-type]
     )
 
 
-def _elements(items: Items, statuses: Sequence[str]) -> tuple[UtilitiesTimeSeriesItem, ...]:
+def _elements(items: Items, statuses: Sequence[str], missing: int) -> tuple[UtilitiesTimeSeriesItem, ...]:
     """One element an interval, as the contract wants it; a missing value has a status and no quantity."""
     step = timedelta(seconds=items.feed.calendar.interval_s)
     unit, shift = items.feed.unit_code, items.feed.shift
@@ -243,7 +245,6 @@ def _elements(items: Items, statuses: Sequence[str]) -> tuple[UtilitiesTimeSerie
         index: (UtilitiesTimeSeriesItem.ItemStatus(utilities_time_series_item_type_code=name),)
         for index, name in enumerate(statuses)
     }
-    missing = statuses.index("99") if "99" in statuses else -1
     elements = []
     columns = (items.start_s.tolist(), items.values.tolist(), items.status.tolist())
     for start_s, value, index in zip(*columns, strict=True):

@@ -6,6 +6,7 @@ nothing. What a delivery brings for meters that nobody registered is kept raw an
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 from uuid import NAMESPACE_OID, UUID, uuid5
@@ -135,6 +136,15 @@ class FieldSide:
         elif isinstance(answer.payload, field.MeterReadings):
             ordered = sent.business_key.startswith(READ_BACK)
             await self._deliver(tx, answer, field.encode(answer), ordered=ordered)
+
+    async def replay(self, tx: AsyncConnection, digest: str) -> tuple[field.Refusal, ...]:
+        """Take a kept delivery once more, when the cause of its refusals was mended; what is still refused stays noted.
+
+        Raises:
+            UnknownDeliveryError: no delivery is kept under this hash.
+        """
+        body = await asyncio.to_thread(self.flow.raw.fetch, digest)
+        return await self._deliver(tx, field.decode(body), body, ordered=False)
 
     async def _deliver(
         self, tx: AsyncConnection, message: field.Envelope, body: bytes, *, ordered: bool

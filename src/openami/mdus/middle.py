@@ -171,6 +171,12 @@ class Middle:
         self._wake_after(tx)
         return held
 
+    async def replay(self, tx: AsyncConnection, digest: str) -> tuple[contract.Refusal, ...]:
+        """Take a kept delivery once more; returns what is still refused."""
+        left = await self.field_side.replay(tx, digest)
+        self._wake_after(tx)
+        return left
+
     async def read_register(self, tx: AsyncConnection, order: ReadingOrder, device: Device, channel: Channel) -> None:
         """Ask the AMS for the register of a reading order: now, or for the days around its scheduled one."""
         types = reading_types(channel)

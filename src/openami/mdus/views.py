@@ -52,7 +52,7 @@ class Views:
         self._middle = middle
 
     def routes(self) -> list[Route]:
-        """Every page and the one command."""
+        """Every page, and what a person may order."""
         return [
             Route("/api/status", self.status),
             Route("/api/devices", self.devices),
@@ -65,6 +65,7 @@ class Views:
             Route("/api/commands", self.commands),
             Route("/api/commands/{command:uuid}/release", self.release, methods=["POST"]),
             Route("/api/quarantine", self.quarantine),
+            Route("/api/quarantine/{digest}/replay", self.replay, methods=["POST"]),
             Route("/api/reconciliation", self.reconciliation),
         ]
 
@@ -201,6 +202,12 @@ class Views:
             rows = (await tx.execute(query.order_by(table.c.sequence.desc()).limit(500))).mappings()
             unread = [dict(row) for row in rows]
         return _json({"quarantine": [asdict(one) for one in entries], "messages": unread})
+
+    async def replay(self, request: Request) -> Response:
+        """Take a delivery once more whose refused parts may be taken now."""
+        async with self._middle.database.begin() as tx:
+            left = await self._middle.replay(tx, request.path_params["digest"])
+        return _json({"refusals": [asdict(one) for one in left]})
 
     async def reconciliation(self, request: Request) -> Response:
         """What each point of delivery used during a span, measured and estimated apart."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+import structlog
+
 from openami.shared.contract.enterprise import logs
 from openami.shared.contract.enterprise.codec import operation_of
 from openami.shared.contract.enterprise.confirm import confirmation_for
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     Verdict = OpenAmiError | None
     Take = Callable[[AsyncConnection, Sequence[Any]], Awaitable[Sequence[Verdict]]]
     Send = Callable[[AsyncConnection, HeadedMessage, str], Awaitable[None]]
+
+log = structlog.get_logger()
 
 PATIENCE: Final = timedelta(hours=1, minutes=30)
 """How long a message waits for its predecessor, by the sender's stamp; shorter than the inbox keeps it parked."""
@@ -78,9 +82,11 @@ class Desk:
 
     async def _confirm(self, tx: AsyncConnection, message: HeadedMessage, verdicts: Sequence[Verdict]) -> None:
         if operation_of(message).confirmation is None:
-            refused = next((one for one in verdicts if one is not None), None)
-            if refused is not None and all(one is not None for one in verdicts):
-                raise refused  # nothing was done: the inbox shows the notification as refused
+            refused = [one for one in verdicts if one is not None]
+            if refused and len(refused) == len(verdicts):
+                raise refused[0]  # nothing was done: the inbox shows the notification as refused
+            for reason in refused:
+                log.warning("notification.item_refused", operation=operation_of(message).name, reason=str(reason))
             return
         each = [log_of(one) for one in verdicts]
         answer = confirmation_for(

@@ -7,7 +7,7 @@ replace the estimates when they come after all.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Final
 
 from openami.mdus.duties import done_until, note_done
@@ -62,8 +62,5 @@ def next_morning(after: datetime, at: time, zone_name: str) -> datetime:
     """The first instant after `after` at which local clocks show `at`."""
     here = zone(zone_name)
     day = after.astimezone(here).date()
-    for offset in (0, 1):
-        morning = datetime.combine(day + timedelta(days=offset), at, tzinfo=here)
-        if morning > after:
-            return morning
-    return datetime.combine(day + timedelta(days=2), at, tzinfo=here)
+    mornings = (datetime.combine(day + timedelta(days=n), at, tzinfo=here).astimezone(UTC) for n in range(3))
+    return next(morning for morning in mornings if morning > after)

@@ -6,6 +6,7 @@ import json
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -119,3 +120,50 @@ def test_a_radio_telegram_with_and_without_its_key():
     (told,) = decode(encrypted)
     assert (told.language, "encrypted" in told.error) == ("wmbus", True)
     assert "The key opens nothing readable" in decode(encrypted, key=bytes(16), language="wmbus")[0].error
+
+
+DLMS = VECTORS / "dlms"
+CAPTURES = sorted((DLMS / "captures").glob("*.log"))
+PUSHES = [json.loads(line) for line in (DLMS / "han_payloads.jsonl").read_text().splitlines()]
+
+
+def secret(path: Path) -> bytes | None:
+    return bytes.fromhex(path.read_text().strip()) if path.exists() else None
+
+
+def captured(path: Path) -> bytes:
+    text = path.read_text(encoding="utf-8-sig")
+    return bytes.fromhex("".join(digit for digit in text if digit in "0123456789abcdefABCDEF"))
+
+
+@pytest.mark.parametrize("path", CAPTURES, ids=lambda path: path.stem)
+def test_pushes_of_nine_makes_are_found_and_opened(path: Path):
+    key, auth_key = secret(path.with_suffix(".key")), secret(path.with_suffix(".gak"))
+    told = decode(captured(path), key=key, auth_key=auth_key)
+    if path.stem == "hdlc_landis_gyr_zmf100":
+        assert told[0].language == "unknown", "the capture was edited: its checksum is wrong"
+        return
+    assert [telegram.language for telegram in told] == ["dlms"]
+    if path.stem == "mbus_kmswest":
+        assert "ciphered" in told[0].error, "its key was not published"
+    else:
+        assert told[0].readings
+        assert told[0].meter
+
+
+@pytest.mark.parametrize("row", PUSHES, ids=lambda row: f"{row['maker']}-{row['name']}")
+def test_bare_pushes_of_consumer_ports(row: dict[str, Any]):
+    (told,) = decode(bytes.fromhex(row["llc_and_apdu_hex"])[3:])
+    assert (told.language, told.error) == ("dlms", "")
+    expected = row["decoded_by_amshan"]
+    if "meter_id" in expected and row["maker"] != "kamstrup":
+        assert told.meter == expected["meter_id"]
+    power = next(each for each in told.readings if each.obis.endswith(":1.7.0"))
+    assert power.value == expected["active_power_import"]
+
+
+def test_pushes_in_the_tcp_wrapper():
+    apdu = bytes.fromhex(PUSHES[0]["llc_and_apdu_hex"])[3:]
+    wrapped = bytes.fromhex("0001 0001 0066") + len(apdu).to_bytes(2, "big") + apdu
+    told = decode(wrapped + wrapped + b"\x00\x02garbage")
+    assert [(telegram.language, len(telegram.readings)) for telegram in told] == [("dlms", 1), ("dlms", 1)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from openami.ami.telegrams.languages import LANGUAGES
+from openami.ami.telegrams.languages import LANGUAGES, How
 from openami.ami.telegrams.model import DecodedTelegram
 from openami.shared.errors import OpenAmiError
 
@@ -23,7 +23,12 @@ class TooMuchToDecodeError(OpenAmiError):
 
 
 def decode(
-    octets: bytes, *, language: str | None = None, zone_name: str = "Europe/Amsterdam", key: bytes | None = None
+    octets: bytes,
+    *,
+    language: str | None = None,
+    zone_name: str = "Europe/Amsterdam",
+    key: bytes | None = None,
+    auth_key: bytes | None = None,
 ) -> list[DecodedTelegram]:
     """The telegrams in the bytes; with no language told, in the first one that understands any of them.
 
@@ -37,12 +42,12 @@ def decode(
         raise UnknownLanguageError(
             f"There is no language {language!r}.", hint=f"There are {', '.join(sorted(LANGUAGES))}."
         )
-    plain = from_hex(octets)
+    plain, how = from_hex(octets), How(zone_name, key, auth_key)
     if language is not None:
-        told = LANGUAGES[language](plain, zone_name, key)
+        told = LANGUAGES[language](plain, how)
         return told or [DecodedTelegram(language, error="There is no whole telegram in these bytes.")]
     for each in LANGUAGES.values():
-        told = each(plain, zone_name, key)
+        told = each(plain, how)
         if any(telegram.readings for telegram in told) or _framed(told):
             return told
     return [DecodedTelegram("unknown", error=f"Nothing was understood as {', '.join(LANGUAGES)}.")]
@@ -58,4 +63,4 @@ def from_hex(octets: bytes) -> bytes:
 
 def _framed(told: list[DecodedTelegram]) -> bool:
     """Whether the language's own marks were found: then its error is the answer, not what a laxer language reads."""
-    return any(telegram.language == "p1" or "encrypted" in telegram.error for telegram in told)
+    return any(telegram.language in ("p1", "dlms") or "encrypted" in telegram.error for telegram in told)

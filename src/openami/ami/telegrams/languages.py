@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +12,7 @@ from openami.ami.mbus.radio import decode_radio
 from openami.ami.mbus.records import Function
 from openami.ami.mbus.values import LocalTime
 from openami.ami.sml.transport import BEGIN
+from openami.ami.telegrams.dlms import decode_pushes
 from openami.ami.telegrams.model import DecodedReading, DecodedTelegram
 from openami.shared.errors import OpenAmiError
 
@@ -22,13 +24,23 @@ if TYPE_CHECKING:
     from openami.ami.mbus.records import Record
     from openami.ami.sml.messages import SmlEntry, SmlList
 
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """What one must know beside the bytes: the zone of local times, and the keys of the meter, if it ciphers."""
+
+    zone_name: str
+    key: bytes | None = None
+    auth_key: bytes | None = None
+
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def decode_mbus(octets: bytes, zone_name: str, _key: bytes | None = None) -> list[DecodedTelegram]:
+def decode_mbus(octets: bytes, how: How) -> list[DecodedTelegram]:
     """Wired M-Bus frames, one after the other; noise between them is skipped."""
     splitter = mbus.FrameSplitter()
-    told = [_mbus_frame(frame, zone_name) for frame in splitter.feed(octets) if isinstance(frame, mbus.LongFrame)]
+    told = [_mbus_frame(frame, how.zone_name) for frame in splitter.feed(octets) if isinstance(frame, mbus.LongFrame)]
     if not told and splitter.last_error is not None:
         return [DecodedTelegram("mbus", error=str(splitter.last_error))]
     if not told and splitter.pending_bytes:
@@ -37,37 +49,43 @@ def decode_mbus(octets: bytes, zone_name: str, _key: bytes | None = None) -> lis
     return told
 
 
-def decode_p1(octets: bytes, zone_name: str, _key: bytes | None = None) -> list[DecodedTelegram]:
+def decode_p1(octets: bytes, how: How) -> list[DecodedTelegram]:
     """P1 telegrams, one after the other."""
     splitter = p1.TelegramSplitter()
     whole = splitter.feed(octets if octets.endswith(b"\n") else octets + b"\r\n")
-    return [_guarded("p1", _p1_telegram, each, zone_name) for each in whole]
+    return [_guarded("p1", _p1_telegram, each, how.zone_name) for each in whole]
 
 
-def decode_sml(octets: bytes, zone_name: str, _key: bytes | None = None) -> list[DecodedTelegram]:
+def decode_sml(octets: bytes, how: How) -> list[DecodedTelegram]:
     """SML files with their transport, one after the other, or the bare messages of one."""
     if BEGIN not in octets:
-        return [_guarded("sml", _sml_body, octets, zone_name)]
-    return [_guarded("sml", _sml_file, each, zone_name) for each in sml.SmlSplitter().feed(octets)]
+        return [_guarded("sml", _sml_body, octets, how.zone_name)]
+    return [_guarded("sml", _sml_file, each, how.zone_name) for each in sml.SmlSplitter().feed(octets)]
 
 
-def decode_iec62056_21(octets: bytes, zone_name: str, _key: bytes | None = None) -> list[DecodedTelegram]:
+def decode_iec62056_21(octets: bytes, how: How) -> list[DecodedTelegram]:
     """One read-out."""
-    return [_guarded("iec62056-21", _readout, octets, zone_name)]
+    return [_guarded("iec62056-21", _readout, octets, how.zone_name)]
 
 
-def decode_wmbus(octets: bytes, zone_name: str, key: bytes | None) -> list[DecodedTelegram]:
+def decode_wmbus(octets: bytes, how: How) -> list[DecodedTelegram]:
     """One radio telegram, opened with the key if it is encrypted."""
     try:
-        telegram = decode_radio(octets, lambda _identification: key)
+        telegram = decode_radio(octets, lambda _identification: how.key)
     except OpenAmiError as error:
         return [DecodedTelegram("wmbus", error=str(error))]
     meter = f"{telegram.header.manufacturer}{telegram.header.identification}"
-    return [_mbus_telegram("wmbus", meter, telegram.records, zone_name)]
+    return [_mbus_telegram("wmbus", meter, telegram.records, how.zone_name)]
 
 
-LANGUAGES: Final[dict[str, Callable[[bytes, str, bytes | None], list[DecodedTelegram]]]] = {
+def decode_dlms(octets: bytes, how: How) -> list[DecodedTelegram]:
+    """DLMS pushes, ciphered or not."""
+    return decode_pushes(octets, how.zone_name, how.key, how.auth_key)
+
+
+LANGUAGES: Final[dict[str, Callable[[bytes, How], list[DecodedTelegram]]]] = {
     "sml": decode_sml,
+    "dlms": decode_dlms,
     "mbus": decode_mbus,
     "wmbus": decode_wmbus,
     "p1": decode_p1,

@@ -68,6 +68,7 @@ def test_many_telegrams_in_one_file():
         (b"0x68 0x03", b"\x68\x03"),
         (b"# comment\n6803", b"\x68\x03"),
         (b"680", b"680"),
+        (b"\xef\xbb\xbf68-03:10|0A_16,68", b"\x68\x03\x10\x0a\x16\x68"),
         (b"/ISK5\r\n", b"/ISK5\r\n"),
         (b"", b""),
     ],

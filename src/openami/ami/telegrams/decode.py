@@ -10,7 +10,9 @@ from openami.ami.telegrams.model import DecodedTelegram
 from openami.shared.errors import OpenAmiError
 
 OCTETS_MAX: Final = 64 * 1024 * 1024
-_HEX_TEXT: Final = re.compile(rb"(?:\s*(?:0[xX])?[0-9A-Fa-f]{2})+\s*")
+_HEX_TEXT: Final = re.compile(rb"(?:[0-9A-Fa-f]{2})+")
+_BETWEEN_BYTES: Final = re.compile(rb"[\s,;:|_-]|0[xX](?=[0-9A-Fa-f]{2})")
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _COMMENT: Final = re.compile(rb"(?m)^\s*#.*$")
 
 
@@ -54,11 +56,12 @@ def decode(
 
 
 def from_hex(octets: bytes) -> bytes:
-    """Bytes that were written as hexadecimal digits (blanks, line ends, 0x and # comments allowed), or as they are."""
-    text = _COMMENT.sub(b"", octets)
-    if not _HEX_TEXT.fullmatch(text):
-        return octets
-    return bytes.fromhex(re.sub(rb"0[xX]|\s", b"", text).decode("ascii"))
+    """Bytes that were written as hexadecimal digits, or as they are.
+
+    Blanks, line ends, `0x`, the marks `, ; : | _ -` between bytes, and comments behind `#` are allowed.
+    """
+    digits = _BETWEEN_BYTES.sub(b"", _COMMENT.sub(b"", octets.removeprefix(_BYTE_ORDER_MARK)))
+    return bytes.fromhex(digits.decode("ascii")) if _HEX_TEXT.fullmatch(digits) else octets
 
 
 def _framed(told: list[DecodedTelegram]) -> bool:

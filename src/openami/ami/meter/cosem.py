@@ -45,6 +45,8 @@ MANAGEMENT_CLIENT: Final = 1
 FAILURES_LOGGED_AFTER: Final = 3
 UNIT_WH: Final = 30
 SHIFT_MAX_S: Final = 900
+CLOCK_FIRST_S, CLOCK_LAST_S = 946_684_800, 4_102_444_800
+"""A meter's clock runs from 2000 to 2099."""
 
 CLOCK: Final = Obis.of("0-0:1.0.0")
 SERIAL: Final = Obis.of("0-0:96.1.0")
@@ -299,4 +301,6 @@ class ElectricityDevice:
         return {(CLOCK, 2): clock, (BREAKER, 4): mode}
 
     def _set_clock(self, shown_s: int) -> None:
+        if not CLOCK_FIRST_S <= shown_s < CLOCK_LAST_S:
+            raise AccessDeniedError(DataAccessResult.OTHER_REASON)
         self._meter.set_clock(self._now_s(), shown_s - self._now_s())

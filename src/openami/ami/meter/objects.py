@@ -141,10 +141,10 @@ def further_writers(meter: Meter, now_s: Callable[[], int]) -> dict[tuple[Obis, 
     """What a head-end may write: the limiter's threshold and patience, and zero into the alarm register."""
 
     def threshold(value: Data) -> None:
-        meter.set_limit(now_s(), max(value.integer(), 0), meter.limiter.over_s)
+        meter.set_limit(now_s(), _unsigned32(value), meter.limiter.over_s)
 
     def patience(value: Data) -> None:
-        meter.set_limit(now_s(), meter.limiter.threshold_w, max(value.integer(), 0))
+        meter.set_limit(now_s(), meter.limiter.threshold_w, _unsigned32(value))
 
     def clear(value: Data) -> None:
         if value.integer() != 0:
@@ -152,6 +152,13 @@ def further_writers(meter: Meter, now_s: Callable[[], int]) -> dict[tuple[Obis, 
         meter.clear_alarms(now_s())
 
     return {(LIMITER, 4): threshold, (LIMITER, 6): patience, (ALARMS, 2): clear}
+
+
+def _unsigned32(value: Data) -> int:
+    number = value.integer()
+    if not 0 <= number < 2**32:
+        raise AccessDeniedError(DataAccessResult.TYPE_UNMATCHED)
+    return number
 
 
 def _limiter(meter: Meter) -> dict[int, Callable[[], Data | Encoded]]:

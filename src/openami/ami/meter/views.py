@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from openami.ami.meter.fleet import Fleet
     from openami.ami.meter.happenings import Happening
     from openami.ami.meter.model import Meter
-    from openami.ami.meter.street import Street
+    from openami.ami.meter.street import Device, Street
 
 Json = dict[str, Any]
 
@@ -90,32 +90,10 @@ def swap_view(fleet: Fleet, happening: Happening) -> Json:
 
 def street_view(street: Street, fleet: Fleet, host: str, ports: Mapping[str, int], fleet_secret: str) -> Json:
     """The layout of the street, and each meter as the manufacturer's shipment file would list it."""
-    devices = []
-    for device in street.devices:
-        entry: Json = {
-            "serial": device.serial,
-            "kind": device.kind.value,
-            "home": fleet.meters[device.serial].home,
-            "transformer": device.transformer,
-            "concentrator_host": host,
-            "concentrator_port": ports[device.transformer],
-            "interval_s": device.interval_s,
-            "start_register": device.start_register,
-            "unit": _UNITS[device.kind],
-        }
-        if device.kind is Kind.ELECTRICITY:
-            entry["network_id"] = 0
-            entry["gateway_address"] = device.gateway_address.hex()
-            entry["lls_password"] = lls_password(fleet_secret, device.serial)
-            keys = factory_keys(fleet_secret, device.serial)
-            entry["system_title"] = system_title(device.serial).hex()
-            entry["encryption_key"] = keys.encryption.hex()
-            entry["authentication_key"] = keys.authentication.hex()
-        else:
-            entry["mbus_id"] = device.mbus_id
-            entry["mbus_address"] = device.mbus_address
-            entry["manufacturer"] = device.serial[:3]
-        devices.append(entry)
+    hanging: dict[str | None, list[str]] = {}
+    for meter in fleet.meters.values():
+        if meter.hangs:
+            hanging.setdefault(meter.home, []).append(meter.serial)
     return {
         "genesis": iso(fleet.genesis_s),
         "lived_to": iso(fleet.lived_s),
@@ -136,11 +114,40 @@ def street_view(street: Street, fleet: Fleet, host: str, ports: Mapping[str, int
                 "gas": home.gas is not None,
                 "water": home.water is not None,
                 "recording": home.electricity.recording,
-                "meters": [meter.serial for meter in fleet.meters.values() if meter.home == home.name and meter.hangs],
+                "meters": hanging.get(home.name, []),
             }
             for home in street.homes
         ],
-        "devices": devices,
+        "devices": [
+            _shipped(device, fleet.meters[device.serial].home, host, ports[device.transformer], fleet_secret)
+            for device in street.devices
+        ],
+    }
+
+
+def _shipped(device: Device, home: str | None, host: str, port: int, fleet_secret: str) -> Json:
+    entry: Json = {
+        "serial": device.serial,
+        "kind": device.kind.value,
+        "home": home,
+        "transformer": device.transformer,
+        "concentrator_host": host,
+        "concentrator_port": port,
+        "interval_s": device.interval_s,
+        "start_register": device.start_register,
+        "unit": _UNITS[device.kind],
+    }
+    if device.kind is not Kind.ELECTRICITY:
+        slave = {"mbus_id": device.mbus_id, "mbus_address": device.mbus_address, "manufacturer": device.serial[:3]}
+        return entry | slave
+    keys = factory_keys(fleet_secret, device.serial)
+    return entry | {
+        "network_id": 0,
+        "gateway_address": device.gateway_address.hex(),
+        "lls_password": lls_password(fleet_secret, device.serial),
+        "system_title": system_title(device.serial).hex(),
+        "encryption_key": keys.encryption.hex(),
+        "authentication_key": keys.authentication.hex(),
     }
 
 

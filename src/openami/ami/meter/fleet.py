@@ -57,10 +57,12 @@ class Fleet:
 
     def replay(self, facts: Iterable[Fact], happenings: Iterable[Happening], lived_s: int) -> None:
         """Take back what was stored."""
+        load_of_home: dict[Kind, dict[str, int]] = {kind: {} for kind in Kind}
+        for (home, kind), index in self._load_of.items():
+            load_of_home[kind][home] = index
         for fact in facts:
             meter = self.meters[fact.serial]
-            homes = {name: index for (name, kind), index in self._load_of.items() if kind is meter.device.kind}
-            meter.replay(fact, self.loads, homes)
+            meter.replay(fact, self.loads, load_of_home[meter.device.kind])
         self.happenings = {happening.id: happening for happening in happenings}
         self.lived_s = lived_s
 

@@ -9,6 +9,7 @@ from openami.shared.contract.enterprise.messages import (
     device,
     event,
     inferred_device,
+    inferred_time_series,
     location,
     measurement_task,
     reading_order,
@@ -45,6 +46,7 @@ def _of_master_data(desk: Desk, master_data: MasterData) -> dict[type[Any], Hand
         device.UtilitiesDeviceERPSmartMeterBulkCreateRequest: desk.handler(master_data.create),
         device.UtilitiesDeviceERPSmartMeterChangeRequest: desk.handler(master_data.change),
         inferred_device.UtilitiesDeviceERPSmartMeterBulkChangeRequest: desk.handler(master_data.change),
+        inferred_device.UtilitiesDeviceERPSmartMeterReplicationBulkRequest: desk.handler(master_data.replicate),
         register.UtilitiesDeviceERPSmartMeterRegisterCreateRequest: desk.handler(master_data.create_registers),
         register.UtilitiesDeviceERPSmartMeterRegisterBulkCreateRequest: desk.handler(master_data.create_registers),
         register.UtilitiesDeviceERPSmartMeterRegisterChangeRequest: desk.handler(master_data.change_registers),
@@ -56,6 +58,7 @@ def _of_master_data(desk: Desk, master_data: MasterData) -> dict[type[Any], Hand
         time_series.UtilitiesTimeSeriesERPMeasurementTaskAssignmentChangeRequest: desk.handler(
             master_data.assign_profiles
         ),
+        inferred_time_series.UtilitiesTimeSeriesERPReplicationBulkRequest: desk.handler(master_data.assign_profiles),
     }
 
 

@@ -91,19 +91,9 @@ class MasterData:
 
     async def locate(self, tx: AsyncConnection, items: Sequence[Any]) -> list[Verdict]:
         """Devices hang somewhere, move, or are taken down."""
-        now = self.clock.now()
 
         def decide(item: Any, known: Device | None) -> Device:  # noqa: ANN401 - as above
-            sent = item.utilities_device
-            places, logical = translate.locations_of(item, self.codes, self.zone)
-            return rules.locate(
-                _known(known, sent.id),
-                places,
-                logical,
-                complete=sent.location_list_complete_transmission_indicator,
-                logical_complete=bool(sent.logical_location_list_complete_transmission_indicator),
-                now=now,
-            )
+            return self._placed(_known(known, item.utilities_device.id), item)
 
         return await self._each(tx, items, decide, "location")
 
@@ -171,32 +161,64 @@ class MasterData:
         channels = await channels_of_devices(tx, devices)
         await self.provisioner.bring_in_line(tx, devices.values(), channels, again=again)
 
-    async def _set_registers(self, tx: AsyncConnection, items: Sequence[Any], cause: str) -> list[Verdict]:
-        sent_tasks = [one.utilities_measurement_task_id for item in items for one in item.utilities_device.register]
-        owners = await store.owners_of(tx, sent_tasks)
+    async def replicate(self, tx: AsyncConnection, items: Sequence[Any]) -> list[Verdict]:
+        """Devices come whole, with registers and places: initial load, or bringing the two sides in line again."""
+        now = self.clock.now()
+        owners = await store.owners_of(tx, _tasks(items))
 
         def decide(item: Any, known: Device | None) -> Device:  # noqa: ANN401 - as above
             sent = item.utilities_device
-            device = _known(known, sent.id)
-            system = translate.system_of(sent.smart_meter)
-            registers = [
-                one for register in sent.register for one in translate.registers_of(register, self.codes, self.zone)
-            ]
-            for one in registers:
-                self.codes.registry.unit(one.unit_code)
-                self.codes.registry.interval_s(one.recurrence)
-            rules.check_system(device, system, registers[0].period.first if registers else device.master.period.first)
-            after = rules.set_registers(
-                device,
-                registers,
-                complete=bool(getattr(sent, "register_list_complete_transmission_indicator", False)),
-                owners={one.task: owners.get(bare(one.task), []) for one in registers},
-            )
-            for one in registers:  # two items of one bulk must not claim the same task
-                owners.setdefault(bare(one.task), []).append(after)
-            return after
+            master, system = translate.master_of(sent), translate.system_of(sent.smart_meter)
+            if known is None:
+                device = rules.announce(None, DeviceId(sent.id), master, system)
+            else:
+                device = rules.change(known, master, system, sent.start_date)
+            device = replace(device, confirmed_at=device.confirmed_at or now)
+            if sent.register:
+                device = self._with_registers(device, sent, owners)
+            return self._placed(device, item) if sent.location or sent.logical_location else device
+
+        return await self._each(tx, items, decide, "replication")
+
+    async def _set_registers(self, tx: AsyncConnection, items: Sequence[Any], cause: str) -> list[Verdict]:
+        owners = await store.owners_of(tx, _tasks(items))
+
+        def decide(item: Any, known: Device | None) -> Device:  # noqa: ANN401 - as above
+            sent = item.utilities_device
+            return self._with_registers(_known(known, sent.id), sent, owners)
 
         return await self._each(tx, items, decide, cause)
+
+    def _with_registers(self, device: Device, sent: Any, owners: dict[str, list[Device]]) -> Device:  # noqa: ANN401
+        registers = [
+            one for register in sent.register for one in translate.registers_of(register, self.codes, self.zone)
+        ]
+        for one in registers:
+            self.codes.registry.unit(one.unit_code)
+            self.codes.registry.interval_s(one.recurrence)
+        first = registers[0].period.first if registers else device.master.period.first
+        rules.check_system(device, translate.system_of(sent.smart_meter), first)
+        after = rules.set_registers(
+            device,
+            registers,
+            complete=bool(getattr(sent, "register_list_complete_transmission_indicator", False)),
+            owners={one.task: owners.get(bare(one.task), []) for one in registers},
+        )
+        for one in registers:  # two items of one bulk must not claim the same task
+            owners.setdefault(bare(one.task), []).append(after)
+        return after
+
+    def _placed(self, device: Device, item: Any) -> Device:  # noqa: ANN401 - as above
+        sent = item.utilities_device
+        places, logical = translate.locations_of(item, self.codes, self.zone)
+        return rules.locate(
+            device,
+            places,
+            logical,
+            complete=bool(sent.location_list_complete_transmission_indicator),
+            logical_complete=bool(sent.logical_location_list_complete_transmission_indicator),
+            now=self.clock.now(),
+        )
 
     async def _assign_profile(self, tx: AsyncConnection, item: ProfileRequest) -> None:
         series = item.utilities_time_series
@@ -219,7 +241,7 @@ class MasterData:
         after = rules.assign_profile(
             known,
             sent,
-            complete=series.measurement_task_assignment_role_list_complete_transmission_indicator,
+            complete=bool(series.measurement_task_assignment_role_list_complete_transmission_indicator),
             others=await profiles.profiles_of(tx, tasks),
         )
         await profiles.save_profile(tx, after, cause="profile assignment", at=self.clock.now())
@@ -263,6 +285,10 @@ class MasterData:
             ),
         )
         await self.desk.send(tx, message, f"device {device.id}")
+
+
+def _tasks(items: Sequence[Any]) -> list[str]:
+    return [one.utilities_measurement_task_id for item in items for one in item.utilities_device.register]
 
 
 def _device_of_task(item: PointNotification) -> str:

@@ -61,19 +61,18 @@ def system_of(smart_meter: SmartMeter | None) -> SystemId | None:
 
 
 def registers_of(register: Any, codes: EnterpriseCodes, default_zone: str) -> list[Register]:  # noqa: ANN401 - as above
-    """One register of a message: one slice for each of its specifications."""
-    period = Period.inclusive(register.start_date, register.end_date)
-    specifications = register.specifications
-    dated = specifications if isinstance(specifications, tuple) else (specifications,)
-    return [
-        _register(
-            register,
-            one,
-            Period.inclusive(one.start_date, one.end_date) if isinstance(specifications, tuple) else period,
-            codes.zone(register.time_zone_code, default_zone),
-        )
-        for one in dated
-    ]
+    """One register of a message: one slice for each of its specifications, within the period of the register."""
+    whole = Period.inclusive(register.start_date, register.end_date)
+    zone_name = codes.zone(register.time_zone_code, default_zone)
+    if not isinstance(register.specifications, tuple):
+        return [_register(register, register.specifications, whole, zone_name)]
+    slices = []
+    for one in register.specifications:
+        own = Period.inclusive(one.start_date, one.end_date)
+        if own.overlaps(whole):
+            part = Period(max(own.first, whole.first), min(own.past_last, whole.past_last))
+            slices.append(_register(register, one, part, zone_name))
+    return slices
 
 
 def _register(register: Any, one: Any, period: Period, zone_name: str) -> Register:  # noqa: ANN401 - as above

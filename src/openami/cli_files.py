@@ -30,14 +30,16 @@ def decode(
     file: Annotated[str, typer.Argument(help="A file with telegrams, binary or hexadecimal; - for standard input.")],
     language: Annotated[str | None, typer.Option(help="Try this language only; by default all.")] = None,
     key: Annotated[str | None, typer.Option(help="The meter's key, in hexadecimal digits.")] = None,
+    auth_key: Annotated[str | None, typer.Option(help="Its authentication key, where it has one.")] = None,
     zone: Annotated[str, typer.Option(help="Zone of telegrams that carry local time.")] = "Europe/Amsterdam",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a telegram, one a line.")] = False,
 ) -> None:
-    """What a meter's telegram says: M-Bus, wireless M-Bus, P1, SML, IEC 62056-21."""
+    """What a meter's telegram says: DLMS/COSEM pushes, M-Bus, wireless M-Bus, P1, SML, IEC 62056-21."""
     from openami.ami.telegrams.decode import decode as decoded  # noqa: PLC0415 - other commands start faster
 
     octets = sys.stdin.buffer.read() if file == "-" else _read(Path(file))
-    for telegram in decoded(octets, language=language, zone_name=zone, key=_octets(key)):
+    keys = {"key": _octets(key), "auth_key": _octets(auth_key)}
+    for telegram in decoded(octets, language=language, zone_name=zone, **keys):
         told = telegram.as_json()
         if as_json:
             print(json.dumps(told, ensure_ascii=False))  # noqa: T201 - a line for another program

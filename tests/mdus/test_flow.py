@@ -130,6 +130,17 @@ async def test_a_corrected_value_is_a_change(street: Any, home: Any):
     assert items(change)[home.profile] == [(datetime(2026, 3, 1, 1, 30, tzinfo=UTC), Decimal("0.302"), "01")]
 
 
+async def test_a_value_that_the_ams_knows_to_be_missing_has_a_status_and_no_quantity(street: Any, home: Any):
+    one = reading(home)
+    missing = np.zeros(48, np.bool_)
+    missing[3] = True
+    await street.ams(delivery(street, replace(one, blocks=(replace(one.blocks[0], missing=missing),))))
+    (upload,) = street.heard(UtilitiesTimeSeriesERPItemBulkCreateRequest)
+    found = items(upload)[home.profile]
+    assert found[3] == (datetime(2026, 3, 1, 0, 30, tzinfo=UTC), None, "99")
+    assert [status for _, _, status in found].count("01") == 47
+
+
 async def test_an_unknown_meter_costs_only_its_own_part(street: Any, home: Any, homes: Callable[..., Any]):
     answer = await street.ams(delivery(street, reading(homes(9)), reading(home)))
     assert answer.reply is not None

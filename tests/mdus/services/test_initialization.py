@@ -17,7 +17,10 @@ from openami.shared.contract.enterprise.messages.device import (
     UtilitiesDeviceERPSmartMeterCreateConfirmation,
     UtilitiesDeviceERPSmartMeterRegisteredNotification,
 )
-from openami.shared.contract.enterprise.messages.register import UtilitiesDeviceERPSmartMeterRegisterCreateConfirmation
+from openami.shared.contract.enterprise.messages.register import (
+    UtilitiesDeviceERPSmartMeterRegisterBulkCreateConfirmation,
+    UtilitiesDeviceERPSmartMeterRegisterCreateConfirmation,
+)
 from openami.shared.contract.enterprise.messages.time_series import (
     UtilitiesTimeSeriesERPMeasurementTaskAssignmentChangeConfirmation,
 )
@@ -166,3 +169,15 @@ async def test_many_devices_come_in_one_message(world: Any, homes: Callable[...,
     ]
     assert answer.log.business_document_processing_result_code == "4"
     assert set((await world.states()).values()) == {"confirmed"}
+
+
+async def test_when_patience_ends_a_bulk_is_done_as_far_as_it_can_be(world: Any, homes: Callable[..., Any]):
+    here, missing = homes(1), homes(2)
+    await world.office(here.create())
+    await world.office(bulk([here.registers(), missing.registers()], here.head()))
+    assert len(await world.parked()) == 1
+    await world.until(world.clock.now() + timedelta(hours=3))
+    (answer,) = world.heard(UtilitiesDeviceERPSmartMeterRegisterBulkCreateConfirmation)
+    assert [logs.is_success(one.log) for one in answer.items] == [True, False]
+    assert answer.items[1].log.item[0].type_id == "1001"
+    assert await world.states() == {"4711": "registers_known"}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -29,11 +28,10 @@ from openami.mdus.services.upload_rules import Feed, Items, bundles, items_of, u
 from openami.mdus.tables import metadata
 from openami.shared.contract.enterprise import logs
 from openami.shared.contract.enterprise.confirm import bulk
-from openami.shared.contract.enterprise.messages.common import Quantity
+from openami.shared.contract.enterprise.intervals import IntervalColumns
 from openami.shared.contract.enterprise.messages.time_series import (
     UtilitiesTimeSeriesERPItemChangeRequest,
     UtilitiesTimeSeriesERPItemCreateRequest,
-    UtilitiesTimeSeriesItem,
 )
 from openami.shared.spans import Span
 
@@ -233,29 +231,20 @@ def _message(
     series = kind.UtilitiesTimeSeries
     return kind(
         message_header=head,
-        utilities_time_series=series(id=items.feed.profile, item=_elements(items, statuses, missing)),  # type: ignore[arg-type]
+        utilities_time_series=series(id=items.feed.profile, item=_columns(items, statuses, missing)),  # type: ignore[arg-type]
     )
 
 
-def _elements(items: Items, statuses: Sequence[str], missing: int) -> tuple[UtilitiesTimeSeriesItem, ...]:
-    """One element an interval, as the contract wants it; a missing value has a status and no quantity."""
-    step = timedelta(seconds=items.feed.calendar.interval_s)
-    unit, shift = items.feed.unit_code, items.feed.shift
-    status = {
-        index: (UtilitiesTimeSeriesItem.ItemStatus(utilities_time_series_item_type_code=name),)
-        for index, name in enumerate(statuses)
-    }
-    elements = []
-    columns = (items.start_s.tolist(), items.values.tolist(), items.status.tolist())
-    for start_s, value, index in zip(*columns, strict=True):
-        start = instant_of(start_s)
-        quantity = None if index == missing else Quantity(value=Decimal(value).scaleb(shift), unit_code=unit)
-        elements.append(
-            UtilitiesTimeSeriesItem(
-                quantity=quantity,
-                utc_validity_start_date_time=start,
-                utc_validity_end_date_time=start + step,
-                item_status=status[index],
-            )
-        )
-    return tuple(elements)
+def _columns(items: Items, statuses: Sequence[str], missing: int) -> IntervalColumns:
+    """The items as columns, written without an object an interval; a missing value has a status and no quantity."""
+    start = items.start_s.astype("datetime64[s]").astype("datetime64[us]")
+    shift = items.feed.shift
+    return IntervalColumns(
+        start=start,
+        end=(start + np.timedelta64(items.feed.calendar.interval_s, "s")).astype("datetime64[us]"),
+        values=items.values * 10 ** max(shift, 0),
+        decimals=max(-shift, 0),
+        present=items.status != missing,
+        unit=np.full(len(items), items.feed.unit_code),
+        status=np.array(statuses)[items.status],
+    )

@@ -78,6 +78,7 @@ def _newest(batch: ChannelDays) -> ChannelDays:
 
 
 def _version(row: dict[str, Any]) -> Version:
+    count = len(row["values"])
     return Version(
         row["version"],
         _EPOCH + timedelta(microseconds=row["recorded_us"]),
@@ -86,6 +87,6 @@ def _version(row: dict[str, Any]) -> Version:
         row["delivery"],
         row["transaction"],
         np.array(row["values"], np.int64),
-        np.array(row["quality"], np.uint8),
-        np.array(row["flags"], np.uint8),
+        np.broadcast_to(np.array(row["quality"], np.uint8), (count,)).copy(),
+        np.array(row["flags"] or [0] * count, np.uint8),
     )

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from sqlalchemy.engine import make_url
 
 from openami.mdus.series.knowledge import Knowledge
 from openami.mdus.series.model import ChannelDays
+from openami.mdus.series.packing import concatenate
 from openami.shared.errors import OpenAmiError
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ _EXTENSIONS: Final = (
     ("duckdb_extension_ducklake", "ducklake"),
     ("duckdb_extension_postgres_scanner", "postgres_scanner"),
 )
+ROW_GROUP: Final = 2048  # rows are sorted by channel: one meter's month lies in one or two groups of this size
 _TABLE: Final = """
 CREATE TABLE IF NOT EXISTS lake.series_day (
     channel BIGINT, day INTEGER, version INTEGER, intervals SMALLINT,
@@ -84,6 +87,7 @@ class Lake:
             )
             connection.execute(_TABLE)
             connection.execute("CALL lake.set_option('parquet_compression', 'zstd')")
+            connection.execute(f"CALL lake.set_option('parquet_row_group_size', {ROW_GROUP})")
         except duckdb.Error as error:
             raise LakeError(
                 f"The lake in {self._folder} could not be opened: {type(error).__name__}.",
@@ -109,8 +113,11 @@ AND (transaction < $xmin OR transaction = $own
      OR (transaction < $xmax AND NOT list_contains($running::BIGINT[], transaction)))
 QUALIFY row_number() OVER (PARTITION BY day, channel ORDER BY version DESC) = 1"""
 _SELECT: Final = 'SELECT channel, day, version, intervals, "values", quality, flags FROM lake.series_day '
-_OF_CHANNELS: Final = _SELECT + "SEMI JOIN wanted USING (channel) WHERE day >= $first AND day < $past" + _KNOWN
-_OF_DAYS: Final = _SELECT + "SEMI JOIN wanted USING (channel, day) WHERE day >= $first AND day < $past" + _KNOWN
+_RANGE: Final = " AND channel >= $low AND channel <= $high"  # lets whole row groups be left out
+_OF_CHANNELS: Final = _SELECT + "SEMI JOIN wanted USING (channel) WHERE day >= $first AND day < $past" + _RANGE + _KNOWN
+_OF_DAYS: Final = (
+    _SELECT + "SEMI JOIN wanted USING (channel, day) WHERE day >= $first AND day < $past" + _RANGE + _KNOWN
+)
 _ALWAYS: Final = 1 << 62
 
 
@@ -128,7 +135,9 @@ async def latest_of(
 
 
 async def _read(lake: Lake, query: str, wanted: pa.Table, days: range, as_of: AsOf) -> list[ChannelDays]:
-    parameters = {"first": days.start, "past": days.stop} | _known(as_of)
+    channel = wanted.column("channel").to_numpy()
+    parameters = {"first": days.start, "past": days.stop, "low": int(channel.min()), "high": int(channel.max())}
+    parameters |= _known(as_of)
 
     def read(cursor: duckdb.DuckDBPyConnection) -> pa.Table:
         cursor.register("wanted", wanted)
@@ -148,28 +157,39 @@ async def versions_of(lake: Lake, channel: int, day: int) -> list[dict[str, Any]
 
 
 def batches(table: pa.Table) -> list[ChannelDays]:
-    """Rows of the lake as batches, one per day length; lists become matrices without a loop over rows."""
-    counts = table.column("intervals").to_numpy()
-    result = []
-    for count in np.unique(counts).tolist():
-        part = table.filter(pa.array(counts == count)).combine_chunks()
-        rows = part.num_rows
-        result.append(
+    """Rows of the lake as batches, one per day length; lists become matrices without a loop over rows.
+
+    Qualities that are all alike are a list of one, flags that are all 0 an empty list.
+    """
+    kind = np.stack([_cells(table, name) for name in ("values", "quality", "flags")], axis=1)
+    by_count: dict[int, list[ChannelDays]] = {}
+    for count, of_quality, of_flags in np.unique(kind, axis=0).tolist():
+        alike = (kind == (count, of_quality, of_flags)).all(axis=1)
+        part = table.filter(pa.array(alike)).combine_chunks()
+        shape = (part.num_rows, count)
+        quality = _matrix(part, "quality").astype(np.uint8).reshape(-1, of_quality)
+        flags = _matrix(part, "flags").astype(np.uint8).reshape(shape) if of_flags else np.zeros(shape, np.uint8)
+        by_count.setdefault(count, []).append(
             ChannelDays(
                 channel=part.column("channel").to_numpy().astype(np.int64),
                 day=part.column("day").to_numpy().astype(np.int64),
                 version=part.column("version").to_numpy().astype(np.int64),
-                values=_matrix(part, "values", rows, count).astype(np.int64),
-                quality=_matrix(part, "quality", rows, count).astype(np.uint8),
-                flags=_matrix(part, "flags", rows, count).astype(np.uint8),
+                values=_matrix(part, "values").astype(np.int64).reshape(shape),
+                quality=np.broadcast_to(quality, shape).copy(),
+                flags=flags,
             )
         )
-    return result
+    return [concatenate(parts) for parts in by_count.values()]
 
 
-def _matrix(table: pa.Table, name: str, rows: int, count: int) -> NDArray[Any]:
+def _cells(table: pa.Table, name: str) -> NDArray[np.int64]:
+    """How many cells each row's list has."""
+    return np.asarray(pc.list_value_length(table.column(name)).to_numpy(), np.int64)
+
+
+def _matrix(table: pa.Table, name: str) -> NDArray[Any]:
     flat = pa.concat_arrays([cast("pa.ListArray[Any]", chunk).flatten() for chunk in table.column(name).chunks])
-    return np.asarray(flat.to_numpy(zero_copy_only=False)).reshape(rows, count)
+    return np.asarray(flat.to_numpy(zero_copy_only=False))
 
 
 def _known(as_of: AsOf) -> dict[str, Any]:

@@ -130,8 +130,8 @@ async def _hot_rows(session: AsyncConnection, before_day: date) -> pa.Table | No
 
 
 def _arrow(block: tuple[Any, ...], sources: list[tuple[Any, ...]]) -> pa.Table:
-    count, *columns, of_source = block
-    days = packing.batch_of(count, *columns)
+    count, keys, values, quality, flags, of_source = block
+    days = packing.batch_of(count, keys, values, quality, flags)
     source = np.frombuffer(of_source, ">i8").astype(np.int64) - 1
     return pa.table(
         {
@@ -140,8 +140,8 @@ def _arrow(block: tuple[Any, ...], sources: list[tuple[Any, ...]]) -> pa.Table:
             "version": days.version.astype(np.int32),
             "intervals": np.full(len(days), count, np.int16),
             "values": _lists(days.values),
-            "quality": _lists(days.quality),
-            "flags": _lists(days.flags),
+            "quality": _lists(days.quality if len(quality) > len(days) else days.quality[:, :1]),
+            "flags": _lists(days.flags if flags else days.flags[:, :0]),
             "delivery": pa.array([one[1] for one in sources]).take(pa.array(source)),
             "recorded_us": np.array([one[2] for one in sources], np.int64)[source],
             "author": pa.array([one[3] for one in sources]).take(pa.array(source)),

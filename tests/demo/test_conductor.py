@@ -93,7 +93,7 @@ async def test_a_landscape_that_never_rests_is_named(landscape: Landscape, monke
 
 
 def test_a_timer_that_is_due_is_work_in_hand() -> None:
-    answers = [
+    answers: list[dict[str, Any]] = [
         {
             "area": area,
             "pending": 0,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from rich import box
 from rich.table import Table
 
 from openami.demo.story import MONTH_NAME, Street, point_of_delivery
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from openami.shared.spans import Span
 
 UNITS = {"electricity": "Wh", "gas": "L", "water": "L"}
+WORDS = {"electricity": "kWh", "gas": "gas m³", "water": "water m³"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,34 +73,42 @@ async def reconcile(areas: Areas, street: Street, month: Span) -> list[Line]:
 
 
 def show(lines: list[Line], console: Console) -> None:
-    """Print the table, and what does not agree."""
-    table = Table(title="What was measured, kept and billed", title_justify="left", show_footer=True)
+    """Print the table, and what does not agree; it fits a terminal of 80 columns."""
     electricity = [line for line in lines if line.kind == "electricity"]
-    table.add_column("home", footer=f"{len(electricity)} homes")
-    table.add_column("meter")
+    table = Table(
+        title="What was measured, kept and billed",
+        title_justify="left",
+        box=box.SIMPLE,
+        show_footer=True,
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    table.add_column("home", footer=f"{len(electricity)} homes", no_wrap=True)
+    table.add_column("", footer="kWh", no_wrap=True)
     for name, total in (
-        ("measured kWh", sum(line.measured for line in electricity)),
-        ("series kWh", sum(line.series or 0 for line in electricity)),
-        ("of it estimated", sum(line.estimated or 0 for line in electricity)),
-        ("billed kWh", sum(line.billed or 0 for line in electricity)),
+        ("measured", sum(line.measured for line in electricity)),
+        ("in MDUS", sum(line.series or 0 for line in electricity)),
+        ("estimated", sum(line.estimated or 0 for line in electricity)),
+        ("billed", sum(line.billed or 0 for line in electricity)),
     ):
-        table.add_column(name, justify="right", footer=_thousandth(total))
-    table.add_column("bill", justify="right")
-    table.add_column("")
+        table.add_column(name, justify="right", footer=_thousandth(total), no_wrap=True)
+    table.add_column("bill", justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
     for line in lines:
-        mark = "[green]=[/]" if line.agrees else "[red]≠[/]"
-        unit = "" if line.kind == "electricity" else f" {line.kind} m³"
         table.add_row(
             line.home,
-            ", ".join(line.meters) + unit,
+            WORDS[line.kind],
             _thousandth(line.measured),
             _thousandth(line.series),
             _thousandth(line.estimated) if line.estimated else "",
             _thousandth(line.billed),
             line.amount,
-            mark,
+            "[green]=[/]" if line.agrees else "[red]≠[/]",
         )
     console.print(table)
+    swapped = [f"{line.home} ({' then '.join(line.meters)})" for line in lines if len(line.meters) > 1]
+    if swapped:
+        console.print(f"Replaced meters: {', '.join(swapped)}.")
     wrong = [line for line in lines if not line.agrees]
     for line in wrong:
         console.print(f"[red]{line.home} {line.kind}[/]: {line.why} ({', '.join(line.meters)})")

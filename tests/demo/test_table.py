@@ -1,0 +1,111 @@
+"""The table agrees only when meter, series and bill are the same number, and says who does not."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from rich.console import Console
+
+from openami.demo.story import Street, point_of_delivery
+from openami.demo.table import Line, reconcile, show
+from openami.shared.spans import Span
+
+if TYPE_CHECKING:
+    from openami.demo.areas import Areas
+
+GOOD = Line("H0001", "electricity", ("OAE0000001",), 401_031, 401_031, 0, 401_031, "211.82 EUR")
+MONTH = Span(datetime(2026, 2, 28, 23, tzinfo=UTC), datetime(2026, 3, 31, 22, tzinfo=UTC))
+
+
+def shown(*lines: Line) -> str:
+    output = io.StringIO()
+    show(list(lines), Console(file=output, width=80))
+    return output.getvalue()
+
+
+def test_equal_numbers_agree() -> None:
+    assert GOOD.agrees
+    assert GOOD.why == ""
+    assert "All 1 lines agree" in shown(GOOD)
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (replace(GOOD, series=None), "no series"),
+        (replace(GOOD, series=401_030), "differs from the meter by -1 Wh"),
+        (replace(GOOD, billed=None), "no bill"),
+        (replace(GOOD, billed=401_032), "differs from the series by +1 Wh"),
+    ],
+)
+def test_one_watt_hour_is_enough_to_disagree(line: Line, why: str) -> None:
+    assert not line.agrees
+    assert why in line.why
+    assert "H0001 electricity" in shown(GOOD, line)
+    assert "lines agree" not in shown(GOOD, line)
+
+
+def test_the_table_fits_eighty_columns_without_cutting_a_number() -> None:
+    text = shown(replace(GOOD, measured=99_999_999, series=99_999_999, billed=99_999_999, estimated=25_135))
+    assert "…" not in text
+    assert "99,999.999" in text
+    assert max(len(line) for line in text.splitlines()) <= 80
+
+
+class Told:
+    """Areas that answer what a test wants."""
+
+    def __init__(self, bill: dict[str, Any]) -> None:
+        self.bill = bill
+
+    async def get(self, area: str, path: str, **query: str) -> Any:
+        point = point_of_delivery("H0001", "electricity")
+        meter = {"serial": "OAE0000001", "home": "H0001", "kind": "electricity"}
+        register = 5_401_031 if query.get("at") == MONTH.end.isoformat() else 5_000_000
+        answers: dict[str, Any] = {
+            "/api/meters": [meter | {"register": register}],
+            "/api/reconciliation": {"points": [{"point_of_delivery": point, "measured": 400_000, "estimated": 1_031}]},
+            "/api/bills": [{"point_of_delivery": point} | self.bill],
+        }
+        assert area in {"field", "mdus", "office"}
+        return answers[path]
+
+
+BILL = {
+    "state": "posted",
+    "reverses": None,
+    "first_day": "2026-03-01",
+    "measured_milli": 400_000,
+    "estimated_milli": 1_031,
+    "total": "211.82",
+    "currency": "EUR",
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "billed"),
+    [({}, 401_031), ({"state": "voided"}, None), ({"reverses": "7"}, None), ({"first_day": "2026-02-01"}, None)],
+)
+async def test_only_the_bill_that_stands_counts(change: dict[str, Any], billed: int | None) -> None:
+    street = Street("Europe/Amsterdam", {"homes": [{"name": "H0001"}], "devices": [], "transformers": []})
+    (line,) = await reconcile(cast("Areas", Told(BILL | change)), street, MONTH)
+    assert (line.measured, line.series, line.estimated, line.billed) == (401_031, 401_031, 1_031, billed)
+
+
+def test_points_of_delivery_are_told_apart() -> None:
+    points = {point_of_delivery(home, kind) for home in ("H0001", "H0010") for kind in ("electricity", "gas", "water")}
+    assert len(points) == 6
+    assert {len(point) for point in points} == {18}
+
+
+def test_the_story_is_told_in_the_order_of_time() -> None:
+    from openami.demo.story import begin, steps  # noqa: PLC0415
+
+    layout = {"homes": [], "devices": [], "transformers": [{"name": "T01"}]}
+    instants = [step.at for step in steps(Street("Europe/Amsterdam", layout))]
+    assert instants == sorted(instants)
+    assert instants[0] - begin("Europe/Amsterdam") < timedelta(days=1)

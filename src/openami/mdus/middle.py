@@ -96,9 +96,16 @@ class Middle:
         self._enterprise_door, self._field_door = enterprise_door, field_door
         self.series = Series()
         self.vee = Vee(self.series)
-        self.raw = unify.RawStore(folder)
         self.ams = Ams(field_door, clock, settings.systems, reply_address=settings.reply_address)
         self.provisioner = Provisioner(self.ams, clock, offset_s=settings.read_offset_s)
+        self._open_desks()
+        self._open_field_side(folder)
+        self.duties = self._duties()
+        self._connect()
+
+    def _open_desks(self) -> None:
+        """What the back office deals with."""
+        clock, settings = self.clock, self.settings
         self.desk = Desk(self._send, clock)
         self.notices = Notices(self.desk, clock)
         self.uploads = Uploads(
@@ -130,6 +137,11 @@ class Middle:
             failed=self.notices.reading_failed,
             policy=settings.orders,
         )
+
+    def _open_field_side(self, folder: Path) -> None:
+        """What the AMS deals with, and the morning's estimation."""
+        clock, settings = self.clock, self.settings
+        self.raw = unify.RawStore(folder)
         self.flow = Flow(clock, self.series, self.vee, self.raw, self.orders.touched, self.master_data.reported)
         self.field_side = FieldSide(
             clock=clock,
@@ -142,8 +154,6 @@ class Middle:
         self.estimation = Estimation(
             clock, self.vee, settings.zone, at=settings.estimate_at, patience=settings.estimate_after
         )
-        self.duties = self._duties()
-        self._connect()
 
     async def start(self) -> None:
         """What has to be there before the first message."""

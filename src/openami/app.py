@@ -207,6 +207,7 @@ def _headend(parts: Parts) -> Area:
 def _mdus(parts: Parts) -> Area:
     from openami.mdus.area import build  # noqa: PLC0415 - as above
     from openami.mdus.middle import MdusSettings  # noqa: PLC0415
+    from openami.mdus.series.lake import Lake  # noqa: PLC0415
     from openami.mdus.tables import seam  # noqa: PLC0415
     from openami.shared.contract.enterprise.catalogue import Side  # noqa: PLC0415
 
@@ -234,6 +235,7 @@ def _mdus(parts: Parts) -> Area:
         enterprise_door=enterprise_door,
         field_door=field_door,
         folder=settings.data_dir / "deliveries",
+        lake=Lake(database.url, settings.data_dir.resolve() / "lake"),
     )
     return seams.join(area)
 

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
+    from openami.mdus.series.lake import Lake
     from openami.shared.clock import ManualClock
     from openami.shared.contract.enterprise.model import HeadedMessage, Message
     from openami.shared.database import Database
@@ -164,8 +165,14 @@ def mdus_settings() -> MdusSettings:
 
 
 @pytest.fixture
+def mdus_lake() -> Lake | None:
+    """Where days are sealed; tests that are about sealing give a real one."""
+    return None
+
+
+@pytest.fixture
 async def world(
-    database: Database, clock: ManualClock, tmp_path: Path, mdus_settings: MdusSettings
+    database: Database, clock: ManualClock, tmp_path: Path, mdus_settings: MdusSettings, mdus_lake: Lake | None
 ) -> AsyncIterator[World]:
     async with database.engine.begin() as connection:
         await connection.run_sync(metadata.create_all)
@@ -189,6 +196,7 @@ async def world(
         enterprise_door=enterprise,
         field_door=door,
         folder=tmp_path / "deliveries",
+        lake=mdus_lake,
     )
     (views,) = {getattr(one.endpoint, "__self__", None) for one in area.routes if isinstance(one, Route)}
     assert isinstance(views, Views)

@@ -120,5 +120,7 @@ async def test_work_in_hand_is_told_by_duty(street: Any):
     for duty in street.middle.duties:
         duty.wake.clear()
     answer = await street.client.get("/api/work", headers=BEARER)
-    assert set(answer.json()["parts"]) == {"uploads", "reading orders", "commands", "estimation", "provisioning"}
+    assert set(answer.json()["parts"]) == {
+        *("uploads", "reading orders", "commands", "estimation", "provisioning", "sealing")
+    }
     assert answer.json()["next_due"] == "2026-03-02T05:00:00+00:00", "the estimation of the morning"

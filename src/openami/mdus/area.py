@@ -11,6 +11,7 @@ from openami.shared.service import Area
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from openami.mdus.series.lake import Lake
     from openami.shared.clock import Clock
     from openami.shared.database import Database
     from openami.shared.seam.enterprise import EnterpriseDoor
@@ -27,8 +28,9 @@ def build(
     enterprise_door: EnterpriseDoor,
     field_door: FieldDoor,
     folder: Path,
+    lake: Lake | None = None,
 ) -> Area:
-    """Wire the middle; `folder` keeps the raw deliveries. The doors get their handlers here."""
+    """Wire the middle; `folder` keeps the raw deliveries, `lake` the sealed days. The doors get their handlers here."""
     middle = Middle(
         database=database,
         clock=clock,
@@ -36,6 +38,7 @@ def build(
         enterprise_door=enterprise_door,
         field_door=field_door,
         folder=folder,
+        lake=lake,
     )
     return Area(
         name="mdus",

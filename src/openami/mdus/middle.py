@@ -16,6 +16,7 @@ from openami.mdus.field_side import FieldSide, transformers_of
 from openami.mdus.flow import Flow
 from openami.mdus.provisioning import Provisioner
 from openami.mdus.registry.channel_store import channels_of_devices
+from openami.mdus.sealing import Sealing
 from openami.mdus.series import Series
 from openami.mdus.services import door as enterprise
 from openami.mdus.services.answers import Answers
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
     from openami.mdus.registry.channels import Channel
     from openami.mdus.registry.model import Device
+    from openami.mdus.series.lake import Lake
     from openami.mdus.services.order_model import ReadingOrder
     from openami.shared.clock import Clock
     from openami.shared.contract import field as contract
@@ -73,6 +75,9 @@ class MdusSettings:
     codes: EnterpriseCodes = field(default_factory=EnterpriseCodes)
     estimate_at: time = time(6)
     estimate_after: timedelta = timedelta(hours=30)
+    seal_every: timedelta = timedelta(days=7)
+    keep_hot: timedelta = timedelta(days=45)
+    """How long the days of series stay in PostgreSQL before they move into the lake."""
     upload_every: timedelta = timedelta(hours=4)
     """Intervals leave together: after an upload the next one waits for so long; nothing is lost meanwhile."""
     items_a_message: int = 5_000
@@ -90,20 +95,22 @@ class Middle:
         enterprise_door: EnterpriseDoor,
         field_door: FieldDoor,
         folder: Path,
+        lake: Lake | None = None,
     ) -> None:
-        """Take the stores, the clock, the choices, the two doors, and the folder of raw deliveries."""
+        """Take the stores, the clock, the choices, the doors, the folder of raw deliveries, the lake of sealed days."""
         self.database, self.clock, self.settings = database, clock, settings
         self._enterprise_door, self._field_door = enterprise_door, field_door
-        self.series = Series()
+        self.series = Series(lake)
         self.vee = Vee(self.series)
         self.ams = Ams(field_door, clock, settings.systems, reply_address=settings.reply_address)
         self.provisioner = Provisioner(self.ams, clock, offset_s=settings.read_offset_s)
-        self._open_desks()
+        self._open_desks(lake)
         self._open_field_side(folder)
+        self.sealing = Sealing(clock, database, lake, settings.zone, settings.seal_every, settings.keep_hot)
         self.duties = self._duties()
         self._connect()
 
-    def _open_desks(self) -> None:
+    def _open_desks(self, lake: Lake | None) -> None:
         """What the back office deals with."""
         clock, settings = self.clock, self.settings
         self.desk = Desk(self._send, clock)
@@ -113,6 +120,7 @@ class Middle:
             clock,
             settings.codes,
             self.series,
+            lake,
             every=settings.upload_every,
             items_a_message=settings.items_a_message,
         )
@@ -159,6 +167,7 @@ class Middle:
         """What has to be there before the first message."""
         async with self.database.begin() as tx:
             await self.estimation.start(tx)
+            await self.sealing.start(tx)
 
     async def release(self, tx: AsyncConnection, command: UUID, person: str) -> Command:
         """A second person lets a held command go; the audit chain keeps who it was.
@@ -260,4 +269,5 @@ class Middle:
             duty("commands", self.commands.next_due, self.commands.act),
             duty("estimation", self.estimation.due, self.estimation.act),
             duty("provisioning", self.provisioner.due, retry_provisioning),
+            duty("sealing", self.sealing.due, self.sealing.act),
         ]

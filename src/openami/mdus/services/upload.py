@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from openami.mdus.registry.channels import Channel
     from openami.mdus.registry.model import Profile
     from openami.mdus.series import Series
+    from openami.mdus.series.lake import Lake
     from openami.mdus.services.codes import EnterpriseCodes
     from openami.mdus.services.desk import Desk
     from openami.shared.clock import Clock
@@ -85,6 +86,7 @@ class Uploads:
     clock: Clock
     codes: EnterpriseCodes
     series: Series
+    lake: Lake | None = None
     every: timedelta = timedelta()
     items_a_message: int = 5_000
     changes_a_turn: int = 2_000
@@ -93,7 +95,7 @@ class Uploads:
         """Send what changed since the last turn; returns how much was looked at."""
         status_index, statuses = self.codes.status_index()
         items = await self._backlog(tx, status_index)
-        changes = await take_changes(tx, CONSUMER, self.changes_a_turn)
+        changes = await take_changes(tx, CONSUMER, self.changes_a_turn, lake=self.lake)
         for change in changes:
             for feed in await self._feeds(tx, np.unique(change.after.channel).tolist()):
                 items += items_of(feed, change.before, change.after, status_index)

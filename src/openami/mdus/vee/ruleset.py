@@ -84,8 +84,9 @@ def _restored(given: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
     return Decimal(given["decimal"]) if given.keys() == {"decimal"} else given
 
 
+@cache
 def load(name: str, folder: Path | None = None) -> RuleSet:
-    """A rule set by name: from the folder of the installation if it is there, else a shipped one.
+    """A rule set by name: from the folder of the installation if it is there, else a shipped one; read once a process.
 
     Raises:
         UnknownRuleSetError: it is in neither place.

@@ -50,9 +50,11 @@ def test_one_watt_hour_is_enough_to_disagree(line: Line, why: str) -> None:
 
 
 def test_the_table_fits_eighty_columns_without_cutting_a_number() -> None:
-    text = shown(replace(GOOD, measured=99_999_999, series=99_999_999, billed=99_999_999, estimated=25_135))
+    big = replace(GOOD, measured=5_999_999, series=5_999_999, billed=5_999_999, estimated=25_135)
+    text = shown(*[replace(big, home=f"H{n:04}") for n in range(50)], replace(big, kind="water"))
     assert "…" not in text
-    assert "99,999.999" in text
+    assert "5,999.999" in text
+    assert "299,999.950" in text, "the sum of fifty"
     assert max(len(line) for line in text.splitlines()) <= 80
 
 

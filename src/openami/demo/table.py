@@ -92,7 +92,7 @@ def show(lines: list[Line], console: Console) -> None:
         ("billed", sum(line.billed or 0 for line in electricity)),
     ):
         table.add_column(name, justify="right", footer=_thousandth(total), no_wrap=True)
-    table.add_column("bill", justify="right", no_wrap=True)
+    table.add_column("EUR", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     for line in lines:
         table.add_row(
@@ -102,7 +102,7 @@ def show(lines: list[Line], console: Console) -> None:
             _thousandth(line.series),
             _thousandth(line.estimated) if line.estimated else "",
             _thousandth(line.billed),
-            line.amount,
+            line.amount.removesuffix(" EUR"),
             "[green]=[/]" if line.agrees else "[red]≠[/]",
         )
     console.print(table)

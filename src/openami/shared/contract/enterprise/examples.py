@@ -54,13 +54,13 @@ _BY_TYPE = {
     "UtilitiesServiceDisconnectionReasonCode": "01",
     "UtilitiesDeviceConnectionStatusProcessingResultCode": "1",
     "UtilitiesSmartMeterEventID": "1000000000000000000001",
-    "UtilitiesSmartMeterEventCategoryCode": "1",
-    "UtilitiesSmartMeterEventTypeCode": "1001",
-    "UtilitiesSmartMeterEventSeverityCode": "2",
+    "UtilitiesSmartMeterEventCategoryCode": "3",
+    "UtilitiesSmartMeterEventTypeCode": "3002",
+    "UtilitiesSmartMeterEventSeverityCode": "3",
     "UtilitiesSmartMeterEventOriginTypeCode": "1",
     "PropertyCode": "TEXT",
     "UtilitiesTimeSeriesID": "1001",
-    "UtilitiesTimeSeriesItemTypeCode": "0",
+    "UtilitiesTimeSeriesItemTypeCode": "01",
     "UtilitiesTimeSeriesAssignmentRoleCode": "1",
     "UtilitiesTimeSeriesCalculationID": "90000001",
     "CalculationRuleCode": "SUM",
@@ -87,6 +87,8 @@ _BY_TYPE = {
     "ContactPersonID": "C1",
     "xs:anyURI": "https://example.org/help",
 }
+# by the last two names of the path: a register, unlike an interval channel, has no interval length
+_BY_PLACE = {"Register/UtilitiesMeasurementRecurrenceCode": "0"}
 # by element name, for dates and times and where the type says too little
 _BY_NAME = {
     "RecipientBusinessSystemID": "MDUS",
@@ -122,6 +124,7 @@ _BY_BASE = {
 }
 # optional elements that a plausible message does not have, or not beside their sibling
 _LEFT_OUT = {"Amount", "TestDataIndicator", "ReconciliationIndicator", "BusinessScope", "ContactPerson", "WebURI"}
+_LEFT_OUT_OF_LOG = {"CategoryCode", "ReferenceObjectNodeSenderTechnicalID"}
 BULK_ITEMS = 2
 
 
@@ -161,14 +164,21 @@ class _Example:
             return member.xml_name != "Text"
         if member.xml_name in {"ReferenceID", "ReferenceUUID"}:
             return not self._answers
-        return member.xml_name in _LEFT_OUT
+        return member.xml_name in (_LEFT_OUT | _LEFT_OUT_OF_LOG if shape.type_name == "LogItem" else _LEFT_OUT)
 
 
 def _text(simple: Simple, name: str, path: str, number: int) -> str:
     type_name = simple.name.removesuffix(".Content")
     if type_name == "UUID":
         return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{path}/{number}"))
-    text = _BY_NAME.get(name) or _BY_TYPE.get(simple.name) or _BY_TYPE.get(type_name) or _BY_BASE.get(simple.base)
+    place = "/".join(path.split("/")[-2:])
+    text = (
+        _BY_PLACE.get(place)
+        or _BY_NAME.get(name)
+        or _BY_TYPE.get(simple.name)
+        or _BY_TYPE.get(type_name)
+        or _BY_BASE.get(simple.base)
+    )
     if text is None:
         text = f"{name[:1]}1"
     if number and type_name.endswith("ID") and text.isdecimal():

@@ -147,7 +147,6 @@ async def test_an_operation_without_a_handler_is_refused_too(middle: Middle) -> 
         b"not xml",
         b"<a/>",
         b'<!DOCTYPE x [<!ENTITY a "aaaa">]><x>&a;</x>',
-        soap()[1].replace(b"<SerialID>", b"<Serial>").replace(b"</SerialID>", b"</Serial>"),
     ],
 )
 async def test_garbage_gets_a_fault_and_is_set_aside_and_the_door_stays_open(middle: Middle, body: bytes) -> None:
@@ -158,6 +157,20 @@ async def test_garbage_gets_a_fault_and_is_set_aside_and_the_door_stays_open(mid
         kept = (await transaction.execute(select(middle.tables.quarantine))).one()
     assert (kept.body, kept.partner) == (body, "sap")
     assert (await middle.client.post("/services/anything", content=soap()[1])).status_code == 202
+
+
+async def test_a_message_that_breaks_its_schema_is_set_aside_and_refused_by_a_confirmation(middle: Middle) -> None:
+    request, body = soap()
+    broken = body.replace(b"<SerialID>", b"<Serial>").replace(b"</SerialID>", b"</Serial>")
+    assert (await middle.client.post("/services/anything", content=broken)).status_code == 202
+    await middle.run_until(1)
+    confirmation: Any = codec.decode(middle.heard[0].body)
+    assert confirmation.message_header.reference_uuid == request.message_header.uuid
+    assert confirmation.log.business_document_processing_result_code == "5"
+    assert "SerialID" in confirmation.log.item[0].note
+    async with middle.database.begin() as transaction:
+        assert (await transaction.execute(select(middle.tables.quarantine))).one().body == broken
+    assert middle.handled == []
 
 
 async def test_strangers_are_asked_who_they_are(middle: Middle) -> None:

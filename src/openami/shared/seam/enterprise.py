@@ -118,8 +118,17 @@ class EnterpriseDoor:
             headers.message_key(message.message_header)
         except Refusal as error:
             await self._inbox.set_aside(seam=Seam.ENTERPRISE, partner=partner, body=body, reason=str(error))
-            return _soap_fault(error)
+            return await self._say_no(body, error)
         await self._keep(partner, message, body)
+        return Response(status_code=202)
+
+    async def _say_no(self, body: bytes, error: Refusal) -> Response:
+        """A message that was recognised but breaks its schema gets a negative confirmation, other bytes a fault."""
+        answer = confirm.refusal_for(body, error, created=self._clock.now())
+        if answer is None:
+            return _soap_fault(error)
+        async with self._database.begin() as transaction:
+            await self.send(transaction, answer)
         return Response(status_code=202)
 
     async def _keep(self, partner: str, message: HeadedMessage, body: bytes) -> None:

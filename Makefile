@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint format bench coverage changelog migrations clean
+.PHONY: help demo up test test-long lint format bench coverage changelog migrations clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -16,7 +16,10 @@ up: $(VENV)/.installed ## The landscape against the real clock
 	@$(BIN)/openami up
 
 test: $(VENV)/.installed-dev ## All tests, with coverage
-	@$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report=term $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report=term --durations=12 $(ARGS)
+
+test-long: $(VENV)/.installed-dev ## The same tests, forty times the examples of each property, every kill and bad line
+	@OPENAMI_TEST_PROFILE=long $(BIN)/pytest -n 2 --dist loadgroup --timeout 3600 $(ARGS)
 
 lint: $(VENV)/.installed-dev ## ruff, mypy and the import rules
 	@$(BIN)/ruff check .

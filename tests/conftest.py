@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from openami.shared.clock import ManualClock
 from openami.shared.database import Database
@@ -17,6 +18,11 @@ from openami.shared.postgres import EmbeddedPostgres
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+# The short form runs with every change, the long one by `make test-long`: the same properties, many more examples.
+settings.register_profile("short", max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("long", max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile(os.environ.get("OPENAMI_TEST_PROFILE", "short"))
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 SHARED = Path(__file__).parents[2] / "shared"

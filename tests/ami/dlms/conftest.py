@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
-from hypothesis import settings
 
 from openami.ami.dlms import (
     NEED_DATA,
@@ -51,10 +50,6 @@ if TYPE_CHECKING:
 
     from openami.ami.dlms.client import ClientEvent
     from openami.ami.dlms.queries import Query
-
-# how long an example takes depends on who else uses the machine; the tests bound work, not time
-settings.register_profile("dlms", deadline=None)
-settings.load_profile("dlms")
 
 T = TypeVar("T")
 

@@ -214,7 +214,7 @@ async def test_what_a_door_does_not_take_is_refused_with_a_code(middle: Middle) 
     assert (reply.result, reply.errors[0].code) == (cim.Result.FAILED, "2.12")
 
 
-@pytest.mark.parametrize("body", [b"", b"<x/>", b"\xff\xfe", readings(str(uuid4()))[:200]])
+@pytest.mark.parametrize("body", [b"", b"<x/>", b"\xff\xfe", readings("00000000-0000-4000-8000-000000000001")[:200]])
 async def test_a_broken_field_message_is_a_400_with_a_code_and_is_set_aside(middle: Middle, body: bytes) -> None:
     answer = await middle.client.post("/cim/send", content=body)
     assert answer.status_code == 400

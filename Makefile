@@ -16,10 +16,10 @@ up: $(VENV)/.installed ## The landscape against the real clock
 	@$(BIN)/openami up
 
 test: $(VENV)/.installed-dev ## All tests, with coverage
-	@$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report=term --durations=12 $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term --durations=12 $(ARGS)
 
 test-long: $(VENV)/.installed-dev ## The same tests, forty times the examples of each property, every kill and bad line
-	@OPENAMI_TEST_PROFILE=long $(BIN)/pytest -n 2 --dist loadgroup --timeout 3600 $(ARGS)
+	@OPENAMI_TEST_PROFILE=long $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --timeout 3600 $(ARGS)
 
 lint: $(VENV)/.installed-dev ## ruff, mypy and the import rules
 	@$(BIN)/ruff check .

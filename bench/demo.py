@@ -44,18 +44,21 @@ async def first_days(folder: Path) -> None:
     started = time.perf_counter()
     async with Supervisor(settings, areas=LANDSCAPE):
         tell("landscape: from nothing to ready", time.perf_counter() - started, "s")
-        areas = Areas(settings, load_secrets(folder / "secrets.json").token("service"))
-        street = story.Street(settings.zone, await areas.get("field", "/api/street"))
-        conductor = Conductor(areas, clock)
-        for step in story.steps(street)[:3]:
-            await conductor.run_until(step.at)
-            await step.act(areas, street)
-        await conductor.run_until(street.march(1, 12))
-        started = time.perf_counter()
-        await conductor.run_until(street.march(QUICK_UNTIL, 12))
-        wall_s = (time.perf_counter() - started) / (QUICK_UNTIL - 1)
-        await areas.close()
+        async with Areas(settings, load_secrets(folder / "secrets.json").token("service")) as areas:
+            wall_s = await live_first_days(settings.zone, areas, Conductor(areas, clock))
     tell(f"demo, {QUICK_HOMES} homes: wall time of a day", wall_s, "s/day", baseline_s=GOAL_S / 33)
+
+
+async def live_first_days(zone: str, areas: Areas, conductor: Conductor) -> float:
+    """Install the street and live on; wall seconds of a day."""
+    street = story.Street(zone, await areas.get("field", "/api/street"))
+    for step in story.steps(street)[:3]:
+        await conductor.run_until(step.at)
+        await step.act(areas, street)
+    await conductor.run_until(street.march(1, 12))
+    started = time.perf_counter()
+    await conductor.run_until(street.march(QUICK_UNTIL, 12))
+    return (time.perf_counter() - started) / (QUICK_UNTIL - 1)
 
 
 def tell(name: str, value: float, unit: str, *, goal: str | None = None, baseline_s: float | None = None) -> None:

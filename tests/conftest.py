@@ -29,6 +29,12 @@ SHARED = Path(__file__).parents[2] / "shared"
 _numbers = itertools.count()
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole landscapes first: they take longest, and a parallel run (one file, one worker) should not wait for them."""
+    items.sort(key=lambda item: item.get_closest_marker("landscape") is None)
+
+
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock(START)

@@ -108,11 +108,8 @@ def _ask(data_dir: Path | None, port: int | None, call: Callable[[Areas], Awaita
         )
 
     async def asked() -> Any:  # noqa: ANN401 - any JSON value
-        areas = Areas(settings, load_secrets(secrets).token("service"), patience_s=2.0)
-        try:
+        async with Areas(settings, load_secrets(secrets).token("service"), patience_s=2.0) as areas:
             return await call(areas)
-        finally:
-            await areas.close()
 
     return asyncio.run(asked())
 

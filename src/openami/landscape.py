@@ -40,12 +40,10 @@ async def run_landscape(settings: Settings, console: Console) -> None:
 
 async def _settle_in(settings: Settings, console: Console) -> None:
     """On the first start the simulated street gets its meters; later starts find them."""
-    areas = Areas(settings, load_secrets(settings.data_dir / "secrets.json").token("service"))
-    try:
-        with console.status("Looking at the street"):
+    token = load_secrets(settings.data_dir / "secrets.json").token("service")
+    with console.status("Looking at the street"):
+        async with Areas(settings, token) as areas:
             installed = await settle_in(areas, settings.zone, RealClock())
-    finally:
-        await areas.close()
     if installed:
         console.print(f"A street of {settings.homes} homes begins to live: {installed} meters installed.")
 

@@ -60,15 +60,15 @@ async def tell_story(
     settings.data_dir.chmod(0o755)
     clock = SharedClock.create(settings.data_dir / CLOCK_FILE, story.begin(settings.zone))
     async with Supervisor(settings, areas=AREAS) as landscape:
-        areas = Areas(settings, load_secrets(settings.data_dir / "secrets.json").token("service"))
-        trouble: asyncio.Task[None] | None = asyncio.create_task(disturb(landscape, clock)) if disturb else None
-        lines = await tell(settings, areas, clock, Console(file=io.StringIO()))
-        if trouble is not None:
-            await trouble
-        told = Told(lines, await areas.get("field", "/api/street"))
-        for area, path in pages:
-            told.pages[f"{area}{path}"] = await areas.get(area, path)
-        await areas.close()
+        token = load_secrets(settings.data_dir / "secrets.json").token("service")
+        async with Areas(settings, token) as areas:
+            trouble: asyncio.Task[None] | None = asyncio.create_task(disturb(landscape, clock)) if disturb else None
+            lines = await tell(settings, areas, clock, Console(file=io.StringIO()))
+            if trouble is not None:
+                await trouble
+            told = Told(lines, await areas.get("field", "/api/street"))
+            for area, path in pages:
+                told.pages[f"{area}{path}"] = await areas.get(area, path)
     return told
 
 

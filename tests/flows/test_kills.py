@@ -17,7 +17,6 @@ pytestmark = [
     pytest.mark.landscape,
     pytest.mark.enable_socket,
     pytest.mark.timeout(900),
-    pytest.mark.xdist_group("kills"),  # one undisturbed run serves them all
 ]
 
 # when the meters are read, when a home is cut off, when the day after the swap is read, when bills are written

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from openami.demo.areas import Areas
 from openami.shared.secrets import load_secrets
 from openami.shared.settings import load_settings
-from openami.shared.supervisor import FolderInUseError, Supervisor
+from openami.shared.supervisor import FolderInUseError, PortTakenError, Supervisor
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +25,6 @@ pytestmark = [
     pytest.mark.landscape,
     pytest.mark.enable_socket,
     pytest.mark.timeout(300),
-    pytest.mark.xdist_group("story"),
 ]
 PORT = 21900
 DEVICE = {"devices": [{"serial": "OAE0000001", "kind": "electricity", "interval_s": 1800}]}
@@ -49,18 +49,16 @@ def is_running(pid: int) -> bool:
 
 async def test_a_second_start_finds_its_data_and_nothing_runs_after_the_stop(settings: Settings) -> None:
     async with Supervisor(settings, areas=("office",)) as landscape:
-        areas = areas_of(settings)
-        await areas.post("office", "/api/devices/receive", DEVICE, key="once")
+        async with areas_of(settings) as areas:
+            await areas.post("office", "/api/devices/receive", DEVICE, key="once")
         pid = landscape.pid("office")
-        await areas.close()
     assert pid is not None
     assert not is_running(pid)
     async with Supervisor(settings, areas=("office",)):
-        areas = areas_of(settings)
-        assert [device["serial"] for device in await areas.get("office", "/api/devices")] == ["OAE0000001"]
-        again = await areas.post("office", "/api/devices/receive", DEVICE, key="once")
+        async with areas_of(settings) as areas:
+            assert [device["serial"] for device in await areas.get("office", "/api/devices")] == ["OAE0000001"]
+            again = await areas.post("office", "/api/devices/receive", DEVICE, key="once")
         assert len(again["devices"]) == 1, "the same command again is the same command"
-        await areas.close()
 
 
 async def test_a_killed_area_is_restarted_and_answers(settings: Settings) -> None:
@@ -78,6 +76,14 @@ async def test_two_landscapes_do_not_share_a_folder(settings: Settings) -> None:
     async with Supervisor(settings, areas=()):
         with pytest.raises(FolderInUseError, match="Another landscape runs"):
             await Supervisor(settings, areas=()).__aenter__()
+
+
+async def test_a_port_that_is_taken_is_named_before_anything_starts(settings: Settings) -> None:
+    taken = f"{settings.host}:{PORT + 1}, which office needs"
+    with socket.create_server((settings.host, PORT + 1)), pytest.raises(PortTakenError, match=taken) as refused:
+        await Supervisor(settings, areas=("office",)).__aenter__()
+    assert "--port" in refused.value.hint
+    assert not (settings.data_dir / "postgres").exists()
 
 
 async def test_areas_end_when_their_supervisor_is_gone(settings: Settings) -> None:

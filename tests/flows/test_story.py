@@ -11,7 +11,6 @@ pytestmark = [
     pytest.mark.landscape,
     pytest.mark.enable_socket,
     pytest.mark.timeout(600),
-    pytest.mark.xdist_group("story"),
 ]
 
 PAGES = (

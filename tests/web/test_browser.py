@@ -34,7 +34,6 @@ CHROMIUM = os.environ.get("OPENAMI_CHROMIUM") or next(
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.enable_socket,
-    pytest.mark.xdist_group("browser"),
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: install it, or name one in OPENAMI_CHROMIUM"),
 ]
 SIZES = {"phone": (390, 844), "desktop": (1280, 900)}

@@ -20,7 +20,6 @@ pytestmark = [
     pytest.mark.landscape,
     pytest.mark.enable_socket,
     pytest.mark.timeout(900),
-    pytest.mark.xdist_group("story"),
 ]
 PORT = 21700
 SEED = 20260301

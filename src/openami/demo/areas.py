@@ -11,6 +11,8 @@ import httpx
 from openami.shared.errors import OpenAmiError
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from openami.shared.settings import Settings
 
 PATIENCE_S = 60.0
@@ -44,7 +46,10 @@ class Areas:
         headers = {"idempotency-key": key} if key else {}
         return await self._call("POST", area, path, json=body, headers=headers)
 
-    async def close(self) -> None:
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
         """Close the connections."""
         await self._client.aclose()
 

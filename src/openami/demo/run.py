@@ -37,9 +37,8 @@ async def run_demo(settings: Settings, console: Console, *, stay: bool) -> int:
     with console.status("Starting PostgreSQL and five areas"):
         landscape = await Supervisor(settings).__aenter__()
     try:
-        areas = Areas(settings, load_secrets(settings.data_dir / "secrets.json").token("service"))
-        lines = await tell(settings, areas, clock, console)
-        await areas.close()
+        async with Areas(settings, load_secrets(settings.data_dir / "secrets.json").token("service")) as areas:
+            lines = await tell(settings, areas, clock, console)
         show(lines, console)
         console.print(f"[dim]{time.monotonic() - started:.0f} s for a month of {settings.homes} homes.[/]")
         if stay:

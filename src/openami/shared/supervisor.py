@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import os
 import signal
+import socket
 import sys
 import time
 from dataclasses import dataclass, field
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
-    from openami.shared.settings import Settings
+    from openami.shared.settings import Address, Settings
 
 log = structlog.get_logger()
 
@@ -42,6 +43,10 @@ DATABASES = {"field": "openami_field", "headend": "openami_headend", "mdus": "op
 
 class FolderInUseError(OpenAmiError):
     """Another landscape runs on the same data folder."""
+
+
+class PortTakenError(OpenAmiError):
+    """Somebody else listens where an area is to listen."""
 
 
 class NotReadyError(OpenAmiError):
@@ -71,6 +76,8 @@ class Supervisor:
         self.settings.data_dir.mkdir(parents=True, exist_ok=True)
         self._lock = _lock_folder(self.settings.data_dir)
         try:
+            for area in self.areas:
+                _assert_free(area, self.settings.address(area))
             environment = await asyncio.to_thread(self._prepare)
             for area in self.areas:
                 child = self._children[area] = _Child(area)
@@ -178,6 +185,19 @@ class Supervisor:
         if child.watcher is not None:
             child.watcher.cancel()
             await asyncio.gather(child.watcher, return_exceptions=True)
+
+
+def _assert_free(area: str, address: Address) -> None:
+    """Otherwise the area would fall again and again, and whoever answers there be taken for it."""
+    with socket.socket() as attempt:
+        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what lingers of an ended one is not somebody
+        try:
+            attempt.bind(address)
+        except OSError as error:
+            raise PortTakenError(
+                f"Somebody already listens on {address.host}:{address.port}, which {area} needs ({error.strerror}).",
+                hint="Does another landscape run? Stop it, or choose other ports with --port (or OPENAMI_BASE_PORT).",
+            ) from error
 
 
 async def _is_ready(client: httpx.AsyncClient, url: str) -> bool:

@@ -67,10 +67,13 @@ class Uplink:
             self._disconnect()
         self._wake.set()
 
-    async def run(self) -> None:
-        """A loop: send whatever waits, as long as the link is up."""
+    async def start(self) -> None:
+        """Count what an earlier process left, before time passes and more is heard."""
         async with self._field.database.begin() as tx:
             self.waiting = (await store.count_waiting(tx)).get(self._transformer.name, 0)
+
+    async def run(self) -> None:
+        """A loop: send whatever waits, as long as the link is up."""
         try:
             while True:
                 await self._wake_up()

@@ -62,7 +62,8 @@ def build(
     door = Door(field, concentrators, host, fleet_secret)
     area = Area("field", clock, database)
     area.routes += door.routes()
-    area.on_start += [field.start, *(each.router.start for each in concentrators)]
+    area.on_start += [field.start, *(each.uplink.start for each in concentrators)]
+    area.on_start += [each.router.start for each in concentrators]
     area.loops.append(field.live)
     area.loops += [loop for each in concentrators for loop in (each.router.run, each.uplink.run)]
     area.work.append(door.work)

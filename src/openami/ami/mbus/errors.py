@@ -57,6 +57,14 @@ class WrongKeyError(EncryptedError):
     """The key given does not open the telegram."""
 
 
+class ScrambledError(MBusError):
+    """A maker's own scrambling, which none of the keys that its driver knows undoes."""
+
+
+class UnknownFormatError(MBusError):
+    """A compact frame whose full form was not seen, or does not give its checksum."""
+
+
 class UnencodableError(MBusError):
     """A value of ours does not fit the coding asked for."""
 

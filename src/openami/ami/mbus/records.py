@@ -21,6 +21,7 @@ EXTENSION: Final = 0x80
 DIF_MANUFACTURER: Final = 0x0F
 DIF_MORE_RECORDS: Final = 0x1F
 DIF_FILLER: Final = 0x2F
+_EMPTY: Final = 0xFF
 _EXTENSIONS_MAX: Final = 10  # EN 13757-3 clause 6.3.4
 _PLAIN_TEXT_VIF: Final = 0x7C
 _DATA_SIZES: Final = (0, 1, 2, 3, 4, 4, 6, 8, 0, 1, 2, 3, 4, -1, 6, 0)
@@ -81,6 +82,8 @@ def split_records(data: bytes) -> tuple[list[RawRecord], bytes, bool]:
         dif = data[position]
         if dif == DIF_FILLER:
             position += 1
+        elif dif == _EMPTY and not data[position:].strip(b"\xff"):
+            break  # memory that was never written, behind the last record
         elif dif & 0x7F in (DIF_MANUFACTURER, DIF_MORE_RECORDS):
             return records, data[position + 1 :], dif & 0x7F == DIF_MORE_RECORDS
         else:
@@ -92,15 +95,19 @@ def split_records(data: bytes) -> tuple[list[RawRecord], bytes, bool]:
 def _split_one(data: bytes, start: int) -> tuple[RawRecord, int]:
     dib_end = _chain_end(data, start, "DIFE")
     vib_end = _vib_end(data, dib_end)
-    size = _DATA_SIZES[data[start] & 0x0F]
-    if size < 0:
-        if vib_end >= len(data):
-            raise _cut("before its LVAR byte", data[start:])
-        size = 1 + variable_size(data[vib_end])
+    if _DATA_SIZES[data[start] & 0x0F] < 0 and vib_end >= len(data):
+        raise _cut("before its LVAR byte", data[start:])
+    size = data_size(data[start], data[vib_end : vib_end + 1])
     if vib_end + size > len(data):
         raise _cut(f"in its {size} bytes of data", data[start:])
     end = vib_end + size
     return RawRecord(data[start:dib_end], data[dib_end:vib_end], data[vib_end:end]), end
+
+
+def data_size(dif: int, first: bytes) -> int:
+    """How many bytes of data a DIF announces; variable ones begin with their length (LVAR)."""
+    size = _DATA_SIZES[dif & 0x0F]
+    return size if size >= 0 else 1 + (variable_size(first[0]) if first else 0)
 
 
 def _vib_end(data: bytes, start: int) -> int:
@@ -238,7 +245,7 @@ def _time_value(data: bytes) -> date | LocalTime | None:
 def _variable_value(data: bytes, quantity: Quantity) -> Value:
     lvar, body = data[0], data[1:]
     if lvar < 0xC0:
-        return values.text(body)
+        return body if quantity.shape is Shape.MANUFACTURER else values.text(body)
     if lvar < 0xE0:
         number = values.bcd(body) if body else None
         return _scaled(-number if number is not None and lvar >= 0xD0 else number, quantity)

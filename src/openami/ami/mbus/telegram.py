@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from openami.ami.mbus.driver import meaning_of, own_records
 from openami.ami.mbus.errors import ControlInformationError, EncryptedError, SlaveError
 from openami.ami.mbus.fixed import FixedData, decode_fixed
 from openami.ami.mbus.frames import RSP_UD, LongFrame
@@ -15,7 +16,7 @@ from openami.ami.mbus.header import (
     decode_long_header,
     decode_short_header,
 )
-from openami.ami.mbus.records import DIF_MANUFACTURER, DIF_MORE_RECORDS, RawRecord, Record, interpret, split_records
+from openami.ami.mbus.records import DIF_MANUFACTURER, DIF_MORE_RECORDS, RawRecord, Record, split_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,7 +41,7 @@ _SLAVE_ERRORS: Final = {
     9: "too many readouts",
 }
 _MODE_SHIFT: Final = 8
-_MODE_MASK: Final = 0x1F
+_MODE_MASK: Final = 0x0F  # older makers use the fifth bit for something else; no mode in use needs it
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,5 +116,7 @@ def _variable(header: Header, data: bytes) -> VariableData:
         raise EncryptedError(
             f"The telegram of {header.identification or 'this meter'} is encrypted.", hint="Give its key."
         )
-    raw, manufacturer_data, more = split_records(data)
-    return VariableData(header, tuple(interpret(record) for record in raw), manufacturer_data, more)
+    raws, manufacturer_data, more = split_records(data)
+    records = meaning_of(header, raws)
+    records += own_records(header, manufacturer_data, behind_records=True) or []
+    return VariableData(header, tuple(records), manufacturer_data, more)

@@ -12,7 +12,7 @@ from openami.ami.mbus.header import manufacturer_letters
 _POLYNOMIAL: Final = 0x3D65
 _FIRST_BLOCK: Final = 10
 _BLOCK: Final = 16
-_CRC: Final = 2
+CRC_SIZE: Final = 2
 _FIRST_BLOCK_B_MAX: Final = 126
 LINK_HEADER_SIZE: Final = 11  # L, C, manufacturer, address, CI
 FRAME_OCTETS_MAX: Final = 290
@@ -94,7 +94,7 @@ def _without_checksums(octets: bytes) -> tuple[bytes, bool]:
     if len(octets) == length + 1:
         return _format_b(octets) or (octets, False)
     blocks = -(-(length - 9) // _BLOCK)
-    if len(octets) == length + 1 + _CRC * (blocks + 1):
+    if len(octets) == length + 1 + CRC_SIZE * (blocks + 1):
         return _format_a(octets), True
     raise FrameLengthError(
         f"L is {length}, {len(octets)} bytes were given.", hint="Give one whole frame, with its checksums or without."
@@ -107,8 +107,8 @@ def _format_a(octets: bytes) -> bytes:
     position, size = 0, _FIRST_BLOCK
     while position < len(octets):
         block, crc = (
-            octets[position : position + size + _CRC][:-_CRC],
-            octets[position : position + size + _CRC][-_CRC:],
+            octets[position : position + size + CRC_SIZE][:-CRC_SIZE],
+            octets[position : position + size + CRC_SIZE][-CRC_SIZE:],
         )
         if crc16_en13757(block).to_bytes(2, "big") != crc:
             raise ChecksumError(
@@ -116,18 +116,18 @@ def _format_a(octets: bytes) -> bytes:
                 hint="The radio lost bits: wait for the next telegram.",
             )
         plain += block
-        position += size + _CRC
+        position += size + CRC_SIZE
         size = _BLOCK
     return bytes(plain)
 
 
 def _format_b(octets: bytes) -> tuple[bytes, bool] | None:
     """One checksum behind all (up to 128 bytes), or a second one; L counts them. None if they are not there."""
-    first, rest = octets[: _FIRST_BLOCK_B_MAX + _CRC], octets[_FIRST_BLOCK_B_MAX + _CRC :]
+    first, rest = octets[: _FIRST_BLOCK_B_MAX + CRC_SIZE], octets[_FIRST_BLOCK_B_MAX + CRC_SIZE :]
     for block in (first, rest) if rest else (first,):
-        if crc16_en13757(block[:-_CRC]).to_bytes(2, "big") != block[-_CRC:]:
+        if crc16_en13757(block[:-CRC_SIZE]).to_bytes(2, "big") != block[-CRC_SIZE:]:
             return None
-    return first[:-_CRC] + rest[:-_CRC], True
+    return first[:-CRC_SIZE] + rest[:-CRC_SIZE], True
 
 
 @cache

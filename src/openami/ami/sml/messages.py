@@ -9,17 +9,12 @@ from typing import Final
 from openami.ami.sml.errors import SmlChecksumError, SmlShapeError
 from openami.ami.sml.transport import checksums
 from openami.ami.sml.values import Value, ValueReader, as_list
+from openami.ami.telegrams.units import UNITS
 
 OPEN_RESPONSE: Final = 0x0101
 CLOSE_RESPONSE: Final = 0x0201
 GET_LIST_RESPONSE: Final = 0x0701
 _MESSAGES_MAX: Final = 256
-
-# DLMS units (Blue Book table 4) that meters push
-UNITS: Final = {
-    1: "a", 4: "d", 5: "h", 6: "min", 7: "s", 8: "°", 9: "°C", 13: "m3", 14: "m3", 27: "W", 28: "VA", 29: "var",
-    30: "Wh", 31: "VAh", 32: "varh", 33: "A", 35: "V", 44: "Hz", 255: "",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

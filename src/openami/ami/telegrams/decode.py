@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from openami.ami.telegrams.languages import LANGUAGES, How
+from openami.ami.telegrams.languages import LANGUAGES, How, looks_like
 from openami.ami.telegrams.model import DecodedTelegram
 from openami.shared.errors import OpenAmiError
 
@@ -13,6 +13,8 @@ OCTETS_MAX: Final = 64 * 1024 * 1024
 _HEX_TEXT: Final = re.compile(rb"(?:[0-9A-Fa-f]{2})+")
 _BETWEEN_BYTES: Final = re.compile(rb"[\s,;:|_-]|0[xX](?=[0-9A-Fa-f]{2})")
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_DIGITS: Final = re.compile(rb"(?<![0-9A-Za-z])(?:0[xX])?((?:[0-9A-Fa-f]{2}[_|#]*){11,})(?![0-9A-Za-z])")
+_GROUPING: Final = re.compile(rb"[_|#]")
 _COMMENT: Final = re.compile(rb"(?m)^\s*#.*$")
 
 
@@ -44,15 +46,43 @@ def decode(
         raise UnknownLanguageError(
             f"There is no language {language!r}.", hint=f"There are {', '.join(sorted(LANGUAGES))}."
         )
-    plain, how = from_hex(octets), How(zone_name, key, auth_key)
+    how = How(zone_name, key, auth_key)
+    told = _decode(from_hex(octets), language, how)
+    is_text = told[0].language in ("p1", "iec62056-21")
+    if not is_text and not _understood(told) and (lines := telegrams_in_lines(octets)):
+        per_line = [_decode(line, language, how) for line in lines]
+        # what came too early, before the full frame that explains it, is read again
+        pairs = zip(per_line, lines, strict=True)
+        again = (each if _understood(each) else _decode(line, language, how) for each, line in pairs)
+        return [telegram for each in again for telegram in each]
+    return told
+
+
+def _decode(octets: bytes, language: str | None, how: How) -> list[DecodedTelegram]:
     if language is not None:
-        told = LANGUAGES[language](plain, how)
+        told = LANGUAGES[language](octets, how)
         return told or [DecodedTelegram(language, error="There is no whole telegram in these bytes.")]
-    for each in LANGUAGES.values():
-        told = each(plain, how)
-        if any(telegram.readings for telegram in told) or _framed(told):
+    reason: list[DecodedTelegram] = []
+    for name, each in LANGUAGES.items():
+        told = each(octets, how)
+        if _understood(told) or _framed(told):
             return told
-    return [DecodedTelegram("unknown", error=f"Nothing was understood as {', '.join(LANGUAGES)}.")]
+        if not reason and told and looks_like(name, octets):
+            reason = told
+    return reason or [DecodedTelegram("unknown", error=f"Nothing was understood as {', '.join(LANGUAGES)}.")]
+
+
+def telegrams_in_lines(octets: bytes) -> list[bytes]:
+    """The telegrams of a log or of a receiver's output: in each line of text the longest run of hexadecimal digits."""
+    if b"\0" in octets:
+        return []
+    lines = (line for line in octets.splitlines() if not line.lstrip().startswith(b"#"))
+    runs = (max(_DIGITS.findall(line), key=len, default=b"") for line in lines)
+    return [bytes.fromhex(_GROUPING.sub(b"", run).decode("ascii")) for run in runs if run]
+
+
+def _understood(told: list[DecodedTelegram]) -> bool:
+    return any(telegram.readings for telegram in told)
 
 
 def from_hex(octets: bytes) -> bytes:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from openami.ami import iec62056_21, mbus, p1, sml
+from openami.ami.mbus.compact import FormatBook
 from openami.ami.mbus.frames import frame_size
 from openami.ami.mbus.radio import decode_radio
+from openami.ami.mbus.radio_stream import CONTROLS, radio_frames
 from openami.ami.mbus.records import Function
 from openami.ami.mbus.values import LocalTime
+from openami.ami.mbus.wireless import decode_radio_frame
 from openami.ami.sml.transport import BEGIN
 from openami.ami.telegrams.dlms import decode_pushes
 from openami.ami.telegrams.model import DecodedReading, DecodedTelegram
@@ -27,13 +30,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class How:
-    """What one must know beside the bytes: the zone of local times, and the keys of the meter, if it ciphers."""
+    """What one must know beside the bytes: the zone of local times, the keys of the meter, formats heard before."""
 
     zone_name: str
     key: bytes | None = None
     auth_key: bytes | None = None
+    book: FormatBook = field(default_factory=FormatBook)
 
 
+_LONG_FRAME: Final = 0x68
+_LINK_HEADER: Final = 10
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -69,13 +75,26 @@ def decode_iec62056_21(octets: bytes, how: How) -> list[DecodedTelegram]:
 
 
 def decode_wmbus(octets: bytes, how: How) -> list[DecodedTelegram]:
-    """One radio telegram, opened with the key if it is encrypted."""
+    """Radio telegrams, one after the other, opened with the key if they are encrypted."""
+    return [_radio(frame, how) for frame in radio_frames(octets) or [octets]]
+
+
+def _radio(frame: bytes, how: How) -> DecodedTelegram:
     try:
-        telegram = decode_radio(octets, lambda _identification: how.key)
+        telegram = decode_radio(frame, lambda _identification: how.key, how.book)
     except OpenAmiError as error:
-        return [DecodedTelegram("wmbus", error=str(error))]
+        return DecodedTelegram("wmbus", _radio_sender(frame), error=str(error))
     meter = f"{telegram.header.manufacturer}{telegram.header.identification}"
-    return [_mbus_telegram("wmbus", meter, telegram.records, how.zone_name)]
+    return _mbus_telegram("wmbus", meter, telegram.records, how.zone_name)
+
+
+def _radio_sender(frame: bytes) -> str:
+    """Who sent a frame that was not understood."""
+    try:
+        link = decode_radio_frame(frame)
+    except OpenAmiError:
+        return ""
+    return f"{link.manufacturer}{link.identification}"
 
 
 def decode_dlms(octets: bytes, how: How) -> list[DecodedTelegram]:
@@ -91,6 +110,13 @@ LANGUAGES: Final[dict[str, Callable[[bytes, How], list[DecodedTelegram]]]] = {
     "p1": decode_p1,
     "iec62056-21": decode_iec62056_21,
 }
+
+
+def looks_like(language: str, octets: bytes) -> bool:
+    """Whether bytes that were not understood begin as a telegram of the language: then its reason is worth telling."""
+    if language == "mbus":
+        return len(octets) > 3 and octets[0] == octets[3] == _LONG_FRAME and octets[1] == octets[2]
+    return language == "wmbus" and len(octets) > _LINK_HEADER and octets[1] in CONTROLS and octets[0] < len(octets)
 
 
 def _guarded(

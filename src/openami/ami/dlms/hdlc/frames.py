@@ -225,3 +225,10 @@ def _readable(octets: bytes) -> Frame | None:
         return Frame.decode(octets)
     except RemoteProtocolError:
         return None
+
+
+def information_of_damaged(octets: bytes) -> bytes:
+    """What a frame carries whose header is good and whose last checksum is wrong; empty if there is none."""
+    mended = octets[:-2] + checksum(octets[:-2])
+    frame = _readable(mended) if len(octets) >= _SHORTEST else None
+    return frame.information if frame is not None else b""

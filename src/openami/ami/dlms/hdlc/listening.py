@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from openami.ami.dlms.hdlc.frames import FrameKind, FrameReader
+from typing import Final
+
+from openami.ami.dlms.hdlc.frames import FLAG, FrameKind, FrameReader, information_of_damaged
 from openami.ami.dlms.hdlc.link import LLC_REQUEST, LLC_RESPONSE, MAX_JOINED_OCTETS
+
+_LLC: Final = (LLC_REQUEST, LLC_RESPONSE)
 
 
 class PushReader:
@@ -22,7 +26,7 @@ class PushReader:
         while (frame := self._frames.next_frame()) is not None:
             if frame.kind not in (FrameKind.UI, FrameKind.INFORMATION) or not frame.information:
                 continue
-            if frame.information[:3] in (LLC_REQUEST, LLC_RESPONSE):
+            if frame.information[:3] in _LLC:
                 # the header opens an APDU: whatever was not finished before is lost
                 self._joined.clear()
             self._joined += frame.information
@@ -32,5 +36,18 @@ class PushReader:
                 continue
             whole = bytes(self._joined)
             self._joined.clear()
-            return whole[3:] if whole[:3] in (LLC_REQUEST, LLC_RESPONSE) else whole
+            return without_llc(whole)
         return None
+
+
+def without_llc(octets: bytes) -> bytes:
+    """The APDU behind its LLC header, where it has one (IEC 62056-46 clause 5.3.2)."""
+    return octets[3:] if octets[:3] in _LLC else octets
+
+
+def damaged_apdu(octets: bytes) -> bytes | None:
+    """The APDU of the one frame that the octets are, whose last checksum is wrong; for people who look at it only."""
+    if len(octets) < 2 or octets[0] != FLAG or octets[-1] != FLAG:
+        return None
+    information = information_of_damaged(octets[1:-1])
+    return without_llc(information) if information else None

@@ -96,7 +96,9 @@ class Seams:
             partner=partner,
             passwords=passwords,
         )
-        self.outbox.connect(Seam.ENTERPRISE, HttpTransport({partner: at}, content_type=SOAP).deliver)
+        transport = HttpTransport({partner: at}, content_type=SOAP)
+        self.outbox.connect(Seam.ENTERPRISE, transport.deliver)
+        door.carry = transport.deliver
         self._doors.append(door)
         return door
 

@@ -6,7 +6,7 @@ number and by an mRID that follows from its number in the back office, so that a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from openami.mdus.registry.ids import PointId, SystemId, device_mrid, point_mrid
 from openami.mdus.registry.slices import OPEN_INSTANT
@@ -152,6 +152,35 @@ def control_of(command: Command, device: Device) -> field.EndDeviceControls:
     )
 
 
+NO_CODE: Final = field.ControlCode(0, 0, 0, 0)
+"""A text for the display has no control code of its own: the display part says it (IEC 61968-9)."""
+
+
+def display_of(text: Mapping[str, Any], device: Device) -> field.EndDeviceControls:
+    """The order to show a text: from its start on, for as long as it is valid."""
+    end = text["end_at"]
+    minutes = max(1, round((end - text["start_at"]).total_seconds() / 60)) if end else None
+    display = field.PanDisplay(
+        duration_min=minutes,
+        duration_indefinite=None if end else True,
+        priority=text["priority"] or None,
+        start=text["start_at"],
+        text=text["text"],
+    )
+    control = field.EndDeviceControl(
+        mrid=str(text["id"]),
+        issuer_id=SOURCE,
+        code=NO_CODE,
+        display=display,
+        devices=(
+            field.ControlledDevice(
+                mrid=device_mrid(device.id), names=(field.Name.of(device.master.serial_id, SERIAL),)
+            ),
+        ),
+    )
+    return field.EndDeviceControls((control,))
+
+
 SWITCH_POSITION: Final = field.ReadingTypeCode.parse(field.reading_type_table()["switch.position"].code)
 
 
@@ -182,6 +211,19 @@ class Ams:
     async def read_switch(self, tx: AsyncConnection, command: Command, device: Device) -> None:
         """Read the breaker of a device back, as proof of a command."""
         await self.read(tx, device, [SWITCH_POSITION], key=f"read-back:{command.id}")
+
+    async def show(self, tx: AsyncConnection, device: Device, text: Mapping[str, Any], *, key: str) -> None:
+        """Send a text for the display of a device."""
+        start = text["start_at"]
+        message = field.request(
+            field.Verb.CREATE,
+            field.EndDeviceControls.NOUN,
+            source=SOURCE,
+            at=self._clock.now(),
+            payload=display_of(text, device),
+            reply_address=self._reply_address,
+        )
+        await self._door.send(tx, message, partner=self._partner(device.system_on(start.date())), business_key=key)
 
     async def _control(self, tx: AsyncConnection, verb: field.Verb, command: Command, device: Device) -> None:
         message = field.request(

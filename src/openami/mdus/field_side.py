@@ -18,6 +18,8 @@ from openami.mdus import ams, provisioning
 from openami.mdus.events import rules as event_rules
 from openami.mdus.registry import store
 from openami.mdus.registry.tables import among, device_table
+from openami.mdus.services import upkeep_store
+from openami.mdus.services.upkeep import TEXT
 from openami.mdus.tables import seam
 from openami.shared.contract import field
 from openami.shared.contract.field.errors import MissingInPayloadError
@@ -133,6 +135,11 @@ class FieldSide:
             identifier = _uuid(sent.business_key.removeprefix(COMMAND))
             if identifier is not None:
                 await self._command_answered(tx, identifier, stated)
+        elif sent.business_key.startswith(TEXT):
+            shown = stated.result is field.Result.OK
+            note = "; ".join(error.reason or error.code for error in stated.errors if error.is_error)
+            identifier = _uuid(sent.business_key.removeprefix(TEXT))
+            await upkeep_store.text_answered(tx, identifier, state="taken" if shown else "refused", note=note)
         elif isinstance(answer.payload, field.MeterReadings):
             ordered = sent.business_key.startswith(READ_BACK)
             await self._deliver(tx, answer, field.encode(answer), ordered=ordered)

@@ -20,13 +20,20 @@ from openami.mdus.sealing import Sealing
 from openami.mdus.series import Series
 from openami.mdus.services import door as enterprise
 from openami.mdus.services.answers import Answers
+from openami.mdus.services.calculation import Calculations
+from openami.mdus.services.capabilities import Capabilities
 from openami.mdus.services.codes import EnterpriseCodes
 from openami.mdus.services.connection import ConnectionPolicy, Connections
 from openami.mdus.services.desk import Desk
+from openami.mdus.services.gather import Gather
+from openami.mdus.services.intake import Intake
 from openami.mdus.services.master_data import MasterData
 from openami.mdus.services.notices import Notices
 from openami.mdus.services.order_model import OrderPolicy
 from openami.mdus.services.orders import Orders
+from openami.mdus.services.queries import Queries
+from openami.mdus.services.remote import RemoteSeries
+from openami.mdus.services.upkeep import Upkeep
 from openami.mdus.services.upload import Uploads
 from openami.mdus.tables import audit
 from openami.mdus.vee.handlers import Vee
@@ -73,6 +80,9 @@ class MdusSettings:
     connection: ConnectionPolicy = field(default_factory=ConnectionPolicy)
     orders: OrderPolicy = field(default_factory=OrderPolicy)
     codes: EnterpriseCodes = field(default_factory=EnterpriseCodes)
+    capabilities: Capabilities = field(default_factory=Capabilities)
+    calculation_patience: timedelta = timedelta(days=5)
+    """How long an order for quantities waits, after the end of its period, for values that have not come."""
     estimate_at: time = time(6)
     estimate_after: timedelta = timedelta(hours=30)
     seal_every: timedelta = timedelta(days=7)
@@ -81,6 +91,9 @@ class MdusSettings:
     upload_every: timedelta = timedelta(hours=4)
     """Intervals leave together: after an upload the next one waits for so long; nothing is lost meanwhile."""
     items_a_message: int = 5_000
+    uploads_by_point: bool = False
+    """Interval uploads name point of delivery and OBIS code instead of a profile number, and are not confirmed."""
+    events_one_by_one: bool = False
 
 
 class Middle:
@@ -114,7 +127,7 @@ class Middle:
         """What the back office deals with."""
         clock, settings = self.clock, self.settings
         self.desk = Desk(self._send, clock)
-        self.notices = Notices(self.desk, clock)
+        self.notices = Notices(self.desk, clock, one_by_one=settings.events_one_by_one)
         self.uploads = Uploads(
             self.desk,
             clock,
@@ -123,6 +136,7 @@ class Middle:
             lake,
             every=settings.upload_every,
             items_a_message=settings.items_a_message,
+            by_point=settings.uploads_by_point,
         )
         self.master_data = MasterData(
             desk=self.desk,
@@ -134,7 +148,15 @@ class Middle:
             assigned=self.uploads.assigned,
         )
         self.commands = Commands(self.ams, clock, settings.limits)
-        self.connections = Connections(self.desk, clock, self.commands, transformers_of, settings.connection)
+        self.connections = Connections(
+            self.desk,
+            clock,
+            self.commands,
+            transformers_of,
+            Gather(self.desk),
+            settings.connection,
+            settings.capabilities,
+        )
         self.commands.finish = self._finished
         self.orders = Orders(
             desk=self.desk,
@@ -144,7 +166,15 @@ class Middle:
             source=self,
             failed=self.notices.reading_failed,
             policy=settings.orders,
+            capabilities=settings.capabilities,
         )
+        remote = RemoteSeries(self.series, settings.codes)
+        self.upkeep = Upkeep(clock, settings.codes, self.master_data, settings.capabilities, self.ams)
+        self.calculations = Calculations(
+            self.desk, clock, settings.codes, settings.zone, remote, settings.calculation_patience
+        )
+        self.intake = Intake(clock, settings.codes, remote, self.vee)
+        self.queries = Queries(clock, settings.codes, settings.zone, remote)
 
     def _open_field_side(self, folder: Path) -> None:
         """What the AMS deals with, and the morning's estimation."""
@@ -208,15 +238,23 @@ class Middle:
         await self.ams.read(tx, device, wanted, key=f"order:{order.document}", span=span, source=source)
 
     def _connect(self) -> None:
-        table = enterprise.handlers(self.desk, self.master_data, self.orders, self.connections, self._answers())
-        for kind, handler in table.items():
+        desks = enterprise.Desks(
+            desk=self.desk,
+            master_data=self.master_data,
+            upkeep=self.upkeep,
+            orders=self.orders,
+            connections=self.connections,
+            calculations=self.calculations,
+            intake=self.intake,
+            queries=self.queries,
+            answers=Answers(self.orders, self.uploads, self.notices),
+        )
+        for kind, handler in enterprise.handlers(desks).items():
             self._enterprise_door.handlers[kind] = self._waking(handler)
+        self._enterprise_door.queries.update(enterprise.queries(desks))
         for key, handle in self.field_side.handlers().items():
             self._field_door.handlers[key] = self._waking(handle)
         self._field_door.on_answer = self._answered
-
-    def _answers(self) -> Answers:
-        return Answers(self.orders, self.uploads, self.notices)
 
     def _waking(self, handler: Callable[[AsyncConnection, Any], Awaitable[Any]]) -> Callable[..., Any]:
         async def handle(tx: AsyncConnection, message: Any) -> Any:  # noqa: ANN401 - any handler
@@ -266,6 +304,7 @@ class Middle:
         return [
             duty("uploads", self.uploads.due, self.uploads.act),
             duty("reading orders", self.orders.next_due, self.orders.act),
+            duty("calculations", self.calculations.next_due, self.calculations.act),
             duty("commands", self.commands.next_due, self.commands.act),
             duty("estimation", self.estimation.due, self.estimation.act),
             duty("provisioning", self.provisioner.due, retry_provisioning),

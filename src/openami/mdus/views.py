@@ -24,7 +24,7 @@ from openami.mdus.registry.ids import bare
 from openami.mdus.registry.tables import channel_table, device_table
 from openami.mdus.series.calendar import instant_of
 from openami.mdus.series.tables import day as day_table
-from openami.mdus.services import order_store, upload
+from openami.mdus.services import calculation_store, order_store, upkeep_store, upload
 from openami.mdus.tables import seam
 from openami.shared.errors import OpenAmiError
 from openami.shared.quality import label
@@ -62,6 +62,8 @@ class Views:
             Route("/api/registers/{channel:int}", self.registers),
             Route("/api/events", self.events),
             Route("/api/orders", self.orders),
+            Route("/api/readings/send", self.send_reading, methods=["POST"]),
+            Route("/api/calculations", self.calculations),
             Route("/api/commands", self.commands),
             Route("/api/commands/{command:uuid}/release", self.release, methods=["POST"]),
             Route("/api/quarantine", self.quarantine),
@@ -117,6 +119,8 @@ class Views:
                 "profiles": [asdict(one) for one in fed],
                 "channels": [_channel(one) for one in channels],
                 "provisioning": (await provisioning.states(tx, [key])).get(key),
+                "texts": await upkeep_store.texts_of(tx, [key]),
+                "transformers": await upkeep_store.transformers_of_tasks(tx, found.tasks()),
                 "events": await events.recent(tx, devices=[key], limit=100),
                 "uploads": await upload.of_profiles(tx, [one.id for one in fed], limit=50),
             }
@@ -177,6 +181,28 @@ class Views:
         async with self._middle.database.read() as tx:
             found = await order_store.recent(tx, limit=_limit(request.query_params))
         return _json({"orders": [asdict(one) for one in found]})
+
+    async def send_reading(self, request: Request) -> Response:
+        """A person sends a stored reading that nobody has ordered: task, at (ISO 8601), reason."""
+        body = await json_body(request)
+        try:
+            at = datetime.fromisoformat(str(body.get("at"))).astimezone(UTC)
+        except ValueError as error:
+            raise BadQueryError(f"at={body.get('at')!r} is no instant.", hint="Use 2026-03-01T23:00:00Z.") from error
+        async with self._middle.database.begin() as tx:
+            value = await self._middle.orders.send_unsolicited(
+                tx, str(body.get("task", "")), at, str(body.get("reason", "10"))
+            )
+        return _json({"task": body.get("task"), "at": at, "value": str(value)})
+
+    async def calculations(self, _request: Request) -> Response:
+        """Orders for billing quantities, newest first."""
+        async with self._middle.database.read() as tx:
+            rows = await calculation_store.recent(tx)
+        wanted = ("number", "profile_key", "state", "start_at", "end_at", "received_at", "deadline", "confirmed_at")
+        return _json(
+            {"calculations": [{key: row[key] for key in (*wanted, "order", "results", "reason")} for row in rows]}
+        )
 
     async def commands(self, request: Request) -> Response:
         """The newest commands with every step they took."""

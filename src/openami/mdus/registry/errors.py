@@ -75,3 +75,17 @@ class SystemMismatchError(RegistryError):
 
     number = "1009"
     category = "PRE.CVE"
+
+
+class InUseError(RegistryError):
+    """A device that was installed cannot be forgotten."""
+
+    number = "1011"
+    category = "PRE.CVE"
+
+
+class WrongOwnerError(RegistryError):
+    """A measurement task that belongs to another device than the message names."""
+
+    number = "1012"
+    category = "PRE.CVE"

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from openami.mdus.registry.errors import (
     DeviceExistsError,
+    InUseError,
     PeriodError,
     ProfileTakenError,
     SystemMismatchError,
     TaskTakenError,
     UnknownTaskError,
 )
-from openami.mdus.registry.ids import SystemId, bare
+from openami.mdus.registry.ids import SystemId, TaskId, bare
 from openami.mdus.registry.model import (
     Device,
     DeviceMaster,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date, datetime
 
-    from openami.mdus.registry.ids import DeviceId, TaskId
+    from openami.mdus.registry.ids import DeviceId
 
 
 def announce(known: Device | None, device: DeviceId, master: DeviceMaster, system: SystemId | None) -> Device:
@@ -108,6 +109,50 @@ def set_registers(
         _refuse_foreign(device, register, owners)
     tasks = {register.task for register in ordered}
     return replace(device, registers=tuple(ordered), points=tuple(one for one in device.points if one.task in tasks))
+
+
+def respecify(device: Device, task: str, period: Period, changes: Mapping[str, Any]) -> Device:
+    """Attributes of a measurement task change during a period; what lies before and after it stays.
+
+    Raises:
+        UnknownTaskError: the device has no such task.
+        PeriodError: the task is not valid in the period.
+    """
+    known = _known_spelling(device, TaskId(task))
+    if known not in device.tasks():
+        raise UnknownTaskError(f"Device {device.id} has no measurement task {task}.", hint="Send its registers first.")
+    registers: list[Register] = []
+    touched = False
+    for one in device.registers:
+        if one.task != known or not one.period.overlaps(period):
+            registers.append(one)
+            continue
+        touched = True
+        first, past_last = max(one.period.first, period.first), min(one.period.past_last, period.past_last)
+        if one.period.first < first:
+            registers.append(replace(one, period=Period(one.period.first, first)))
+        registers.append(replace(one, period=Period(first, past_last), **changes))
+        if past_last < one.period.past_last:
+            registers.append(replace(one, period=Period(past_last, one.period.past_last)))
+    if not touched:
+        raise PeriodError(
+            f"Measurement task {task} is not valid between {period.first} and {period.last}.",
+            hint="Send a period within that of the register.",
+        )
+    return replace(device, registers=tuple(registers))
+
+
+def check_withdrawal(device: Device) -> None:
+    """See that a device may be forgotten: nobody has installed it.
+
+    Raises:
+        InUseError: it has registers, a place, or is registered.
+    """
+    if device.registers or device.locations or device.registered_at:
+        raise InUseError(
+            f"Device {device.id} is {device.state.name.lower().replace('_', ' ')}.",
+            hint="Remove an installed device by a location notification.",
+        )
 
 
 def locate(

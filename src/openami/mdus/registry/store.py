@@ -154,6 +154,14 @@ async def _save_slices(
         await transaction.execute(table.insert(), new)
 
 
+async def forget_device(transaction: AsyncConnection, device: Device, *, at: datetime) -> None:
+    """Take a device out of the registry; the journal keeps what it was."""
+    key = bare(device.id)
+    for table in (*_SLICES, device_table):
+        await transaction.execute(delete(table).where(table.c.device_key == key))
+    await write_journal(transaction, [(f"device {device.id}", asdict(device))], "withdrawn", at)
+
+
 async def set_transformer(transaction: AsyncConnection, device: str, transformer: str) -> None:
     """Note the transformer (router of the AMS) that a device hangs behind."""
     table = device_table

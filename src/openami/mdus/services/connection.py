@@ -20,8 +20,10 @@ from openami.mdus.registry.errors import UnknownDeviceError
 from openami.mdus.registry.ids import bare
 from openami.mdus.registry.store import load_devices
 from openami.mdus.services import translate
+from openami.mdus.services.capabilities import Capabilities
 from openami.mdus.services.desk import not_yet
 from openami.shared.contract.enterprise import logs
+from openami.shared.contract.enterprise.headers import message_key
 from openami.shared.contract.enterprise.messages.common import MessageHeader
 from openami.shared.contract.enterprise.messages.connection import (
     SmartMeterUtilitiesConnectionStatusChangeRequestERPCreateConfirmation as Confirmation,
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from openami.mdus.commands.handlers import Commands
     from openami.mdus.registry.model import Device
     from openami.mdus.services.desk import Desk, Verdict
+    from openami.mdus.services.gather import Gather
     from openami.shared.clock import Clock
     from openami.shared.contract.enterprise.messages.common import Log
     from openami.shared.contract.enterprise.messages.connection import (
@@ -69,11 +72,15 @@ class Connections:
     commands: Commands
     transformer_of: Callable[[AsyncConnection, Sequence[str]], Awaitable[dict[str, str]]]
     """The transformer that each device (bare id) hangs behind, as far as the AMS has told."""
+    gather: Gather
     policy: ConnectionPolicy = field(default_factory=ConnectionPolicy)
+    capabilities: Capabilities = field(default_factory=Capabilities)
 
     async def order(self, tx: AsyncConnection, message: HeadedMessage) -> None:
-        """Take one request or many. What is refused is confirmed now, the rest when it is done."""
+        """Take one request or many. What is refused is confirmed now, the rest when it is done; a bulk all at once."""
         items: Sequence[Request] = message.items if isinstance(message, Bulk) else (message,)
+        if isinstance(message, Bulk):
+            await self.gather.expect(tx, message)
         late: NotYet | None = None
         for item in items:
             reason = await self._order_one(tx, item, message)
@@ -161,6 +168,7 @@ class Connections:
         for status in sent.device_connection_status:
             device = _operational(devices.get(bare(status.utilities_device_id)), status.utilities_device_id, planned)
             rules.check_system(device, translate.system_of(status.smart_meter), planned.date())
+            self.capabilities.check(device, "switch", planned.date())
             commands.append(
                 Command(
                     id=uuid4(),
@@ -194,7 +202,9 @@ class Connections:
             ),
             log=log,
         )
-        await self.desk.send(tx, answer, f"connection {number}")
+        key = f"connection {number}"
+        if not await self.gather.take(tx, message_key(head), answer, key):
+            await self.desk.send(tx, answer, key)
 
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

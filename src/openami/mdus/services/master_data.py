@@ -7,7 +7,7 @@ is known, and the next step at the AMS.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from openami.mdus.channel_links import declared, series_channel
 from openami.mdus.registry import profiles, rules, store
@@ -16,6 +16,7 @@ from openami.mdus.registry.errors import UnknownDeviceError, UnknownTaskError
 from openami.mdus.registry.ids import DeviceId, bare
 from openami.mdus.services import translate
 from openami.mdus.services.desk import not_yet
+from openami.shared.contract.enterprise.confirm import bulk
 from openami.shared.contract.enterprise.messages.device import UtilitiesDeviceERPSmartMeterRegisteredNotification
 from openami.shared.errors import OpenAmiError
 from openami.shared.spans import local_date
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
     )
 
     Decide = Callable[[Any, Device | None], Device]
+
+
+REGISTERED_A_MESSAGE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +149,7 @@ class MasterData:
         registers = {one.id: one for one in channels if not one.interval_s}
         owner = {bare(one.id): one for one in saved}
         await self._declare(tx, [series_channel(one, owner[bare(one.device)], registers) for one in channels])
-        for device in ready:
-            await self._tell_registered(tx, device)
+        await self._tell_registered(tx, ready)
         await self.provisioner.bring_in_line(tx, saved, channels)
 
     async def _declare(self, tx: AsyncConnection, channels: Sequence[Channel]) -> None:
@@ -271,20 +274,25 @@ class MasterData:
         await self.keep(tx, [one for key, one in devices.items() if before.get(key) != one], cause, before=before)
         return verdicts
 
-    async def _tell_registered(self, tx: AsyncConnection, device: Device) -> None:
+    async def _tell_registered(self, tx: AsyncConnection, devices: Sequence[Device]) -> None:
+        """One device in a message of its own, several in one message."""
         today = local_date(self.zone, self.clock.now())
-        system = device.system_on(today)
-        if system is None:
-            return
         content = UtilitiesDeviceERPSmartMeterRegisteredNotification.UtilitiesDevice
-        message = UtilitiesDeviceERPSmartMeterRegisteredNotification(
-            message_header=self.desk.header(),
-            utilities_device=content(
-                id=device.id,
-                smart_meter=content.SmartMeter(start_date=today, utilities_advanced_metering_system_id=system),
-            ),
-        )
-        await self.desk.send(tx, message, f"device {device.id}")
+        messages = [
+            UtilitiesDeviceERPSmartMeterRegisteredNotification(
+                message_header=self.desk.header(),
+                utilities_device=content(
+                    id=device.id,
+                    smart_meter=content.SmartMeter(start_date=today, utilities_advanced_metering_system_id=system),
+                ),
+            )
+            for device in devices
+            if (system := device.system_on(today)) is not None
+        ]
+        for first in range(0, len(messages), REGISTERED_A_MESSAGE):
+            part = messages[first : first + REGISTERED_A_MESSAGE]
+            whole = part[0] if len(part) == 1 else bulk(part, self.desk.header())
+            await self.desk.send(tx, whole, f"device {part[0].utilities_device.id}")
 
 
 def _tasks(items: Sequence[Any]) -> list[str]:

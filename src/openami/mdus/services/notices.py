@@ -38,6 +38,8 @@ class Notices:
     desk: Desk
     clock: Clock
     table: Mapping[str, EnterpriseCodes] = field(default_factory=rules.enterprise_table)
+    one_by_one: bool = False
+    """Each event in a message of its own, for a back office that offers the single service only."""
 
     async def take(self, tx: AsyncConnection, events: Sequence[DeviceEvent]) -> list[DeviceEvent]:
         """Keep events, send on those that the back office wants; returns those that are new."""
@@ -52,7 +54,9 @@ class Notices:
         for first in range(0, len(wanted), EVENTS_A_MESSAGE):
             part = wanted[first : first + EVENTS_A_MESSAGE]
             messages = [self._message(one, codes, devices[bare(one.device)]) for one, codes in part]
-            await self.desk.send(tx, bulk(messages, self.desk.header()), f"events of device {part[0][0].device}")
+            key = f"events of device {part[0][0].device}"
+            for whole in messages if self.one_by_one else [bulk(messages, self.desk.header())]:
+                await self.desk.send(tx, whole, key)
         await store.mark(tx, {one.enterprise_id: (Forwarding.SENT, "") for one, _ in wanted})
         return new
 

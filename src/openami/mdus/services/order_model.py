@@ -91,6 +91,13 @@ class WrongDeviceError(OrderError):
     category = "PRE.CVE"
 
 
+class NoReadingError(OrderError):
+    """A reading that is to be sent and is not there."""
+
+    number = "3009"
+    category = "PRE.IDE"
+
+
 @dataclass(frozen=True, slots=True)
 class OrderPolicy:
     """How long and how often a reading is looked for."""

@@ -17,11 +17,13 @@ from openami.mdus.registry.store import load_devices, owners_of
 from openami.mdus.series import RegisterReadings
 from openami.mdus.series.calendar import instant_of as instant_s
 from openami.mdus.services import order_rules, order_store, translate
+from openami.mdus.services.capabilities import Capabilities
 from openami.mdus.services.desk import not_yet
 from openami.mdus.services.order_model import (
     OPEN,
     DataSourceError,
     DuplicateOrderError,
+    NoReadingError,
     NotARegisterError,
     OrderPolicy,
     OrderProcessedError,
@@ -31,16 +33,25 @@ from openami.mdus.services.order_model import (
     UnknownOrderError,
     WrongDeviceError,
 )
-from openami.mdus.services.results import ESTIMATED, instant_of, register_on, result_message, scaled_value
+from openami.mdus.services.results import (
+    ESTIMATED,
+    instant_of,
+    register_on,
+    result_message,
+    scaled_value,
+    unsolicited_message,
+)
 from openami.shared.contract.enterprise import logs
 from openami.shared.contract.enterprise.confirm import bulk
 from openami.shared.errors import OpenAmiError
 from openami.shared.quality import Origin, has_value, is_estimated, quality
+from openami.shared.quality import Verdict as Judgement
 from openami.shared.spans import local_date, local_day
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
     from datetime import date, datetime
+    from decimal import Decimal
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -50,6 +61,9 @@ if TYPE_CHECKING:
     from openami.mdus.services.desk import Desk, Verdict
     from openami.shared.clock import Clock
     from openami.shared.contract.enterprise.messages.common import Log
+    from openami.shared.contract.enterprise.messages.inferred_reading_result import (
+        SmartMeterMeterReadingDocumentERPResultChangeRequest as KnownChange,
+    )
     from openami.shared.contract.enterprise.messages.reading_order import (
         SmartMeterMeterReadingDocumentERPCancellationRequest as CancelRequest,
     )
@@ -83,6 +97,7 @@ class Orders:
     failed: Callable[[AsyncConnection, ReadingOrder], Awaitable[None]]
     """Told of an accepted order that will never have a result: the back office hears of it by an event."""
     policy: OrderPolicy = field(default_factory=OrderPolicy)
+    capabilities: Capabilities = field(default_factory=Capabilities)
 
     async def accept(self, tx: AsyncConnection, items: Sequence[OrderRequest]) -> list[Verdict]:
         """Take orders; those whose day has come are looked at next."""
@@ -131,6 +146,15 @@ class Orders:
 
     async def take_known(self, tx: AsyncConnection, items: Sequence[KnownReading]) -> list[Verdict]:
         """Keep readings that the back office knew first: of an installation, a removal, a person at the meter."""
+        return await self._take_known(tx, items, Judgement.NV, "reading known to the back office")
+
+    async def correct_known(self, tx: AsyncConnection, items: Sequence[KnownChange]) -> list[Verdict]:
+        """A person of the back office has corrected readings: their word stands over what was measured."""
+        return await self._take_known(tx, items, Judgement.MA, "reading corrected by the back office")
+
+    async def _take_known(
+        self, tx: AsyncConnection, items: Sequence[KnownReading | KnownChange], verdict: Judgement, cause: str
+    ) -> list[Verdict]:
         tasks = [i.meter_reading_document.utilities_measurement_task.utilities_measurement_task_id for i in items]
         owners = await owners_of(tx, tasks)
         channels: dict[str, list[Channel]] = {}
@@ -142,18 +166,46 @@ class Orders:
             document = item.meter_reading_document
             key = bare(document.utilities_measurement_task.utilities_measurement_task_id)
             try:
-                readings.append(self._known_reading(document, owners.get(key, []), channels.get(key, [])))
+                readings.append(self._known_reading(document, owners.get(key, []), channels.get(key, []), verdict))
             except OpenAmiError as reason:
                 verdicts.append(reason)
             else:
                 verdicts.append(None)
-        if readings and not any(verdicts):
+        if readings:
             batch = RegisterReadings.of(readings)
-            provenance = series.Provenance(self.clock.now(), "office", "reading known to the back office")
+            provenance = series.Provenance(self.clock.now(), "office", cause)
             await self.series.channels(tx, batch.channel.tolist(), lock=True)
             await self.series.merge_registers(tx, batch, provenance)
             await self.touched(tx, batch.channel.tolist())
         return verdicts
+
+    async def send_unsolicited(self, tx: AsyncConnection, task: str, at: datetime, reason: str) -> Decimal:
+        """Send a stored reading that nobody has ordered (a result without document number); returns the value.
+
+        Raises:
+            UnknownTaskError: no device has the task.
+            NoReadingError: there is no reading at that instant.
+        """
+        self.codes.pick(reason)
+        owners = await owners_of(tx, [task])
+        channels = [one for one in await channels_of_tasks(tx, [task]) if not one.interval_s]
+        if not owners or not channels:
+            raise UnknownTaskError(f"No device has the register {task}.", hint="Send its registers first.")
+        for channel in channels:
+            moment = np.array([int(at.timestamp())], np.int64)
+            found = await self.series.registers_at(tx, np.array([channel.id], np.int64), moment)
+            if has_value(found.quality)[0]:
+                break
+        else:
+            raise NoReadingError(f"There is no reading of {task} at {at:%Y-%m-%d %H:%M:%S} UTC.")
+        device = next(one for one in owners[bare(task)] if one.id == channel.device)
+        reading = order_rules.Candidate(at, int(found.value[0]), bool(is_estimated(found.quality)[0]))
+        register = register_on(device, task, local_date(channel.zone, at))
+        message = unsolicited_message(
+            reading, reason, device, register, channel, self.codes.registry, self.desk.header()
+        )
+        await self.desk.send(tx, message, f"reading of {task}")
+        return message.meter_reading_document.result.meter_reading_result_value
 
     async def act(self, tx: AsyncConnection) -> int:
         """Look at every order whose time has come; returns how many."""
@@ -265,6 +317,8 @@ class Orders:
         source = document.utilities_advanced_metering_data_source_type_code or "0"
         if source not in {"0", "1"}:
             raise DataSourceError(f"Data source {source!r} is not supported.", hint="Send 0 (stored) or 1 (on demand).")
+        function = "read on demand" if source == "1" else "read"
+        self.capabilities.check(device, function, document.scheduled_meter_reading_date)
         now = self.clock.now()
         order = ReadingOrder(
             document=document.id,
@@ -290,6 +344,7 @@ class Orders:
         document: Any,  # noqa: ANN401
         owners: Sequence[Device],
         channels: Sequence[Channel],
+        verdict: Judgement,
     ) -> tuple[int, int, int, int]:
         task, result = document.utilities_measurement_task, document.result
         device = _owner(task.utilities_measurement_task_id, task.utilities_device.utilities_device_id, owners)
@@ -301,7 +356,7 @@ class Orders:
         guessed = result.meter_reading_type_code.lstrip("0") == ESTIMATED.lstrip("0")
         origin = Origin.SUBSTITUTED if guessed else Origin.MEASURED
         value = scaled_value(result.meter_reading_result_value, register, channel, self.codes.registry)
-        return channel.id, int(at.timestamp()), value, quality(origin)
+        return channel.id, int(at.timestamp()), value, quality(origin, verdict)
 
 
 def _after(order: ReadingOrder, decision: order_rules.Decision, now: datetime) -> ReadingOrder:

@@ -10,7 +10,7 @@ from openami.mdus.registry.errors import UnknownTaskError
 from openami.mdus.registry.ids import bare
 from openami.shared.contract.enterprise.messages.common import PointOfDelivery
 from openami.shared.contract.enterprise.messages.reading_result import MeterReadingDocumentERPResultCreateRequest
-from openami.shared.spans import local_day, zone
+from openami.shared.spans import local_date, local_day, zone
 
 if TYPE_CHECKING:
     from datetime import date
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from openami.mdus.registry.codes import CodeTables
     from openami.mdus.registry.model import Device, Register
     from openami.mdus.services.order_model import ReadingOrder
+    from openami.mdus.services.order_rules import Candidate
     from openami.shared.contract.enterprise.messages.common import MessageHeader
 
 LAST_SECOND: Final = time(23, 59, 59)
@@ -55,6 +56,39 @@ def result_message(
                 actual_meter_reading_time=moment,
                 meter_reading_type_code=ESTIMATED if order.result_estimated else MEASURED,
                 meter_reading_result_value=register_value(order.result_value, register, channel, codes),
+            ),
+        ),
+    )
+
+
+def unsolicited_message(
+    reading: Candidate,
+    reason: str,
+    device: Device,
+    register: Register,
+    channel: Channel,
+    codes: CodeTables,
+    head: MessageHeader,
+) -> MeterReadingDocumentERPResultCreateRequest:
+    """A reading that nobody has ordered: device and measurement task say whose it is."""
+    day = local_date(channel.zone, reading.at - timedelta(seconds=1))
+    day, moment = local_moment(reading.at, channel.zone, day)
+    content = MeterReadingDocumentERPResultCreateRequest.MeterReadingDocument
+    task = content.UtiltiesMeasurementTask
+    return MeterReadingDocumentERPResultCreateRequest(
+        message_header=head,
+        meter_reading_document=content(
+            meter_reading_reason_code=reason,
+            utilties_measurement_task=task(
+                utilities_measurement_task_id=channel.task,
+                utilities_object_identification_system_code_text=channel.obis or None,
+                utilties_device=task.UtiltiesDevice(utilities_device_id=device.id),
+            ),
+            result=content.Result(
+                actual_meter_reading_date=day,
+                actual_meter_reading_time=moment,
+                meter_reading_type_code=ESTIMATED if reading.estimated else MEASURED,
+                meter_reading_result_value=register_value(reading.value, register, channel, codes),
             ),
         ),
     )

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import numpy as np
+import structlog
 from sqlalchemy import BigInteger, Column, DateTime, Identity, Integer, Table, Text, Uuid, func, select
 
 from openami.mdus.duties import done_until, note_done
 from openami.mdus.registry import profiles
 from openami.mdus.registry.channel_store import channels_by_id, channels_of_tasks
 from openami.mdus.registry.ids import bare
+from openami.mdus.registry.store import load_devices
 from openami.mdus.registry.tables import among
 from openami.mdus.series import ChannelDays
 from openami.mdus.series import tables as series_tables
@@ -29,6 +31,10 @@ from openami.mdus.tables import metadata
 from openami.shared.contract.enterprise import logs
 from openami.shared.contract.enterprise.confirm import bulk
 from openami.shared.contract.enterprise.intervals import IntervalColumns
+from openami.shared.contract.enterprise.messages.common import PointOfDelivery
+from openami.shared.contract.enterprise.messages.inferred_time_series import (
+    UtilitiesTimeSeriesERPItemNotification as ItemNotification,
+)
 from openami.shared.contract.enterprise.messages.time_series import (
     UtilitiesTimeSeriesERPItemChangeRequest,
     UtilitiesTimeSeriesERPItemCreateRequest,
@@ -43,13 +49,15 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from openami.mdus.registry.channels import Channel
-    from openami.mdus.registry.model import Profile
+    from openami.mdus.registry.model import Device, Profile
     from openami.mdus.series import Series
     from openami.mdus.series.lake import Lake
     from openami.mdus.services.codes import EnterpriseCodes
     from openami.mdus.services.desk import Desk
     from openami.shared.clock import Clock
     from openami.shared.contract.enterprise.messages.common import Log
+
+log = structlog.get_logger()
 
 CONSUMER: Final = "office"
 NAME: Final = "uploads"
@@ -90,6 +98,8 @@ class Uploads:
     every: timedelta = timedelta()
     items_a_message: int = 5_000
     changes_a_turn: int = 2_000
+    by_point: bool = False
+    """Series are named by point of delivery and OBIS code (operation 76), not by profile number."""
 
     async def act(self, tx: AsyncConnection) -> int:
         """Send what changed since the last turn; returns how much was looked at."""
@@ -177,6 +187,8 @@ class Uploads:
                 by_task.setdefault(bare(channel.task), []).append(channel)
         feeds = []
         for profile in found:
+            if profile.remotely_stored:
+                continue  # its values stay here: the back office asks for them, or for quantities (UC5 b)
             for role in profile.roles:
                 span = role.span.overlap(within) if within else role.span
                 if span is None:
@@ -188,9 +200,15 @@ class Uploads:
         unit_code = profile.unit_code or channel.unit.upper()
         power = self.codes.registry.unit(unit_code).power
         calendar = Calendar(channel.zone, channel.interval_s)
-        return Feed(channel.id, profile.id, span, calendar, unit_code, channel.scale - power)
+        shift = channel.scale - power
+        return Feed(
+            channel.id, profile.id, span, calendar, unit_code, shift, channel.obis, channel.device, channel.task
+        )
 
     async def _send(self, tx: AsyncConnection, part: Sequence[Items], statuses: Sequence[str]) -> None:
+        if self.by_point:
+            await self._notify(tx, part, statuses)
+            return
         missing = statuses.index(self.codes.missing)
         messages = [_message(one, statuses, missing, self.desk.header()) for one in part]
         rows = [
@@ -208,6 +226,20 @@ class Uploads:
         ]
         await tx.execute(upload_table.insert(), rows)
         await self.desk.send(tx, bulk(messages, self.desk.header()), f"profile {part[0].feed.profile}")
+
+    async def _notify(self, tx: AsyncConnection, part: Sequence[Items], statuses: Sequence[str]) -> None:
+        """Upload by point of delivery; the contract has no answer to it."""
+        missing = statuses.index(self.codes.missing)
+        devices = await load_devices(tx, [one.feed.device for one in part])
+        messages = []
+        for one in part:
+            point = _point_of(devices[bare(one.feed.device)], one)
+            if point is None:
+                log.warning("upload.without_point", profile=one.feed.profile, device=one.feed.device)
+                continue
+            messages.append(_notification(one, point, _columns(one, statuses, missing), self.desk.header()))
+        if messages:
+            await self.desk.send(tx, bulk(messages, self.desk.header()), f"profile {part[0].feed.profile}")
 
 
 async def counts(tx: AsyncConnection) -> dict[str, int]:
@@ -249,4 +281,23 @@ def _columns(items: Items, statuses: Sequence[str], missing: int) -> IntervalCol
         present=items.status != missing,
         unit=np.full(len(items), items.feed.unit_code),
         status=np.array(statuses)[items.status],
+    )
+
+
+def _point_of(device: Device, items: Items) -> str | None:
+    """The point of delivery that a channel counts for when its first item begins."""
+    at = instant_of(int(items.start_s.min()))
+    own = [one for one in device.points if bare(one.task) == bare(items.feed.task)]
+    return next((one.point for one in own if one.span.start <= at < one.span.end), own[-1].point if own else None)
+
+
+def _notification(items: Items, point: str, columns: IntervalColumns, head: Any) -> ItemNotification:  # noqa: ANN401 - the header class
+    series = ItemNotification.UtilitiesTimeSeries
+    role = series.UtilitiesMeasurementTaskAssignmentRole(
+        utilities_object_identification_system_code_text=items.feed.obis,
+        utilities_point_of_delivery_external_identification=PointOfDelivery(utilities_point_of_delivery_party_id=point),
+    )
+    return ItemNotification(
+        message_header=head,
+        utilities_time_series=series(item=columns, utilities_measurement_task_assignment_role=role),  # type: ignore[arg-type]
     )

@@ -34,6 +34,9 @@ class Feed:
     unit_code: str
     shift: int
     """Power of ten from scaled integers to the profile's unit."""
+    obis: str = ""
+    device: str = ""
+    task: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

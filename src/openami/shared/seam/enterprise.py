@@ -18,7 +18,8 @@ from openami.shared.contract.enterprise import codec, confirm, headers, logs
 from openami.shared.contract.enterprise.catalogue import Side, catalogue
 from openami.shared.contract.enterprise.errors import Refusal
 from openami.shared.contract.enterprise.fault import encode_fault
-from openami.shared.contract.enterprise.model import HeadedMessage
+from openami.shared.contract.enterprise.model import HeadedMessage, Message
+from openami.shared.contract.enterprise.model import Response as Answer
 from openami.shared.contract.enterprise.wsdl import operation_wsdl, side_wsdl
 from openami.shared.seam.access import partner_of, stranger
 from openami.shared.seam.model import Envelope, InboundMessage, Seam
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from openami.shared.seam.outbox import Outbox
 
     Handler = Callable[[AsyncConnection, Any], Awaitable[None]]
+    Query = Callable[[AsyncConnection, Any], Awaitable[Answer]]
+    Carry = Callable[[Envelope], Awaitable[bytes]]
 
 log = structlog.get_logger()
 
@@ -69,6 +72,8 @@ class EnterpriseDoor:
         self.side = side
         self.partner = partner
         self.handlers: dict[type[Any], Handler] = {}
+        self.queries: dict[type[Any], Query] = {}
+        self.carry: Carry | None = None
         self._database = database
         self._clock = clock
         self._outbox = outbox
@@ -106,6 +111,42 @@ class EnterpriseDoor:
         )
         await self._outbox.put(transaction, envelope)
 
+    async def ask(self, query: Message) -> Answer:
+        """Put a synchronous question to the partner and wait for its answer; nothing is stored.
+
+        Raises:
+            NotOfferedError: this door was given no way to its partner.
+            Unreachable, Refused: the partner does not answer, or does not take the question.
+            Refusal: it answers something else.
+        """
+        if self.carry is None:
+            raise NotOfferedError("This side cannot ask its partner.", hint="Give its door a transport.")
+        operation = codec.codec().operation_of(query)
+        envelope = Envelope(
+            id=uuid.uuid4(),
+            seam=Seam.ENTERPRISE,
+            partner=self.partner,
+            operation=operation.name,
+            path=f"{PATH}/{operation.name}",
+            body=codec.encode(query),
+        )
+        answer = codec.decode(await self.carry(envelope))
+        if not isinstance(answer, Answer):
+            raise NotOfferedError(f"The partner answered a {type(answer).__name__}.")
+        return answer
+
+    async def _answer_at_once(self, query: Message) -> Response:
+        handler = self.queries.get(type(query))
+        if handler is None:
+            return _soap_fault(
+                NotOfferedError(
+                    f"{type(query).__name__} is not offered by this {self.side.value}.", hint="See /services."
+                )
+            )
+        async with self._database.read() as connection:
+            answer = await handler(connection, query)
+        return Response(codec.encode(answer), media_type=CONTENT_TYPE)
+
     async def _receive(self, request: Request) -> Response:
         partner = partner_of(request, self._passwords)
         if partner is None:
@@ -114,7 +155,7 @@ class EnterpriseDoor:
         try:
             message = codec.decode(body)
             if not isinstance(message, HeadedMessage):
-                return _soap_fault(NotOfferedError("The synchronous queries are not offered here yet."))
+                return await self._answer_at_once(message)
             headers.message_key(message.message_header)
         except Refusal as error:
             await self._inbox.set_aside(seam=Seam.ENTERPRISE, partner=partner, body=body, reason=str(error))

@@ -34,6 +34,12 @@ def bulk(items: Sequence[ItemT], head: MessageHeader) -> Bulk[ItemT]:
     return cast("Bulk[ItemT]", kind(message_header=head, items=tuple(items)))
 
 
+def bulk_confirmation(items: Sequence[ItemT], head: MessageHeader, log: Log) -> HeadedMessage:
+    """The bulk confirmation that carries these confirmations; each keeps its own header and log."""
+    kind = class_of(_bulk_shapes()[type(items[0])])
+    return cast("HeadedMessage", kind(message_header=head, items=tuple(items), log=log))
+
+
 def confirmation_for(
     request: HeadedMessage,
     log: Log | Sequence[Log],

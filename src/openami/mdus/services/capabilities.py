@@ -1,0 +1,105 @@
+"""What an AMS, a kind of device and an activation group can do; an order outside all that are set is refused.
+
+A device can do what its AMS can AND its capability group can AND, where it has one, its activation group can
+(enterprise services, UC14). The table belongs to the customer: names of AMS, of materials (the capability group of a
+device is that of its material) and of activation groups, each with a list of functions. What is not named can do all.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from openami.mdus.registry.errors import RegistryError
+from openami.mdus.registry.ids import bare
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date
+
+    from openami.mdus.registry.model import Device
+
+FUNCTIONS: Final = ("read", "read on demand", "intervals", "switch", "text", "state")
+DEFAULT: Final = Path(__file__).with_name("capabilities.toml")
+
+
+class NotCapableError(RegistryError):
+    """The AMS, the capability group or the activation group of a device does not support what is asked."""
+
+    number = "1013"
+    category = "PRE.CVE"
+
+
+class BadCapabilitiesError(RegistryError):
+    """The table of capabilities cannot be used."""
+
+    number = "1014"
+
+
+Functions = frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """The table of one landscape."""
+
+    systems: Mapping[str, Functions] = field(default_factory=dict)
+    groups: Mapping[str, Functions] = field(default_factory=dict)
+    materials: Mapping[str, str] = field(default_factory=dict)
+    """Material -> capability group."""
+    activation_groups: Mapping[str, Functions] = field(default_factory=dict)
+    activations: Mapping[str, str] = field(default_factory=dict)
+    """Device (bare id) -> activation group, where one is set."""
+
+    def check(self, device: Device, function: str, day: date) -> None:
+        """See that a device can do something.
+
+        Raises:
+            NotCapableError: says which of the three forbids it.
+        """
+        system = device.system_on(day) or ""
+        group = self.materials.get(device.master.material_id, "")
+        activation = self.activations.get(bare(device.id), "")
+        for kind, name, table in (
+            ("AMS", system, self.systems),
+            ("Capability group", group, self.groups),
+            ("Activation group", activation, self.activation_groups),
+        ):
+            allowed = table.get(name) if name else None
+            if allowed is not None and function not in allowed:
+                raise NotCapableError(
+                    f"{kind} {name} of device {device.id} does not support {function!r}.",
+                    hint=f"It supports {', '.join(sorted(allowed)) or 'nothing'}; see capabilities.toml.",
+                )
+
+
+def load(path: Path = DEFAULT) -> Capabilities:
+    """Read a table of capabilities.
+
+    Raises:
+        BadCapabilitiesError: it is not TOML, or names a function that does not exist.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadCapabilitiesError(f"{path} cannot be read: {error}.") from error
+    tables = {name: _functions(path, content.get(name, {})) for name in ("systems", "groups", "activation_groups")}
+    return Capabilities(
+        systems=tables["systems"],
+        groups=tables["groups"],
+        activation_groups=tables["activation_groups"],
+        materials={str(key): str(value) for key, value in content.get("materials", {}).items()},
+        activations={bare(str(key)): str(value) for key, value in content.get("activations", {}).items()},
+    )
+
+
+def _functions(path: Path, table: dict[str, list[str]]) -> dict[str, Functions]:
+    for name, functions in table.items():
+        unknown = sorted(set(functions) - set(FUNCTIONS))
+        if unknown:
+            raise BadCapabilitiesError(
+                f"{path}: {name} has the unknown function {unknown[0]!r}.", hint=f"Use: {', '.join(FUNCTIONS)}."
+            )
+    return {name: frozenset(functions) for name, functions in table.items()}

@@ -8,7 +8,7 @@ from lxml import etree
 from typer.testing import CliRunner
 
 from openami import cli
-from openami.cli_files import BadKeyError, NotStoredError
+from openami.cli_files import BadKeyError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +59,30 @@ def test_ingest_tells_what_a_file_holds_and_stores_nothing(nem12: Path) -> None:
     assert (channel["interval_s"], channel["count"], float(channel["sum"])) == (1800, 48, 24.0)
     assert told["refused"] == []
     assert "48" in runner.invoke(cli.app, ["ingest", "--dry-run", str(nem12)]).output
-    assert isinstance(runner.invoke(cli.app, ["ingest", str(nem12)]).exception, NotStoredError)
+    unknown = nem12.with_name("letter.txt")
+    unknown.write_text("Dear customer,")
+    result = runner.invoke(cli.app, ["ingest", "--dry-run", "--json", str(unknown), str(nem12)])
+    letter, readings = map(json.loads, result.output.splitlines())
+    assert result.exit_code == 1
+    assert (letter["format"], letter["channels"], len(letter["refused"])) == ("", [], 1)
+    assert readings == told
+    assert set(letter) == set(told)
+
+
+def test_ingest_reads_folders_and_files_with_a_mapping_of_yours(nem12: Path) -> None:
+    mapping = nem12.with_name("mine.toml")
+    mapping.write_text(
+        'name = "mine"\nheader = ["t", "kWh"]\n[[series]]\nmeter = [["meter", "SerialNumber"]]\nvalue = "kWh"\n'
+        'unit = "KWH"\ntime = "t"\nformat = "%Y-%m-%d %H:%M"\ninterval_s = 3600\n'
+    )
+    table = nem12.with_name("mine.csv")
+    table.write_text("t,meter,kWh\n2026-03-01 00:00,M1,1.5\n2026-03-01 01:00,M1,x\n")
+    result = runner.invoke(cli.app, ["ingest", "--dry-run", "--json", "--mapping", str(mapping), str(table)])
+    told = json.loads(result.output)
+    assert (told["channels"][0]["sum"], told["refused"][0]["position"]) == (1.5, "lines 2 to 3, value 2")
+    folder = runner.invoke(cli.app, ["ingest", "--dry-run", "--json", str(nem12.parent)])
+    assert [json.loads(line)["format"] for line in folder.output.splitlines()] == ["", "", "nem12"]
+    assert "no file" in str(runner.invoke(cli.app, ["ingest", str(table) + "x"]).exception)
 
 
 def test_services_export_writes_schemas_that_parse_and_examples_that_are_valid(tmp_path: Path) -> None:

@@ -208,6 +208,7 @@ def _headend(parts: Parts) -> Area:
 
 def _mdus(parts: Parts) -> Area:
     from openami.mdus.area import build  # noqa: PLC0415 - as above
+    from openami.mdus.channel_links import Judging  # noqa: PLC0415
     from openami.mdus.middle import MdusSettings  # noqa: PLC0415
     from openami.mdus.series.lake import Lake  # noqa: PLC0415
     from openami.mdus.tables import seam  # noqa: PLC0415
@@ -233,6 +234,10 @@ def _mdus(parts: Parts) -> Area:
             zone=settings.zone,
             systems={AMS: AMS},
             reply_address=f"{settings.url_of('mdus')}/cim/reply",
+            judging=Judging(settings.rule_set),
+            second_person=settings.edits_need_approval,
+            drop_folder=settings.drop_folder or settings.data_dir / "drop",
+            drop_registers=settings.drop_registers,
         ),
         enterprise_door=enterprise_door,
         field_door=field_door,

@@ -1,4 +1,4 @@
-"""The commands that read or write files and need no running landscape: `decode`, `ingest --dry-run`, `services`."""
+"""The commands that read or write files and need no running landscape: `decode`, `services`."""
 
 from __future__ import annotations
 
@@ -22,10 +22,6 @@ class BadKeyError(OpenAmiError):
     """A key that is not hexadecimal digits."""
 
 
-class NotStoredError(OpenAmiError):
-    """Files are not stored yet, only looked at."""
-
-
 def decode(
     file: Annotated[str, typer.Argument(help="A file with telegrams, binary or hexadecimal; - for standard input.")],
     language: Annotated[str | None, typer.Option(help="Try this language only; by default all.")] = None,
@@ -47,30 +43,6 @@ def decode(
             _show_telegram(told)
 
 
-def ingest(
-    paths: Annotated[list[Path], typer.Argument(help="Files with readings; gzipped and zipped ones too.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Look only: store nothing.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a file, one a line.")] = False,
-) -> None:
-    """What files of readings hold: NEM12, Green Button, CMEP, MSCONS, IEC 61968-9, delimited, Parquet.
-
-    Channels with counts, sums and spans, events, and every part that was refused, with its position and reason.
-    """
-    from openami.mdus.unify.adapters import dry_run as look  # noqa: PLC0415 - as above
-
-    if not dry_run:
-        raise NotStoredError(
-            "Files can be looked at, but not stored yet.",
-            hint="Add --dry-run; live readings come over the field seam.",
-        )
-    for path in paths:
-        told = look(path)
-        if as_json:
-            print(json.dumps(told, ensure_ascii=False))  # noqa: T201 - a line for another program
-        else:
-            _show_file(told)
-
-
 @services.command("export")
 def export(
     directory: Annotated[Path, typer.Argument(help="Folder to write to; made if it is not there.")],
@@ -85,7 +57,6 @@ def export(
 def add_to(app: typer.Typer) -> None:
     """Put the commands into the main one."""
     app.command()(decode)
-    app.command()(ingest)
     app.add_typer(services, name="services")
 
 
@@ -113,16 +84,3 @@ def _show_telegram(told: dict[str, Any]) -> None:
             name = reading.get("obis") or reading.get("quantity") or ""
             table.add_row(name, str(reading["value"]), reading["unit"] or "", reading["time"] or "")
         console.print(table)
-
-
-def _show_file(told: dict[str, Any]) -> None:
-    title = f"{told['file']} ({told['format']}), {told['events']} events"
-    table = Table("channel", "quantity", "every", "count", "sum", "first", "last", title=title, title_justify="left")
-    for channel in told["channels"]:
-        every = f"{channel['interval_s']} s" if channel["interval_s"] else "register"
-        total = f"{channel['sum']} {channel['unit']}"
-        span = (channel["first"] or "", channel["last"] or "")
-        table.add_row(channel["id"], channel["quantity"], every, str(channel["count"]), total, *span)
-    console.print(table)
-    for refusal in told["refused"]:
-        console.print(f"[red]refused[/] at {refusal['position']}: {refusal['reason']}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from openami.mdus.intake.views import PATH as INTAKE
+from openami.mdus.intake.views import IntakeViews
 from openami.mdus.middle import MdusSettings, Middle
 from openami.mdus.views import Views
 from openami.shared.service import Area
@@ -40,13 +42,15 @@ def build(
         folder=folder,
         lake=lake,
     )
+    drop = middle.drop_folder()
     return Area(
         name="mdus",
         clock=clock,
         database=database,
-        routes=[*Views(middle).routes()],
-        loops=[duty.run for duty in middle.duties],
+        routes=[*Views(middle).routes(), *IntakeViews(middle).routes()],
+        loops=[*(duty.run for duty in middle.duties), *([drop.run] if drop else [])],
         work=[duty.work for duty in middle.duties],
         on_start=[middle.start],
         activity=lambda: sum(duty.acted for duty in middle.duties) + middle.flow.deliveries,
+        takes_files_at=frozenset({INTAKE}),
     )

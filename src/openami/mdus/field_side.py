@@ -91,7 +91,7 @@ class FieldSide:
         payload = message.payload
         if not isinstance(payload, field.EndDeviceEvents):
             raise MissingInPayloadError(f"{message.header.verb.value} {message.header.noun} carries no events.")
-        unknown = await self._take_events(tx, payload.events, message.header.source)
+        unknown = await self.take_events(tx, payload.events, message.header.source)
         return self._answer(message, (*field.errors_of(message.refusals, kind="EndDevice"), *unknown))
 
     async def discovered(self, tx: AsyncConnection, message: field.Envelope) -> field.Envelope:
@@ -166,7 +166,7 @@ class FieldSide:
             cause=f"{header.verb.value} {header.noun}",
             refusals=message.refusals,
         )
-        await self._take_events(tx, delivered.events, header.source)
+        await self.take_events(tx, delivered.events, header.source)
         devices = await self._devices(tx, [identity for identity, _ in positions])
         for device, (_, reading) in zip(devices, positions, strict=True):
             if device is not None and reading.value is not None:
@@ -174,9 +174,10 @@ class FieldSide:
                 await self.commands.saw_position(tx, device.id, closed=closed, at=reading.at, ordered=ordered)
         return delivered.refusals
 
-    async def _take_events(
+    async def take_events(
         self, tx: AsyncConnection, events: Sequence[field.EndDeviceEvent], source: str
     ) -> list[field.FieldError]:
+        """Keep events of known devices and act on them; an error for each of the others."""
         devices = await self._devices(tx, [one.device or field.Identity() for one in events])
         known = [(event, device) for event, device in zip(events, devices, strict=True) if device is not None]
         new = await self.notices.take(tx, [event_rules.from_field(device, event, source) for event, device in known])

@@ -7,7 +7,7 @@ supplies the back office; register readings, from which reading orders are answe
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -76,23 +76,29 @@ class Flow:
         cause: str,
         refusals: Sequence[contract.Refusal] = (),
     ) -> Delivered:
-        """Take one delivery; what cannot be taken does not cost the rest."""
-        now = self.clock.now()
+        """Keep one delivery raw and take it; what cannot be taken does not cost the rest."""
         kept = await asyncio.to_thread(self.raw.keep, body)
+        taken = await self.take(tx, payload, digest=kept.digest, source=source, cause=cause)
+        taken = replace(taken, refusals=(*refusals, *taken.refusals))
+        entry = unify.Quarantined(kept.digest, source, self.clock.now(), taken.refusals)
+        await asyncio.to_thread(self.raw.quarantine, entry)
+        return taken
+
+    async def take(
+        self, tx: AsyncConnection, payload: contract.MeterReadings, *, digest: str, source: str, cause: str
+    ) -> Delivered:
+        """Take what a delivery that is kept under `digest` brings, or a part of it."""
+        now = self.clock.now()
         known = await self.memory.named(tx, unify.identities(payload))
         if new := [key for key, one in known.items() if one.device.reported_at is None]:
             await self.reported(tx, new)
         directory = unify.Directory(each for one in known.values() for each in self._described_as(one))
         anchors = await self._anchors(tx, unify.dial_needs(payload, directory, now))
         found = unify.unify(payload, directory, received_at=now, anchors=anchors)
-        provenance = Provenance(now, source, cause, kept.digest)
-        await self._merge(tx, found, provenance)
-        refused = (*refusals, *found.refusals)
-        entry = unify.Quarantined(kept.digest, source, now, refused)
-        await asyncio.to_thread(self.raw.quarantine, entry)
+        await self._merge(tx, found, Provenance(now, source, cause, digest))
         self.deliveries += 1
         self.readings += found.readings
-        return Delivered(kept.digest, found.readings, refused, found.events)
+        return Delivered(digest, found.readings, found.refusals, found.events)
 
     async def _merge(self, tx: AsyncConnection, found: unify.Unified, provenance: Provenance) -> None:
         """Registers first: the sum check of the days looks at them. All channels are locked in one order."""

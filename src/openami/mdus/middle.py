@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from openami.mdus import unify
 from openami.mdus.ams import Ams, reading_types
+from openami.mdus.channel_links import Judging
 from openami.mdus.commands.handlers import Commands
 from openami.mdus.commands.model import Command, Limits, State
 from openami.mdus.duties import Duty
 from openami.mdus.estimation import Estimation
 from openami.mdus.field_side import FieldSide, transformers_of
 from openami.mdus.flow import Flow
+from openami.mdus.intake.drop import DropFolder
+from openami.mdus.intake.handlers import Intake
 from openami.mdus.provisioning import Provisioner
 from openami.mdus.registry.channel_store import channels_of_devices
 from openami.mdus.sealing import Sealing
@@ -94,6 +97,13 @@ class MdusSettings:
     uploads_by_point: bool = False
     """Interval uploads name point of delivery and OBIS code instead of a profile number, and are not confirmed."""
     events_one_by_one: bool = False
+    judging: Judging = field(default_factory=Judging)
+    second_person: bool = False
+    """Whether an edit of values needs somebody else's approval."""
+    drop_folder: Path | None = None
+    """A folder whose files are taken in as they come."""
+    drop_registers: bool = False
+    """Whether meters of dropped files that nobody knows are registered."""
 
 
 class Middle:
@@ -146,6 +156,7 @@ class Middle:
             series=self.series,
             provisioner=self.provisioner,
             assigned=self.uploads.assigned,
+            judging=settings.judging,
         )
         self.commands = Commands(self.ams, clock, settings.limits)
         self.connections = Connections(
@@ -180,6 +191,7 @@ class Middle:
         """What the AMS deals with, and the morning's estimation."""
         clock, settings = self.clock, self.settings
         self.raw = unify.RawStore(folder)
+        self.spool = folder / "spool"
         self.flow = Flow(clock, self.series, self.vee, self.raw, self.orders.touched, self.master_data.reported)
         self.field_side = FieldSide(
             clock=clock,
@@ -189,6 +201,7 @@ class Middle:
             commands=self.commands,
             notices=self.notices,
         )
+        self.intake = Intake(clock, self.raw, self.field_side, self.master_data)
         self.estimation = Estimation(
             clock, self.vee, settings.zone, at=settings.estimate_at, patience=settings.estimate_after
         )
@@ -198,6 +211,19 @@ class Middle:
         async with self.database.begin() as tx:
             await self.estimation.start(tx)
             await self.sealing.start(tx)
+
+    def drop_folder(self) -> DropFolder | None:
+        """The folder whose files are taken in as they come, if there is to be one."""
+        folder = self.settings.drop_folder
+        if folder is None:
+            return None
+        registers = self.settings.drop_registers
+        return DropFolder(folder, self.spool, self.database, self.intake, registers, self.wake_all)
+
+    def wake_all(self) -> None:
+        """Let every duty look: something was committed."""
+        for duty in self.duties:
+            duty.wake.set()
 
     async def release(self, tx: AsyncConnection, command: UUID, person: str) -> Command:
         """A second person lets a held command go; the audit chain keeps who it was.
@@ -268,10 +294,6 @@ class Middle:
         for duty in self.duties:
             after_commit(tx, duty.wake)
 
-    def _wake_all(self) -> None:
-        for duty in self.duties:
-            duty.wake.set()
-
     async def _answered(self, tx: AsyncConnection, sent: Envelope, answer: contract.Envelope) -> None:
         await self.field_side.answered(tx, sent, answer)
         self._wake_after(tx)
@@ -299,7 +321,7 @@ class Middle:
             return len(keys)
 
         def duty(name: str, due: Any, act: Any) -> Duty:  # noqa: ANN401 - typed by Duty
-            return Duty(name, self.database, self.clock, due, act, after=self._wake_all)
+            return Duty(name, self.database, self.clock, due, act, after=self.wake_all)
 
         return [
             duty("uploads", self.uploads.due, self.uploads.act),
@@ -308,5 +330,6 @@ class Middle:
             duty("commands", self.commands.next_due, self.commands.act),
             duty("estimation", self.estimation.due, self.estimation.act),
             duty("provisioning", self.provisioner.due, retry_provisioning),
+            duty("intake", self.intake.due, self.intake.act),
             duty("sealing", self.sealing.due, self.sealing.act),
         ]

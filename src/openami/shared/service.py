@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
+MAX_FILE_BYTES = 16 * 1024 * 1024 * 1024
+"""Files are written to the disk as they come; a year of a large fleet in XML fits."""
 LOOP_PAUSE_S = 1.0
 
 
@@ -62,6 +64,8 @@ class Area:
     work: list[Callable[[], Awaitable[Work]]] = field(default_factory=list)
     on_start: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     activity: Callable[[], int] = lambda: 0
+    takes_files_at: frozenset[str] = frozenset()
+    """Paths whose bodies are files, streamed to the disk: they may be large."""
 
 
 def create_app(area: Area, *, token: str) -> Starlette:
@@ -82,7 +86,7 @@ def create_app(area: Area, *, token: str) -> Starlette:
     app = Starlette(
         routes=[*_house_routes(area), *area.routes],
         lifespan=lifespan,
-        middleware=[Middleware(_Guard, token=token)],
+        middleware=[Middleware(_Guard, token=token, takes_files_at=area.takes_files_at)],
         exception_handlers={OpenAmiError: _explain},
     )
     app.state.area = area
@@ -152,8 +156,9 @@ async def _explain(_request: Request, error: Exception) -> Response:
 class _Guard:
     """Refuses oversize bodies everywhere and strangers on `/api`."""
 
-    def __init__(self, app: ASGIApp, token: str) -> None:
+    def __init__(self, app: ASGIApp, token: str, takes_files_at: frozenset[str]) -> None:
         self._app = app
+        self._takes_files_at = takes_files_at
         self._expected = f"Bearer {token}".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -162,8 +167,9 @@ class _Guard:
             return
         headers: dict[bytes, bytes] = dict(scope["headers"])
         length = headers.get(b"content-length", b"0")
-        if not length.isdigit() or int(length) > MAX_BODY_BYTES:
-            await _refusal(413, f"The body may have {MAX_BODY_BYTES} bytes.", "Send less.")(scope, receive, send)
+        most = MAX_FILE_BYTES if scope["path"] in self._takes_files_at else MAX_BODY_BYTES
+        if not length.isdigit() or int(length) > most:
+            await _refusal(413, f"The body may have {most} bytes.", "Send less.")(scope, receive, send)
             return
         if scope["path"].startswith("/api/") and not hmac.compare_digest(
             headers.get(b"authorization", b""), self._expected
@@ -171,10 +177,10 @@ class _Guard:
             refusal = _refusal(401, "The bearer token is missing or wrong.", "Send the installation's service token.")
             await refusal(scope, receive, send)
             return
-        await self._app(scope, _counted(receive), send)
+        await self._app(scope, _counted(receive, most), send)
 
 
-def _counted(receive: Receive) -> Receive:
+def _counted(receive: Receive, most: int) -> Receive:
     """Receives the body of a request that did not say how long it is, up to what is allowed."""
     received_bytes = 0
 
@@ -182,8 +188,8 @@ def _counted(receive: Receive) -> Receive:
         nonlocal received_bytes
         message = await receive()
         received_bytes += len(message.get("body", b""))
-        if received_bytes > MAX_BODY_BYTES:
-            raise HTTPException(413, f"The body may have {MAX_BODY_BYTES} bytes. Send less.")
+        if received_bytes > most:
+            raise HTTPException(413, f"The body may have {most} bytes. Send less.")
         return message
 
     return counted

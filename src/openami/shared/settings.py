@@ -52,6 +52,10 @@ class Settings(BaseSettings):
     homes: int = Field(default=50, ge=1, le=5000, description="Homes of the simulated street.")
     seed: int = Field(default=1, description="Seed of the simulated street.")
     fleet_secret: str | None = Field(default=None, description="Root of the simulated meters' passwords.")
+    rule_set: str = Field(default="default", description="VEE rule set of channels whose master data name none.")
+    edits_need_approval: bool = Field(default=False, description="Whether a second person must approve an edit.")
+    drop_folder: Path | None = Field(default=None, description="Folder whose files are taken in; default data/drop.")
+    drop_registers: bool = Field(default=False, description="Whether unknown meters of dropped files are registered.")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @classmethod

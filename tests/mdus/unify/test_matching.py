@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from openami.mdus.unify import patterns_of
+from openami.mdus.unify.adapters.quantities import code_of_unit
 from openami.mdus.unify.errors import UnknownUnitError
 from openami.mdus.unify.matching import measures_a_dial
 from openami.mdus.unify.units import in_books, power_between
@@ -78,3 +79,11 @@ def test_what_has_no_exact_relation_is_refused(source: str, books: str) -> None:
 
 def test_each_unit_knows_its_place_in_the_books() -> None:
     assert [in_books(unit) for unit in ("kWh", "L", "furlong")] == [("Wh", 3), ("m3", -3), ("furlong", 0)]
+
+
+@pytest.mark.parametrize("length", [300, 600, 1200, 86_400])
+def test_intervals_of_any_length_of_the_standard_are_taken(length: int) -> None:
+    code = code_of_unit("KWH", length)
+    assert any(code.matches(one) for one in patterns_of("1-0:1.29.0", length))
+    assert not any(code.matches(one) for one in patterns_of("1-0:1.29.0", 900))
+    assert not any(code.matches(one) for one in patterns_of("1-0:1.8.0", 0))

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from openami.mdus.unify import Quarantined, RawStore
+from openami.mdus.unify import Kept, Quarantined, RawStore
 from openami.mdus.unify.errors import DamagedDeliveryError, UnknownDeliveryError
 from openami.shared.contract.field import Refusal
 
@@ -109,3 +109,17 @@ def test_refused_parts_wait_with_their_reason_until_they_are_mended(tmp_path: Pa
     store.quarantine(Quarantined(digests[0], "AMS-1", NOW, ()))
     store.quarantine(Quarantined(digests[0], "AMS-1", NOW, ()))
     assert list(store.quarantined()) == []
+
+
+def test_a_file_is_kept_like_a_delivery_of_the_same_bytes(tmp_path: Path) -> None:
+    store, data = RawStore(tmp_path / "store"), os.urandom(3 << 20)
+    for new in (True, False):
+        incoming = tmp_path / "incoming"
+        incoming.write_bytes(data)
+        kept = store.keep_file(incoming)
+        assert kept == Kept(hashlib.sha256(data).hexdigest(), len(data), new)
+        assert not incoming.exists()
+    assert store.fetch(kept.digest) == data
+    assert not store.keep(data).new
+    with pytest.raises(UnknownDeliveryError):
+        store.path_of("../etc/passwd")

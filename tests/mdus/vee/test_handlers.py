@@ -249,3 +249,39 @@ async def test_an_odd_peak_is_warned_of_while_the_register_confirms_it(
     found = await current(mdus, series, 1)
     assert found.values[0, 10] == 5000
     assert np.flatnonzero(verdicts(found.quality)[0] == Verdict.WV).tolist() == [10]
+
+
+@pytest.mark.parametrize(("shown", "verdict"), [(2, Verdict.PV), (3, Verdict.WV)])
+async def test_a_register_that_shows_few_digits_is_compared_in_values_of_the_channel(
+    mdus: Database, series: Series, vee: Vee, shown: int, verdict: Verdict
+) -> None:
+    """V16: register values are kept in watt-hours, whatever the display shows; its last digit is only the tolerance."""
+    async with mdus.begin() as tx:
+        coarse = Channel(1, "Europe/Amsterdam", 1800, register=101, register_step=1000, rating_w=17_250)
+        await series.declare(tx, [coarse])
+    used = int(shape(10).sum())
+    difference = used + shown * 1000
+    readings = [(101, CALENDAR.start_s(march(10 + n)), 50_000 + n * difference, MEASURED) for n in range(2)]
+    async with mdus.begin() as tx:
+        await series.merge_registers(tx, RegisterReadings.of(readings), BY)
+    keys = await deliver(mdus, series, [10])
+    async with mdus.begin() as tx:
+        await vee.validate_days(tx, keys, AT)
+    assert set(verdicts((await current(mdus, series, 10)).quality)[0].tolist()) == {verdict}
+
+
+async def test_a_register_that_begins_anew_has_advanced_beyond_its_end(
+    mdus: Database, series: Series, vee: Vee
+) -> None:
+    """V24 in the sum check: 99,990 to 5 of a display of five digits."""
+    used = int(shape(10).sum())
+    async with mdus.begin() as tx:
+        rolling = Channel(1, "Europe/Amsterdam", 1800, register=101, modulus=100_000, rating_w=17_250)
+        await series.declare(tx, [rolling])
+        ends = [(101, CALENDAR.start_s(march(10)), 99_990, MEASURED), (101, CALENDAR.start_s(march(11)), 0, MEASURED)]
+        ends[1] = (101, ends[1][1], (99_990 + used) % 100_000, MEASURED)
+        await series.merge_registers(tx, RegisterReadings.of(ends), BY)
+    keys = await deliver(mdus, series, [10], lost={10: slice(20, 30)})
+    async with mdus.begin() as tx:
+        await vee.estimate_days(tx, keys, AT)
+    assert int((await current(mdus, series, 10)).values.sum()) == used

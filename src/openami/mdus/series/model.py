@@ -42,8 +42,9 @@ class Channel:
     """One measured quantity of one device, as far as keeping and judging its values needs to know it.
 
     Values are integers of `unit` times ten to the `scale` (Wh: unit Wh, scale 0; litres as m3: unit m3, scale -3).
-    `register` names the channel whose cumulative readings advance by the sum of this channel's intervals;
-    `register_step` is one such reading's last digit in values of this channel. It lives from `since` to `until`.
+    `register` names the channel whose cumulative readings, in the same unit and scale, advance by the sum of this
+    channel's intervals; `register_step` is the last digit that register shows and `modulus` where it begins anew, both
+    in values of this channel. It lives from `since` to `until`.
     """
 
     id: int

@@ -6,10 +6,10 @@ is known, and the next step at the AMS.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from openami.mdus.channel_links import declared, series_channel
+from openami.mdus.channel_links import Judging, declared, series_channel
 from openami.mdus.registry import profiles, rules, store
 from openami.mdus.registry.channel_store import channels_of_devices, sync_channels
 from openami.mdus.registry.errors import UnknownDeviceError, UnknownTaskError
@@ -57,6 +57,7 @@ class MasterData:
     provisioner: Provisioner
     assigned: Callable[[AsyncConnection, Profile | None, Profile], Awaitable[None]]
     """Told of a profile before and after an assignment: what is stored of it already has to be uploaded."""
+    judging: Judging = field(default_factory=Judging)
 
     async def create(self, tx: AsyncConnection, items: Sequence[Any]) -> list[Verdict]:
         """Devices are announced and confirmed."""
@@ -148,7 +149,8 @@ class MasterData:
         channels = await sync_channels(tx, saved, self.codes.registry, self.zone)
         registers = {one.id: one for one in channels if not one.interval_s}
         owner = {bare(one.id): one for one in saved}
-        await self._declare(tx, [series_channel(one, owner[bare(one.device)], registers) for one in channels])
+        declared_ = [series_channel(one, owner[bare(one.device)], registers, self.judging) for one in channels]
+        await self._declare(tx, declared_)
         await self._tell_registered(tx, ready)
         await self.provisioner.bring_in_line(tx, saved, channels)
 

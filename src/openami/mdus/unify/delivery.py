@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import groupby
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from openami.mdus.unify.dials import NO_ANCHORS, Anchors, Dials
 from openami.mdus.unify.intervals import Run, gather, into_days
 from openami.mdus.unify.refusals import BAD_VALUE, UNKNOWN_METER, UNKNOWN_TYPE, Refusals, Source
 from openami.shared.contract import field
-from openami.shared.contract.field.tables import MEASURING_PERIODS_S
+from openami.shared.contract.field.tables import PERIOD_NUMBERS
 from openami.shared.quality import EMPTY
 from openami.shared.spans import Span
 
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
     from openami.mdus.unify.intervals import Rows
     from openami.mdus.unify.matching import ChannelDescription, Directory
-
-_PERIOD_NUMBERS: Final = {seconds: number for number, seconds in reversed(list(MEASURING_PERIODS_S.items()))}
-"""Length -> the plain number of the measuring period (the first of the table)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -172,8 +169,8 @@ def _delivered_blocks(reading: field.MeterReading, position: str) -> Iterator[tu
     for index, block in enumerate(reading.blocks, 1):
         source = Source(f"{position}/IntervalBlocks[{index}]", reading.label)
         code = block.reading_type
-        if code.interval_s is None and block.interval_s in _PERIOD_NUMBERS:
-            code = replace(code, measuring_period=_PERIOD_NUMBERS[block.interval_s])
+        if code.interval_s is None and block.interval_s in PERIOD_NUMBERS:
+            code = replace(code, measuring_period=PERIOD_NUMBERS[block.interval_s])
         if code.is_dial:  # the value at the end of each period
             yield replace(block, reading_type=code, starts=block.starts + block.interval_s, interval_s=0), source
         else:
@@ -253,7 +250,7 @@ def _behind_an_instant(
     if not code.is_dial:
         return registers, []
     dials: list[ChannelDescription] = []
-    for interval_s, period in _PERIOD_NUMBERS.items():
+    for interval_s, period in PERIOD_NUMBERS.items():
         stated = code.interval_s == interval_s
         if stated or code.interval_s is None:
             profile = replace(code, macro_period=0, measuring_period=period)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from openami.mdus.series import Calendar
 from openami.shared.contract.field import ReadingTypeCode, reading_type_table
+from openami.shared.contract.field.tables import PERIOD_NUMBERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 MRID: Final = "mRID"
 _COMMODITIES: Final = {"1": "1|2"}  # a meter behind transformers may state either side; its channel knows the factor
-_VOLUMES: Final = {"42": "42|134|166|167|156|157"}
+_VOLUMES: Final = {"42": "42|134|166|167|156|157|119|128"}  # their channels say in which unit they count
 _METERED: Final = frozenset("6789")  # heat, gas, water: the interval is what the dial moved
 
 
@@ -111,8 +112,8 @@ def patterns_of(obis: str, interval_s: int) -> tuple[str, ...]:
     found = []
     for row in reading_type_table().values():
         code = ReadingTypeCode.parse(row.code)
-        if row.obis and _same_quantity(row.obis, obis, interval_s) and _same_length(code, interval_s):
-            found.append(_widened(code, interval_s))
+        if row.obis and _same_quantity(row.obis, obis, interval_s) and _same_form(code, interval_s):
+            found.append(_widened(_of_length(code, interval_s), interval_s))
     return tuple(dict.fromkeys(found))
 
 
@@ -135,10 +136,17 @@ def _groups(obis: str) -> tuple[str, str, str, str]:
     return medium.partition("-")[0], parts[0], parts[1], parts[2]
 
 
-def _same_length(code: ReadingTypeCode, interval_s: int) -> bool:
+def _same_form(code: ReadingTypeCode, interval_s: int) -> bool:
     # The greatest demand of a period has a block length, but is a register to us.
     is_register = code.interval_s is None or code.aggregate == 8
-    return is_register if not interval_s else not is_register and code.interval_s == interval_s
+    return is_register == (not interval_s)
+
+
+def _of_length(code: ReadingTypeCode, interval_s: int) -> ReadingTypeCode:
+    """The same quantity in intervals of any length that the standard has a number for: the table names a few."""
+    if not interval_s or interval_s not in PERIOD_NUMBERS or code.interval_s == interval_s:
+        return code
+    return replace(code, measuring_period=PERIOD_NUMBERS[interval_s])
 
 
 def _widened(code: ReadingTypeCode, interval_s: int) -> str:

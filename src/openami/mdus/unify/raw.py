@@ -11,16 +11,17 @@ import gzip
 import hashlib
 import json
 import os
+import shutil
 import zlib
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from openami.mdus.unify.errors import DamagedDeliveryError, UnknownDeliveryError
 from openami.shared.contract.field import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 _LEVEL: Final = 6
@@ -60,8 +61,28 @@ class RawStore:
         if path.exists():
             return Kept(digest, len(data), new=False)
         # mtime 0: the same content is the same file, byte for byte, on every machine
-        _write_durably(path, gzip.compress(data, _LEVEL, mtime=0))
+        packed = gzip.compress(data, _LEVEL, mtime=0)
+        _write_durably(path, lambda file: file.write(packed))
         return Kept(digest, len(data), new=True)
+
+    def keep_file(self, incoming: Path) -> Kept:
+        """Keep a file of any size that was written to `incoming`; it moves here, compressed, in bounded memory."""
+        digest, size = _digest_of(incoming)
+        path = self.path_of(digest)
+        if path.exists():
+            incoming.unlink()
+            return Kept(digest, size, new=False)
+        _write_durably(path, lambda file: _compress(incoming, file))
+        incoming.unlink()
+        return Kept(digest, size, new=True)
+
+    def path_of(self, digest: str) -> Path:
+        """Where the delivery of this hash lies, gzipped.
+
+        Raises:
+            UnknownDeliveryError: this is no hash.
+        """
+        return self._path(self._raw, digest, "gz")
 
     def fetch(self, digest: str) -> bytes:
         """The delivery that was kept under this hash.
@@ -89,7 +110,8 @@ class RawStore:
             path.unlink(missing_ok=True)
             return
         facts = asdict(entry) | {"received_at": entry.received_at.isoformat()}
-        _write_durably(path, json.dumps(facts, ensure_ascii=False, indent=1).encode())
+        note = json.dumps(facts, ensure_ascii=False, indent=1).encode()
+        _write_durably(path, lambda file: file.write(note))
 
     def quarantined(self) -> Iterator[Quarantined]:
         """All deliveries with refused parts, the oldest first: what can be replayed with `fetch`."""
@@ -112,14 +134,26 @@ def _entry(data: bytes) -> Quarantined:
     )
 
 
-def _write_durably(path: Path, data: bytes) -> None:
+def _digest_of(path: Path) -> tuple[str, int]:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return digest, file.tell()
+
+
+def _compress(source: Path, target: BinaryIO) -> None:
+    """Level 1: a large file waits for its reader, not for the last tenth of its size."""
+    with source.open("rb") as plain, gzip.GzipFile(fileobj=target, mode="wb", compresslevel=1, mtime=0) as packed:
+        shutil.copyfileobj(plain, packed, 1 << 20)
+
+
+def _write_durably(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Write beside, sync, rename, sync the folders: a reader sees the whole file or none, also after a crash."""
     fresh = not path.parent.exists()
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
         with beside.open("xb") as file:
-            file.write(data)
+            write(file)
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)

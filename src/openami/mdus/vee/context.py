@@ -74,10 +74,10 @@ async def _advance(
     difference = at_end.value - at_start.value
     wrapped = difference + channels.modulus[of]
     most = channels.hourly_limit[of] * (end_s - start_s)[has] * 12 // 36_000  # by rating and elapsed hours, and a fifth
-    rolled = (difference < 0) & (channels.modulus[of] > 0) & (wrapped * channels.register_step[of] <= most)
+    rolled = (difference < 0) & (channels.modulus[of] > 0) & (wrapped <= most)
     difference = np.where(rolled, wrapped, difference)
     actual = (RANK[at_start.quality] >= RANK_MEASURED) & (RANK[at_end.quality] >= RANK_MEASURED)
-    advance[has], known[has] = difference * channels.register_step[of], actual & (difference >= 0)
+    advance[has], known[has] = difference, actual & (difference >= 0)
     return advance, known
 
 

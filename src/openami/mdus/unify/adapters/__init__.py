@@ -11,7 +11,7 @@ quality codes), so that one path unifies them all; and every part that was refus
 anything. Upstream: the drop folder, uploads, `openami ingest`.
 """
 
-from openami.mdus.unify.adapters.files import dry_run, read_file
+from openami.mdus.unify.adapters.files import Place, dry_run, read_file
 from openami.mdus.unify.adapters.formats import ADAPTERS, UnknownFormatError, adapter_named, sniff
 from openami.mdus.unify.adapters.model import Adapter, Batch, SourceSeries
 from openami.mdus.unify.adapters.summary import summarise
@@ -20,6 +20,7 @@ __all__ = [
     "ADAPTERS",
     "Adapter",
     "Batch",
+    "Place",
     "SourceSeries",
     "UnknownFormatError",
     "adapter_named",

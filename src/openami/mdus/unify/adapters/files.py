@@ -7,9 +7,11 @@ import io
 import zipfile
 import zlib
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
-from openami.mdus.unify.adapters.formats import adapter_named, sniff
+from openami.mdus.unify.adapters.delimited import Delimited
+from openami.mdus.unify.adapters.formats import UnknownFormatError, adapter_named, sniff
 from openami.mdus.unify.adapters.model import BAD_VALUE, HEAD_BYTES, Batch
 from openami.mdus.unify.adapters.summary import summarise
 from openami.shared.contract.field import Refusal
@@ -18,26 +20,64 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from openami.mdus.unify.adapters.mapping import FileMapping
     from openami.mdus.unify.adapters.model import Adapter
 
 _GZIP: Final = b"\x1f\x8b"
 _ZIP: Final = b"PK\x03\x04"
+_DEPTH: Final = 2
+"""A file that was gzipped when it came is kept gzipped once more."""
+
+
+@dataclass(slots=True)
+class Place:
+    """How far a file was read."""
+
+    share: float = 0.0
 
 
 @contextmanager
-def streams(path: Path) -> Iterator[Iterator[tuple[str, BinaryIO]]]:
-    """The contents of a file, each with its name: one for a plain or gzipped file, one a member for a zip."""
-    with path.open("rb") as file:
-        magic = file.read(4)
-        file.seek(0)
-        if magic == _ZIP:
-            with zipfile.ZipFile(file) as archive:
-                yield _members(archive)
-        elif magic.startswith(_GZIP):
-            with gzip.GzipFile(fileobj=file) as unpacked:
-                yield iter([(path.name.removesuffix(".gz"), cast("BinaryIO", unpacked))])
-        else:
-            yield iter([(path.name, file)])
+def streams(path: Path, place: Place | None = None) -> Iterator[Iterator[tuple[str, BinaryIO]]]:
+    """The contents of a file, each with its name: one for a plain or gzipped file, one a member for a zip.
+
+    `place` is told how far one is, by what was read of the file as it lies there.
+    """
+    with _Watched(path, place) as watched:
+        file = cast("BinaryIO", io.BufferedReader(watched, 1 << 20))
+        with _unpacked(path.name, file, depth=0) as contents:
+            yield contents
+
+
+@contextmanager
+def _unpacked(name: str, file: BinaryIO, depth: int) -> Iterator[Iterator[tuple[str, BinaryIO]]]:
+    """What a stream holds: itself, what it was compressed from, or the members of an archive."""
+    magic = file.read(4)
+    file.seek(0)
+    if magic == _ZIP:
+        with zipfile.ZipFile(file) as archive:
+            yield _members(archive)
+    elif magic.startswith(_GZIP) and depth < _DEPTH:
+        with gzip.GzipFile(fileobj=file, mode="rb") as plain:
+            stream = cast("BinaryIO", plain)
+            with _unpacked(name.removesuffix(".gz"), stream, depth + 1) as contents:
+                yield contents
+    else:
+        yield iter([(name, file)])
+
+
+class _Watched(io.FileIO):
+    """A file that tells how far it was read."""
+
+    def __init__(self, path: Path, place: Place | None) -> None:
+        super().__init__(path)
+        self._place = place
+        self._size = max(path.stat().st_size, 1)
+
+    def readinto(self, buffer: Any, /) -> int:  # noqa: ANN401 - any buffer
+        count = super().readinto(buffer)
+        if self._place is not None:
+            self._place.share = self.tell() / self._size
+        return count or 0
 
 
 def _members(archive: zipfile.ZipFile) -> Iterator[tuple[str, BinaryIO]]:
@@ -47,35 +87,52 @@ def _members(archive: zipfile.ZipFile) -> Iterator[tuple[str, BinaryIO]]:
                 yield member.filename, cast("BinaryIO", stream)
 
 
-def recognised(stream: BinaryIO, format_name: str = "") -> tuple[Adapter, BinaryIO]:
-    """The adapter for a stream, by name or by its first bytes, and the stream from its beginning again.
+def recognised(stream: BinaryIO, format_name: str = "", mapping: FileMapping | None = None) -> tuple[Adapter, BinaryIO]:
+    """The adapter for a stream, by mapping, name or first bytes, and the stream from its beginning again.
 
     Raises:
         UnknownFormatError: no adapter has that name, or none recognises the bytes.
     """
     buffered = io.BufferedReader(cast("Any", stream), buffer_size=1 << 16)
     head = buffered.peek(HEAD_BYTES)[:HEAD_BYTES]
-    return (adapter_named(format_name) if format_name else sniff(head)), cast("BinaryIO", buffered)
+    whole = cast("BinaryIO", buffered)
+    if mapping is not None:
+        return Delimited(mapping), whole
+    return (adapter_named(format_name) if format_name else sniff(head)), whole
 
 
-def read_file(path: Path, format_name: str = "") -> Iterator[tuple[str, Batch]]:
+def read_file(
+    path: Path, format_name: str = "", mapping: FileMapping | None = None, place: Place | None = None
+) -> Iterator[tuple[str, Batch]]:
     """All batches of a file, each with the name of its format.
 
     Raises:
-        UnknownFormatError: no adapter recognises the file.
+        UnknownFormatError: no adapter recognises the file; of an archive such members are refused, the others read.
     """
-    with streams(path) as contents:
+    with streams(path, place) as contents:
         for name, stream in contents:
-            adapter, whole = recognised(stream, format_name)
+            try:
+                adapter, whole = recognised(stream, format_name, mapping)
+            except (OSError, EOFError, zlib.error) as error:
+                yield format_name, _damaged(name, error)
+                continue
+            except UnknownFormatError as error:
+                if name in {path.name, path.name.removesuffix(".gz")}:
+                    raise
+                yield format_name, Batch(refusals=(Refusal(name, BAD_VALUE, error.found),))
+                continue
             try:
                 for batch in adapter.read(whole):
                     yield adapter.name, batch
             except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
-                reason = f"the compressed file is damaged: {error}"
-                yield adapter.name, Batch(refusals=(Refusal(name, BAD_VALUE, reason),))
+                yield adapter.name, _damaged(name, error)
 
 
-def dry_run(path: Path, format_name: str = "") -> dict[str, Any]:
+def _damaged(name: str, error: Exception) -> Batch:
+    return Batch(refusals=(Refusal(name, BAD_VALUE, f"the compressed file is damaged: {error}"),))
+
+
+def dry_run(path: Path, format_name: str = "", mapping: FileMapping | None = None) -> dict[str, Any]:
     """What a file holds, without storing anything: the JSON of `openami ingest --dry-run --json FILE`.
 
     Raises:
@@ -84,7 +141,7 @@ def dry_run(path: Path, format_name: str = "") -> dict[str, Any]:
     formats: list[str] = []
 
     def batches() -> Iterator[Batch]:
-        for name, batch in read_file(path, format_name):
+        for name, batch in read_file(path, format_name, mapping):
             formats[:] = [name]
             yield batch
 

@@ -14,9 +14,9 @@ import numpy as np
 from lxml import etree
 
 from openami.mdus.unify.adapters.model import BAD_VALUE, Batch, SeriesBuilder, build_all
-from openami.mdus.unify.adapters.quantities import PERIOD_NUMBERS
 from openami.shared.contract import field as contract
 from openami.shared.contract.field.markup import local_name, text_of
+from openami.shared.contract.field.tables import PERIOD_NUMBERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from openami.mdus.unify.adapters.model import BAD_VALUE, SeriesBuilder
-from openami.mdus.unify.adapters.quantities import PERIOD_NUMBERS, code_of_obis, code_of_unit
+from openami.mdus.unify.adapters.quantities import code_of_obis, code_of_unit
 from openami.mdus.unify.errors import UnknownUnitError
 from openami.shared.contract import field as contract
 from openami.shared.contract.field import columns
 from openami.shared.contract.field.columns import bytes_matrix
+from openami.shared.contract.field.tables import PERIOD_NUMBERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -8,7 +8,7 @@ from typing import Final
 
 from openami.mdus.unify.errors import UnknownUnitError
 from openami.shared.contract.field import ReadingTypeCode, reading_type_table
-from openami.shared.contract.field.tables import MEASURING_PERIODS_S
+from openami.shared.contract.field.tables import PERIOD_NUMBERS
 
 FORWARD: Final = 1
 NET: Final = 4
@@ -18,9 +18,6 @@ GAS: Final = 7
 WATER: Final = 9
 DELTA: Final = ReadingTypeCode.DELTA_DATA
 DIAL: Final = ReadingTypeCode.BULK_QUANTITY
-
-PERIOD_NUMBERS: Final = {seconds: number for number, seconds in reversed(list(MEASURING_PERIODS_S.items()))}
-"""Interval length in seconds -> number of the measuring period; 0 for lengths without one."""
 
 _PRIMARY: Final = 2  # electricity measured in front of the transformers
 _CUBIC_METRE: Final = 42
@@ -85,6 +82,17 @@ def code_of_obis(obis: str, interval_s: int, unit: str = "KWH") -> ReadingTypeCo
             period = PERIOD_NUMBERS.get(interval_s, 0)
             return replace(code, measuring_period=period, unit=number, multiplier=multiplier)
     return None
+
+
+@lru_cache(maxsize=4096)
+def obis_of_code(code: ReadingTypeCode) -> str:
+    """The OBIS code under which the registry keeps a quantity, with or without a length; empty if no table has one."""
+    for row in reading_type_table().values():
+        known = ReadingTypeCode.parse(row.code)
+        same_form = (code.interval_s is None) == (known.interval_s is None)
+        if row.obis and same_form and _quantity(known) == _quantity(code):
+            return row.obis
+    return ""
 
 
 @lru_cache(maxsize=4096)

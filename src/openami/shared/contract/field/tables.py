@@ -128,3 +128,8 @@ def unit_symbol(number: int) -> str:
 
 # Field 3 of a reading type in seconds; blocks (50-56) count as their block, rolling windows as their sub-interval.
 MEASURING_PERIODS_S: Final[Mapping[int, int]] = {int(row["number"]): int(row["seconds"]) for row in _rows("periods")}
+
+PERIOD_NUMBERS: Final[Mapping[int, int]] = {
+    seconds: number for number, seconds in reversed(list(MEASURING_PERIODS_S.items()))
+}
+"""Length in seconds -> the plain number of the measuring period (the first of the table)."""

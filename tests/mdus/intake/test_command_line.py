@@ -1,0 +1,84 @@
+"""`openami ingest` and its companions against a real middle: what a person sees, what a program reads."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from openami.cli_mdus import connect, files
+from openami.cli_mdus.connect import Mdus, RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+pytestmark = [pytest.mark.postgres, pytest.mark.enable_socket]
+
+NEM12 = "100,NEM12,202603010000,A,B\n200,NMI0000001,E1,E1,E1,N1,,KWH,30,\n300,20260301,{},A,,,20260309000000,\n900\n"
+
+
+@pytest.fixture
+async def mdus(world: Any) -> AsyncIterator[Mdus]:
+    """The middle at work, as a command reaches it."""
+    world.clock.advance_to(datetime(2026, 3, 20, tzinfo=UTC))
+    world.client.headers["authorization"] = "Bearer token"
+    (duty,) = (one for one in world.middle.duties if one.name == "intake")
+    working = asyncio.create_task(duty.run())
+    yield Mdus(world.client)
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+    world.middle.intake.close()
+
+
+@pytest.fixture
+def march(tmp_path: Path) -> Path:
+    path = tmp_path / "march.csv"
+    path.write_text(NEM12.format(",".join(["0.5"] * 48)))
+    return path
+
+
+def command(monkeypatch: pytest.MonkeyPatch, mdus: Mdus, function: Any, *args: Any, **asked: Any) -> Any:
+    """Run a command as typer does, in a thread of its own, its conversation on the loop of the middle."""
+    loop = asyncio.get_running_loop()
+
+    @asynccontextmanager
+    async def connected(_settings: Any) -> AsyncIterator[Mdus]:
+        yield mdus
+
+    monkeypatch.setattr(connect, "connected", connected)
+    monkeypatch.setattr(connect, "run", lambda work: asyncio.run_coroutine_threadsafe(work, loop).result(60))
+    return asyncio.to_thread(function, *args, **asked)
+
+
+async def test_a_file_is_sent_followed_and_told(
+    mdus: Mdus, march: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await command(monkeypatch, mdus, files.ingest, [march.parent], as_json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert (told["file"], told["readings"], told["refused"]) == (str(march), 0, 1)
+    assert told["refusals"][0]["position"] == "NMI0000001/E1"
+    await command(monkeypatch, mdus, files.quarantine, as_json=True)
+    assert [one["id"] for one in json.loads(capsys.readouterr().out)["files"]] == [told["id"]]
+    await command(monkeypatch, mdus, files.replay, str(told["id"]), register=True, person="ann")
+    assert "48 readings, 0 events, 0 parts refused" in capsys.readouterr().out
+    await command(monkeypatch, mdus, files.files)
+    assert "march.csv" in capsys.readouterr().out
+
+
+async def test_what_nobody_can_read_is_told_with_the_way_out(
+    mdus: Mdus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    letter = tmp_path / "letter.txt"
+    letter.write_text("Dear customer,")
+    with pytest.raises(Exception, match="1"):  # typer's Exit
+        await command(monkeypatch, mdus, files.ingest, [letter])
+    assert "not read" in capsys.readouterr().out
+    with pytest.raises(RefusedError, match="no file 99"):
+        await command(monkeypatch, mdus, files.replay, "99")
+    with pytest.raises(RefusedError, match="klingon"):
+        await command(monkeypatch, mdus, files.ingest, [letter], format_="klingon")

@@ -1,0 +1,230 @@
+"""Files into the series over HTTP: kept, read in batches, refused in part, replayed, found again as what they said."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import zipfile
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from openami.mdus.intake.drop import TAKEN, DropFolder
+from openami.mdus.unify import adapters
+from openami.shared.audit import verify
+
+if TYPE_CHECKING:
+    import httpx
+
+pytestmark = [pytest.mark.postgres, pytest.mark.enable_socket]
+
+BEARER = {"authorization": "Bearer token"}
+VECTORS = Path(__file__).parents[2] / "vectors" / "unify"
+HEAD = "100,NEM12,202603010000,SENDER,RECEIVER\n"
+
+
+def nem12(day: str, values: list[str], *, nmi: str = "NEM1201009", length: int = 30, stream: str = "E1") -> str:
+    return f"200,{nmi},{stream},{stream},{stream},N1,,KWH,{length},\n300,{day},{','.join(values)},A,,,20260309000000,\n"
+
+
+def whole(*parts: str) -> bytes:
+    return (HEAD + "".join(parts) + "900\n").encode()
+
+
+async def upload(world: Any, name: str, body: bytes, **asked: str) -> Any:
+    response: httpx.Response = await world.client.post(
+        "/api/intake", params={"name": name, **asked}, content=body, headers=BEARER
+    )
+    assert response.status_code == 202, response.text
+    await world.settle()
+    return await world.api(f"/api/intake/{response.json()['id']}")
+
+
+async def kept(world: Any, channel: dict[str, Any], first: str, last: str) -> list[int]:
+    span = {"from": f"{first}T00:00:00Z", "to": f"{last}T00:00:00Z"}
+    shown = await world.api(f"/api/series/{channel['channel']}", **span)
+    return [value for value, quality in zip(shown["values"], shown["qualities"], strict=True) if quality != "empty"]
+
+
+@pytest.fixture(autouse=True)
+def later(clock: Any) -> None:
+    clock.advance_to(datetime(2026, 3, 20, tzinfo=UTC))
+
+
+async def test_an_unknown_meter_is_refused_with_its_channel_and_comes_in_when_it_may(world: Any) -> None:
+    body = whole(nem12("20260301", ["0.5"] * 48), nem12("20260302", ["0.25"] * 48))
+    file = await upload(world, "march.csv", body)
+    assert (file["state"], file["format"], file["readings"]) == ("done", "nem12", 0)
+    assert {one["position"] for one in file["refusals"]} == {"NEM1201009/E1"}
+    assert "is registered" in file["refusals"][0]["reason"]
+    assert [one["id"] for one in (await world.api("/api/intake", refused="1"))["files"]] == [file["id"]]
+    path = f"/api/intake/{file['id']}/replay"
+    answer = await world.client.post(path, json={"person": "ann", "register": True}, headers=BEARER)
+    assert answer.json()["state"] == "waiting"
+    await world.settle()
+    file = await world.api(f"/api/intake/{file['id']}")
+    assert (file["state"], file["readings"], file["refused"], file["progress"]) == ("done", 96, 0, 1.0)
+    (channel,) = (await world.api("/api/channels"))["channels"]
+    assert (channel["zone"], channel["interval_s"], channel["unit"]) == ("Etc/GMT-10", 1800, "Wh")
+    assert await kept(world, channel, "2026-02-27", "2026-03-05") == [500] * 48 + [250] * 48
+    async with world.database.read() as tx:
+        from openami.mdus.tables import audit  # noqa: PLC0415
+
+        assert await verify(tx, audit) == 1
+
+
+async def test_sums_in_the_series_are_those_of_the_dry_run(world: Any) -> None:
+    path = VECTORS / "nem12" / "Example_NEM12_substituted_interval.csv"
+    told = {one["id"]: one for one in adapters.dry_run(path)["channels"]}
+    file = await upload(world, path.name, path.read_bytes(), register="1")
+    assert file["refusals"] == []
+    assert file["readings"] == sum(one["count"] for one in told.values())
+    channels = (await world.api("/api/channels"))["channels"]
+    sums = {
+        one["device"]: Decimal(sum(await kept(world, one, "2003-07-30", "2003-08-03"))).scaleb(one["scale"] - 3)
+        for one in channels
+    }
+    assert sums == {name: Decimal(str(one["sum"])) for name, one in told.items()}
+
+
+async def test_what_is_wrong_with_a_file_does_not_cost_the_rest(world: Any) -> None:
+    body = whole(nem12("20260301", ["0.5"] * 48), nem12("20260302", ["0.5"] * 47), nem12("20260303", ["0.5"] * 48))
+    file = await upload(world, "holes.csv", body, register="1")
+    assert file["readings"] == 96
+    (refusal,) = file["refusals"]
+    assert refusal["position"] == "line 5"
+    assert "the 200 record says 30 minutes" in refusal["reason"]
+
+
+async def test_five_minutes_and_late_repeated_overlapping_days_in_any_order(world: Any) -> None:
+    fives = await upload(world, "5.csv", whole(nem12("20260302", ["0.1"] * 288, length=5)), register="1")
+    assert (fives["readings"], fives["refusals"]) == (288, [])
+    earlier = whole(nem12("20260301", ["0.2"] * 288, length=5), nem12("20260302", ["0.1"] * 287 + ["0.4"], length=5))
+    again = await upload(world, "earlier.csv", earlier, register="1")
+    assert again["refusals"] == []
+    (channel,) = (await world.api("/api/channels"))["channels"]
+    assert await kept(world, channel, "2026-02-27", "2026-03-05") == [200] * 288 + [100] * 287 + [400]
+    status = await world.api("/api/status")
+    same = await upload(world, "again.csv", earlier, register="1")
+    assert (same["id"], same["name"]) == (again["id"], "earlier.csv")
+    assert (await world.api("/api/status"))["channel_day_versions"] == status["channel_day_versions"]
+
+
+async def test_a_killed_process_goes_on_with_the_next_batch(world: Any) -> None:
+    lines = [nem12(f"202603{day:02}", ["0.5"] * 48, nmi=f"NMI{n:07}") for n in range(500) for day in (1, 2, 3, 4, 5)]
+    body = whole(*lines)
+    answer = await world.client.post("/api/intake?name=big.csv&register=1", content=body, headers=BEARER)
+    (duty,) = (one for one in world.middle.duties if one.name == "intake")
+    assert await duty.turn()
+    first = await world.api(f"/api/intake/{answer.json()['id']}")
+    assert (first["state"], first["batches"]) == ("running", 1)
+    assert 0 < first["progress"] < 1
+    world.middle.intake.close()  # as if the process were new
+    await world.settle()
+    done = await world.api(f"/api/intake/{answer.json()['id']}")
+    assert (done["state"], done["readings"], done["refused"]) == ("done", 500 * 5 * 48, 0)
+    assert done["batches"] > 1
+
+
+async def test_a_file_that_nobody_reads_waits_for_its_mapping(world: Any) -> None:
+    body = b"when;meter;kWh\n" + b"".join(b"2026-03-01 %02d:00;M7;1.25\n" % hour for hour in range(24))
+    file = await upload(world, "house.csv", body)
+    assert file["state"] == "refused"
+    assert "no format that is known" in file["reason"]
+    mapping = (
+        'name = "house"\ndelimiter = ";"\nheader = ["when", "meter", "kWh"]\nzone = "Europe/Amsterdam"\n'
+        '[[series]]\nmeter = [["meter", "SerialNumber"]]\nvalue = "kWh"\nunit = "KWH"\ntime = "when"\n'
+        'format = "%Y-%m-%d %H:%M"\ninterval_s = 3600\n'
+    )
+    again = await upload(world, "house.csv", body, mapping=mapping, register="1")
+    assert (again["id"], again["state"], again["format"]) == (file["id"], "done", "house")
+    assert (again["readings"], again["refusals"]) == (24, [])
+    device = await world.api("/api/devices/M7")
+    assert device["material"] == "FROM FILE"
+
+
+async def test_compressed_and_packed_files_come_out_the_same(world: Any, tmp_path: Path) -> None:
+    plain = whole(nem12("20260301", ["0.5"] * 48, nmi="A000000001"))
+    assert (await upload(world, "a.csv.gz", gzip.compress(plain), register="1"))["readings"] == 48
+    archive = tmp_path / "b.zip"
+    with zipfile.ZipFile(archive, "w") as made:
+        made.writestr("b.csv", plain.replace(b"A000000001", b"B000000001"))
+        made.writestr("readme.txt", "not for machines")
+    zipped = await upload(world, "b.zip", archive.read_bytes(), register="1")
+    assert zipped["readings"] == 48
+    assert [one["position"] for one in zipped["refusals"]] == ["readme.txt"]
+    packed = tmp_path / "c.parquet"
+    columns = {
+        "meter": ["C1"], "reading_type": ["0.0.2.4.1.1.12.0.0.0.0.0.0.0.0.3.72.0"],
+        "start": [int(datetime(2026, 3, 1, tzinfo=UTC).timestamp())], "interval_s": [900], "scale": [0],
+        "values": [np.arange(96).tolist()],
+    }  # fmt: skip
+    parquet.write_table(pa.table(columns), packed)
+    taken = await upload(world, "c.parquet", packed.read_bytes(), register="1")
+    assert (taken["readings"], taken["refusals"]) == (96, [])
+    assert len((await world.api("/api/channels"))["channels"]) == 3
+
+
+async def test_dial_values_of_a_file_become_registers(world: Any) -> None:
+    path = VECTORS / "headend" / "sensus_cmep_mepmd01.dat"
+    file = await upload(world, path.name, path.read_bytes(), register="1", zone="America/New_York")
+    told = adapters.dry_run(path)["channels"]
+    channels = (await world.api("/api/channels"))["channels"]
+    assert {(one["unit"], one["interval_s"]) for one in channels} == {("US gal", 0)}
+    assert len(channels) == len(told)
+    assert file["refusals"] == []
+    assert file["readings"] == sum(one["count"] for one in told)
+
+
+async def test_meters_of_the_back_office_are_left_as_they_are(world: Any, home: Any) -> None:
+    await world.office(*home.initialization())
+    before = await world.api(f"/api/devices/{home.device}")
+    body = whole(nem12("20260301", ["0.5"] * 48, nmi=home.serial, length=30))
+    file = await upload(world, "known.csv", body, register="1")
+    assert file["refusals"] == []
+    assert file["readings"] == 48
+    assert (await world.api(f"/api/devices/{home.device}"))["registers"] == before["registers"]
+
+
+@pytest.mark.parametrize("asked", ["format=klingon", "zone=Mars/Crater", "mapping=%5B"])
+async def test_what_cannot_be_asked_is_refused_before_the_file_comes(world: Any, asked: str) -> None:
+    answer = await world.client.post(f"/api/intake?name=x&{asked}", content=b"x", headers=BEARER)
+    assert answer.status_code == 422
+    assert (await world.api("/api/intake"))["files"] == []
+
+
+async def test_empty_uploads_and_unknown_numbers_are_told(world: Any) -> None:
+    answer = await world.client.post("/api/intake?name=x", content=b"", headers=BEARER)
+    assert (answer.status_code, answer.json()["error"]) == (422, "EmptyFileError")
+    assert (await world.client.get("/api/intake/99", headers=BEARER)).status_code == 404
+    assert (await world.client.post("/api/intake/99/replay", json={}, headers=BEARER)).status_code == 404
+    assert list(world.middle.spool.iterdir()) == []
+
+
+async def test_the_drop_folder_takes_complete_files_and_puts_them_away(world: Any, tmp_path: Path) -> None:
+    middle = world.middle
+    folder = tmp_path / "drop"
+    drop = DropFolder(folder, middle.spool, world.database, middle.intake, True, middle.wake_all)
+    assert await drop.look() == []
+    growing, body = folder / "march.csv", whole(nem12("20260301", ["0.5"] * 48))
+    (folder / "later.csv.part").write_bytes(body)
+    growing.write_bytes(body[:50])
+    assert await drop.look() == [], "seen for the first time"
+    growing.write_bytes(body)
+    os.utime(growing, ns=(1, 1))
+    assert await drop.look() == [], "it has grown"
+    assert await drop.look() == ["march.csv"]
+    await world.settle()
+    (file,) = (await world.api("/api/intake"))["files"]
+    assert (file["source"], file["readings"], file["state"]) == ("drop folder", 48, "done")
+    assert sorted(one.name for one in folder.iterdir()) == ["later.csv.part", TAKEN]
+    growing.write_bytes(body + b"\n")
+    await drop.look()
+    await drop.look()
+    assert sorted(one.name for one in (folder / TAKEN).iterdir()) == ["2-march.csv", "march.csv"]

@@ -121,6 +121,6 @@ async def test_work_in_hand_is_told_by_duty(street: Any):
         duty.wake.clear()
     answer = await street.client.get("/api/work", headers=BEARER)
     assert set(answer.json()["parts"]) == {
-        *("uploads", "reading orders", "commands", "estimation", "provisioning", "intake", "sealing")
+        *("uploads", "reading orders", "commands", "estimation", "provisioning", "files", "sealing", "calculations")
     }
     assert answer.json()["next_due"] == "2026-03-02T05:00:00+00:00", "the estimation of the morning"

@@ -16,7 +16,7 @@ from openami.mdus.estimation import Estimation
 from openami.mdus.field_side import FieldSide, transformers_of
 from openami.mdus.flow import Flow
 from openami.mdus.intake.drop import DropFolder
-from openami.mdus.intake.handlers import Intake
+from openami.mdus.intake.handlers import Files
 from openami.mdus.provisioning import Provisioner
 from openami.mdus.registry.channel_store import channels_of_devices
 from openami.mdus.sealing import Sealing
@@ -201,7 +201,7 @@ class Middle:
             commands=self.commands,
             notices=self.notices,
         )
-        self.intake = Intake(clock, self.raw, self.field_side, self.master_data)
+        self.files = Files(clock, self.raw, self.field_side, self.master_data)
         self.estimation = Estimation(
             clock, self.vee, settings.zone, at=settings.estimate_at, patience=settings.estimate_after
         )
@@ -218,7 +218,7 @@ class Middle:
         if folder is None:
             return None
         registers = self.settings.drop_registers
-        return DropFolder(folder, self.spool, self.database, self.intake, registers, self.wake_all)
+        return DropFolder(folder, self.spool, self.database, self.files, registers, self.wake_all)
 
     def wake_all(self) -> None:
         """Let every duty look: something was committed."""
@@ -330,6 +330,6 @@ class Middle:
             duty("commands", self.commands.next_due, self.commands.act),
             duty("estimation", self.estimation.due, self.estimation.act),
             duty("provisioning", self.provisioner.due, retry_provisioning),
-            duty("intake", self.intake.due, self.intake.act),
+            duty("files", self.files.due, self.files.act),
             duty("sealing", self.sealing.due, self.sealing.act),
         ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -188,14 +189,14 @@ class Views:
             value = await self._middle.orders.send_unsolicited(
                 tx, str(body.get("task", "")), at, str(body.get("reason", "10"))
             )
-        return _json({"task": body.get("task"), "at": at, "value": str(value)})
+        return as_response({"task": body.get("task"), "at": at, "value": str(value)})
 
     async def calculations(self, _request: Request) -> Response:
         """Orders for billing quantities, newest first."""
         async with self._middle.database.read() as tx:
             rows = await calculation_store.recent(tx)
         wanted = ("number", "profile_key", "state", "start_at", "end_at", "received_at", "deadline", "confirmed_at")
-        return _json(
+        return as_response(
             {"calculations": [{key: row[key] for key in (*wanted, "order", "results", "reason")} for row in rows]}
         )
 

@@ -27,12 +27,12 @@ async def mdus(world: Any) -> AsyncIterator[Mdus]:
     """The middle at work, as a command reaches it."""
     world.clock.advance_to(datetime(2026, 3, 20, tzinfo=UTC))
     world.client.headers["authorization"] = "Bearer token"
-    (duty,) = (one for one in world.middle.duties if one.name == "intake")
+    (duty,) = (one for one in world.middle.duties if one.name == "files")
     working = asyncio.create_task(duty.run())
     yield Mdus(world.client)
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)
-    world.middle.intake.close()
+    world.middle.files.close()
 
 
 @pytest.fixture

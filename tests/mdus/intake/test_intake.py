@@ -120,12 +120,12 @@ async def test_a_killed_process_goes_on_with_the_next_batch(world: Any) -> None:
     lines = [nem12(f"202603{day:02}", ["0.5"] * 48, nmi=f"NMI{n:07}") for n in range(500) for day in (1, 2, 3, 4, 5)]
     body = whole(*lines)
     answer = await world.client.post("/api/intake?name=big.csv&register=1", content=body, headers=BEARER)
-    (duty,) = (one for one in world.middle.duties if one.name == "intake")
+    (duty,) = (one for one in world.middle.duties if one.name == "files")
     assert await duty.turn()
     first = await world.api(f"/api/intake/{answer.json()['id']}")
     assert (first["state"], first["batches"]) == ("running", 1)
     assert 0 < first["progress"] < 1
-    world.middle.intake.close()  # as if the process were new
+    world.middle.files.close()  # as if the process were new
     await world.settle()
     done = await world.api(f"/api/intake/{answer.json()['id']}")
     assert (done["state"], done["readings"], done["refused"]) == ("done", 500 * 5 * 48, 0)
@@ -210,7 +210,7 @@ async def test_empty_uploads_and_unknown_numbers_are_told(world: Any) -> None:
 async def test_the_drop_folder_takes_complete_files_and_puts_them_away(world: Any, tmp_path: Path) -> None:
     middle = world.middle
     folder = tmp_path / "drop"
-    drop = DropFolder(folder, middle.spool, world.database, middle.intake, True, middle.wake_all)
+    drop = DropFolder(folder, middle.spool, world.database, middle.files, True, middle.wake_all)
     assert await drop.look() == []
     growing, body = folder / "march.csv", whole(nem12("20260301", ["0.5"] * 48))
     (folder / "later.csv.part").write_bytes(body)

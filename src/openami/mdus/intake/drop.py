@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from openami.mdus.intake.handlers import Intake
+    from openami.mdus.intake.handlers import Files
     from openami.shared.database import Database
 
 log = structlog.get_logger()
@@ -38,7 +38,7 @@ class DropFolder:
     folder: Path
     spool: Path
     database: Database
-    intake: Intake
+    intake: Files
     register: bool
     wake: Callable[[], None]
     _seen: dict[str, tuple[int, int]] = field(default_factory=dict)

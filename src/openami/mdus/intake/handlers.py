@@ -43,7 +43,7 @@ _SHARE_MOST: Final = 0.99
 
 
 @dataclass(slots=True)
-class Intake:
+class Files:
     """Takes files in, one after the other."""
 
     clock: Clock

@@ -79,7 +79,7 @@ class IntakeViews:
         wanted = self._wanted(request)
         spooled = await self._spooled(request)
         async with self._middle.database.begin() as tx:
-            file, new = await self._middle.intake.receive(tx, spooled, wanted)
+            file, new = await self._middle.files.receive(tx, spooled, wanted)
         self._middle.wake_all()
         return JSONResponse({"id": file.id, "digest": file.digest, "state": file.state, "new": new}, status_code=202)
 
@@ -89,7 +89,7 @@ class IntakeViews:
         register = bool(body["register"]) if "register" in body else None
         number = request.path_params["number"]
         async with self._middle.database.begin() as tx:
-            file = await self._middle.intake.replay(tx, number, str(body.get("person", "")), register=register)
+            file = await self._middle.files.replay(tx, number, str(body.get("person", "")), register=register)
         if file is None:
             return not_found(UnknownFileError(f"There is no file {number}.", hint=f"See {PATH}."))
         self._middle.wake_all()

@@ -198,7 +198,12 @@ def _headend(parts: Parts) -> Area:
         database=database,
         clock=parts.clock,
         settings=HeadEndSettings(
-            source=AMS, zone_name=settings.zone, collector_host=settings.host, collector_port=settings.collector_port
+            source=AMS,
+            zone_name=settings.zone,
+            collector_host=settings.host,
+            collector_port=settings.collector_port,
+            collect=tuple(settings.collect),
+            collect_keys={name: key.get_secret_value() for name, key in settings.collect_keys.items()},
         ),
         door=door,
         sealer=parts.secrets.sealer,

@@ -34,8 +34,8 @@ def decode(
     from openami.ami.telegrams.decode import decode as decoded  # noqa: PLC0415 - other commands start faster
 
     octets = sys.stdin.buffer.read() if file == "-" else _read(Path(file))
-    keys = {"key": _octets(key), "auth_key": _octets(auth_key)}
-    for telegram in decoded(octets, language=language, zone_name=zone, **keys):
+    own, authentication = _octets(key), _octets(auth_key)
+    for telegram in decoded(octets, language=language, zone_name=zone, key=own, auth_key=authentication):
         told = telegram.as_json()
         if as_json:
             print(json.dumps(told, ensure_ascii=False))  # noqa: T201 - a line for another program

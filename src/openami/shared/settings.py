@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from openami.shared.errors import OpenAmiError
@@ -56,6 +56,13 @@ class Settings(BaseSettings):
     edits_need_approval: bool = Field(default=False, description="Whether a second person must approve an edit.")
     drop_folder: Path | None = Field(default=None, description="Folder whose files are taken in; default data/drop.")
     drop_registers: bool = Field(default=False, description="Whether unknown meters of dropped files are registered.")
+    collect: list[str] = Field(
+        default_factory=list,
+        description="Where telegrams of one-way meters come from: listen, tcp, mqtt, mqtts and file URLs.",
+    )
+    collect_keys: dict[str, SecretStr] = Field(
+        default_factory=dict, description="Keys of their meters, by identification or system title, in hexadecimal."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @classmethod

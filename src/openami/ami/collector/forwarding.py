@@ -121,14 +121,15 @@ class Forwarding:
     async def _new_readings(
         self, transaction: AsyncConnection, serial: str, rows: Sequence[Row[Any]]
     ) -> tuple[field.Reading, ...]:
-        """The readings of one meter, each (instant, volume) once, whatever telegrams carried it."""
+        """The readings of one meter, each (instant, volume or energy) once, whatever telegrams carried it."""
         seen = await store.told_instants(transaction, serial, [row.measured_at for row in rows])
         new = []
         for row in rows:
-            key = (row.measured_at, row.volume_litres)
-            if key not in seen:
+            key = (row.measured_at, row.volume_litres, row.energy_wh)
+            reading = reports.dial_reading(Kind(row.kind), row, source=self._sender.source)
+            if key not in seen and reading is not None:
                 seen.add(key)
-                new.append(reports.volume_reading(Kind(row.kind), row, source=self._sender.source))
+                new.append(reading)
         return tuple(new)
 
     async def _due(self) -> datetime:

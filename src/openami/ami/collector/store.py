@@ -19,7 +19,7 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from openami.ami.headend.store import meter_table
 from openami.ami.headend.tables import metadata
@@ -51,6 +51,10 @@ telegram_table = Table(
     Column("status", Integer, nullable=False, server_default="0"),
     Column("error", Text),
     Column("forwarded_at", _Instant),
+    Column("language", Text, nullable=False, server_default="mbus"),
+    Column("source", Text),
+    Column("energy_wh", BigInteger),
+    Column("readings", JSONB),
 )
 Index("telegram_of_meter", telegram_table.c.mbus_id, telegram_table.c.measured_at)
 Index("telegram_waiting", telegram_table.c.mbus_id, postgresql_where=telegram_table.c.forwarded_at.is_(None))
@@ -80,6 +84,10 @@ async def keep(transaction: AsyncConnection, telegrams: Sequence[KeptTelegram], 
                 volume_litres=telegram.volume_litres,
                 status=telegram.status,
                 error=telegram.error,
+                language=telegram.language,
+                source=telegram.source,
+                energy_wh=telegram.energy_wh,
+                readings=None if telegram.readings is None else list(telegram.readings),
             )
             .on_conflict_do_update(index_elements=["digest"], set_={"repeats": telegram_table.c.repeats + 1})
             .returning(telegram_table.c.repeats)
@@ -106,6 +114,7 @@ async def waiting(transaction: AsyncConnection, *, limit: int) -> list[Row[Any]]
             telegram_table.c.id,
             telegram_table.c.measured_at,
             telegram_table.c.volume_litres,
+            telegram_table.c.energy_wh,
             telegram_table.c.status,
             telegram_table.c.received_at,
             meter_table.c.serial,
@@ -135,15 +144,15 @@ async def waiting_count(transaction: AsyncConnection) -> int:
 
 async def told_instants(
     transaction: AsyncConnection, serial: str, instants: Sequence[datetime]
-) -> set[tuple[datetime, int]]:
-    """Which (instant, litres) of these the MDUS was told already, in another telegram of the same reading."""
+) -> set[tuple[datetime, int | None, int | None]]:
+    """Which (instant, litres, Wh) of these the MDUS was told already, in another telegram of the same reading."""
     query = (
-        select(telegram_table.c.measured_at, telegram_table.c.volume_litres)
+        select(telegram_table.c.measured_at, telegram_table.c.volume_litres, telegram_table.c.energy_wh)
         .join(meter_table, meter_table.c.mbus_id == telegram_table.c.mbus_id)
         .where(meter_table.c.serial == serial, telegram_table.c.measured_at.in_(instants))
         .where(telegram_table.c.forwarded_at.is_not(None))
     )
-    return {(row.measured_at, row.volume_litres) for row in await transaction.execute(query)}
+    return {(row.measured_at, row.volume_litres, row.energy_wh) for row in await transaction.execute(query)}
 
 
 async def mark_told(transaction: AsyncConnection, ids: Sequence[int], now: datetime) -> None:

@@ -141,11 +141,11 @@ class Answers:
             telegram = await telegrams.last_reading(transaction, item.serial, at_or_before=limit)
             reading = None
             if telegram is not None:
-                value = reports.volume_reading(Kind(row.kind), telegram, source=source)
+                value = reports.dial_reading(Kind(row.kind), telegram, source=source)
                 reading = field.MeterReading(
                     meter=reports.identity(row.serial, row.mrid),
                     usage_point=reports.point(row.usage_point),
-                    readings=(value,),
+                    readings=(value,) if value is not None else (),
                 )
             await self._read_closed(transaction, item, reading, [])
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from openami.ami.collector.forwarding import Forwarding
+from openami.ami.collector.intake import Intake
 from openami.ami.collector.listener import Listener
+from openami.ami.collector.sources import source_of
 from openami.ami.headend import shipment, store, views
 from openami.ami.headend.answers import Answers
 from openami.ami.headend.command_handlers import Orders
@@ -27,6 +29,8 @@ from openami.shared.errors import OpenAmiError
 from openami.shared.service import Area, Work
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.requests import Request
 
     from openami.ami.headend.shipment import Seals
@@ -56,6 +60,8 @@ class HeadEndSettings:
     breaker_poll_s: float = 0.25
     collector_host: str = "127.0.0.1"
     collector_port: int = 4061
+    collect: tuple[str, ...] = ()
+    collect_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 class UnknownMeterError(OpenAmiError):
@@ -81,6 +87,14 @@ class HeadEnd:
         self.listener = Listener(
             database, clock, host=settings.collector_host, port=settings.collector_port, zone_name=zone_name
         )
+        self.intake = Intake(
+            database,
+            clock,
+            [source_of(url) for url in settings.collect],
+            zone_name=zone_name,
+            keys=settings.collect_keys,
+            arrived=self.listener.arrived,
+        )
         self.forwarding = Forwarding(
             database, clock, sender, zone_name=zone_name, offset_s=offset_s, arrived=self.listener.arrived
         )
@@ -103,7 +117,7 @@ class HeadEnd:
 
     async def receiving(self) -> Work:
         """Telegrams that have come in and are not durable yet."""
-        return Work("receiving", self.listener.in_hand)
+        return Work("receiving", self.listener.in_hand + self.intake.in_hand)
 
     def activity(self) -> int:
         """Grows whenever anything was done."""
@@ -125,6 +139,7 @@ class HeadEnd:
             "connections": counters.connections,
             "noise_octets": counters.noise_octets,
             "failed_commits": counters.failed_commits,
+            "sources": {name: asdict(each) for name, each in self.intake.counters.items()},
         }
         return JSONResponse(shown)
 
@@ -181,6 +196,7 @@ def build(*, database: Database, clock: Clock, settings: HeadEndSettings, door: 
         routes=[*head_end.routes()],
         loops=[
             head_end.listener.run,
+            *([head_end.intake.run] if head_end.intake.sources else []),
             head_end.deliveries.run,
             head_end.schedule.run,
             head_end.commands.run,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from openami.ami.headend.model import Collected, LoadProfile, LoggedEvent, Meter, RegisterValue
 
 SERIAL: Final = "SerialNumber"
-VOLUME_CODES: Final = {Kind.GAS: "7-0:3.0.0", Kind.WATER: "8-0:1.0.0"}
+DIAL_CODES: Final = {Kind.ELECTRICITY: "1-0:1.8.0", Kind.GAS: "7-0:3.0.0", Kind.WATER: "8-0:1.0.0"}
 # status byte of EN 13757-3 table 23: battery low, permanent and temporary error
 _MBUS_QUALITIES: Final = {
     0x04: field.QualityCode(1, 1, 1),
@@ -103,14 +103,21 @@ def register_reading(value: RegisterValue, reported: datetime, *, source: str) -
     )
 
 
-def volume_reading(kind: Kind, telegram: Row[Any], *, source: str) -> field.Reading:
-    """A one-way meter's dial value in m3; a telegram that reports a fault of its meter says so."""
-    code = register_type(VOLUME_CODES[kind])
+def dial_reading(kind: Kind, telegram: Row[Any], *, source: str) -> field.Reading | None:
+    """A one-way meter's dial value in m3 or Wh; a telegram that reports a fault of its meter says so.
+
+    None if the telegram tells nothing that a meter of this kind measures.
+    """
+    amount = telegram.energy_wh if kind is Kind.ELECTRICITY else telegram.volume_litres
+    if amount is None:
+        return None
+    code = register_type(DIAL_CODES[kind])
+    exponent = 0 if kind is Kind.ELECTRICITY else -3
     flags = tuple(quality for bit, quality in _MBUS_QUALITIES.items() if telegram.status & bit)
     return field.Reading(
         reading_type=code,
         at=telegram.measured_at,
-        value=Decimal(telegram.volume_litres).scaleb(-3 - code.multiplier),
+        value=Decimal(amount).scaleb(exponent - code.multiplier),
         qualities=flags or (field.VALID_BY_DEVICE,),
         reported=telegram.received_at,
         source=source,

@@ -128,7 +128,16 @@ async def _telegrams_of(transaction: AsyncConnection, mbus_id: str) -> list[dict
     table = telegram_table.c
     query = (
         select(
-            table.measured_at, table.received_at, table.volume_litres, table.repeats, table.error, table.forwarded_at
+            table.language,
+            table.source,
+            table.measured_at,
+            table.received_at,
+            table.volume_litres,
+            table.energy_wh,
+            table.readings,
+            table.repeats,
+            table.error,
+            table.forwarded_at,
         )
         .where(table.mbus_id == mbus_id)
         .order_by(table.id.desc())

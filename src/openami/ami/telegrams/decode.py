@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from openami.ami.telegrams.languages import LANGUAGES, How, looks_like
 from openami.ami.telegrams.model import DecodedTelegram
 from openami.shared.errors import OpenAmiError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 OCTETS_MAX: Final = 64 * 1024 * 1024
 _HEX_TEXT: Final = re.compile(rb"(?:[0-9A-Fa-f]{2})+")
@@ -33,8 +36,11 @@ def decode(
     zone_name: str = "Europe/Amsterdam",
     key: bytes | None = None,
     auth_key: bytes | None = None,
+    keys: Callable[[str], bytes | None] | None = None,
 ) -> list[DecodedTelegram]:
     """The telegrams in the bytes; with no language told, in the first one that understands any of them.
+
+    `keys` gives a meter's own key by its identification or system title; `key` is for all that have none.
 
     Raises:
         UnknownLanguageError: we do not know the language told.
@@ -46,7 +52,7 @@ def decode(
         raise UnknownLanguageError(
             f"There is no language {language!r}.", hint=f"There are {', '.join(sorted(LANGUAGES))}."
         )
-    how = How(zone_name, key, auth_key)
+    how = How(zone_name, key, auth_key, keys)
     told = _decode(from_hex(octets), language, how)
     is_text = told[0].language in ("p1", "iec62056-21")
     if not is_text and not _understood(told) and (lines := telegrams_in_lines(octets)):

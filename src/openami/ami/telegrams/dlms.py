@@ -34,10 +34,16 @@ _STAMP_OCTETS: Final = 12
 _DAMAGED: Final = "The frame's checksum is wrong: what it says may be wrong too."
 
 
-def decode_pushes(octets: bytes, zone_name: str, key: bytes | None, auth_key: bytes | None) -> list[DecodedTelegram]:
-    """The pushes in the bytes, in whichever transport they came."""
-    keys = Keys(encryption=key, authentication=auth_key or b"") if key is not None and len(key) == 16 else None
-    listener = Listener(lambda _title: keys)
+def decode_pushes(
+    octets: bytes, zone_name: str, key_of: Callable[[str], bytes | None], auth_key: bytes | None
+) -> list[DecodedTelegram]:
+    """The pushes in the bytes, in whichever transport they came; `key_of` gives keys by system title."""
+
+    def keys_of(title: bytes) -> Keys | None:
+        key = key_of(title.hex())
+        return Keys(encryption=key, authentication=auth_key or b"") if key is not None and len(key) == 16 else None
+
+    listener = Listener(keys_of)
     apdus, note = _apdus(octets)
     told: list[DecodedTelegram] = []
     for apdu in apdus:

@@ -35,7 +35,12 @@ class How:
     zone_name: str
     key: bytes | None = None
     auth_key: bytes | None = None
+    keys: Callable[[str], bytes | None] | None = None
     book: FormatBook = field(default_factory=FormatBook)
+
+    def key_of(self, name: str) -> bytes | None:
+        """The key of the meter that calls itself so: its own, or the one for all."""
+        return (self.keys(name) if self.keys is not None else None) or self.key
 
 
 _LONG_FRAME: Final = 0x68
@@ -81,7 +86,7 @@ def decode_wmbus(octets: bytes, how: How) -> list[DecodedTelegram]:
 
 def _radio(frame: bytes, how: How) -> DecodedTelegram:
     try:
-        telegram = decode_radio(frame, lambda _identification: how.key, how.book)
+        telegram = decode_radio(frame, how.key_of, how.book)
     except OpenAmiError as error:
         return DecodedTelegram("wmbus", _radio_sender(frame), error=str(error))
     meter = f"{telegram.header.manufacturer}{telegram.header.identification}"
@@ -99,7 +104,7 @@ def _radio_sender(frame: bytes) -> str:
 
 def decode_dlms(octets: bytes, how: How) -> list[DecodedTelegram]:
     """DLMS pushes, ciphered or not."""
-    return decode_pushes(octets, how.zone_name, how.key, how.auth_key)
+    return decode_pushes(octets, how.zone_name, how.key_of, how.auth_key)
 
 
 LANGUAGES: Final[dict[str, Callable[[bytes, How], list[DecodedTelegram]]]] = {

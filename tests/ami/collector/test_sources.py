@@ -18,7 +18,7 @@ VECTORS = Path(__file__).parents[2] / "vectors"
 @pytest.mark.parametrize(
     ("url", "source"),
     [
-        ("listen://0.0.0.0:4070?language=p1", Source("listen", "listen://0.0.0.0:4070", "0.0.0.0", 4070, language="p1")),
+        ("listen://[::]:4070?language=p1", Source("listen", "listen://:::4070", "::", 4070, language="p1")),
         ("tcp://meter:8088", Source("tcp", "tcp://meter:8088", "meter", 8088)),
         (
             "mqtt://u:p%40ss@broker/meters/+/raw?every=900",
@@ -28,7 +28,7 @@ VECTORS = Path(__file__).parents[2] / "vectors"
             ),
         ),
         ("mqtts://broker/m/#", Source("mqtts", "mqtts://broker:8883/m/#", "broker", 8883, "m/#")),
-        ("file:///var/spool?language=sml", Source("file", "file:///var/spool", folder=Path("/var/spool"), language="sml")),
+        ("file:///spool?language=sml", Source("file", "file:///spool", folder=Path("/spool"), language="sml")),
     ],
 )  # fmt: skip
 def test_a_url_names_a_source(url: str, source: Source):

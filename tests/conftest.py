@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from openami.shared.clock import ManualClock
@@ -23,6 +24,14 @@ if TYPE_CHECKING:
 settings.register_profile("short", max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("long", max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("OPENAMI_TEST_PROFILE", "short"))
+
+# A traceback with every local variable takes seconds to draw, in the event loop that is being tested.
+structlog.configure(
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 SHARED = Path(__file__).parents[2] / "shared"

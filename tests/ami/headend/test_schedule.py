@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from openami.ami.headend import store
+from openami.ami.headend import deliveries, store
 from openami.ami.headend.deliveries import Outcome
 from openami.ami.headend.model import Purpose
 from openami.ami.headend.store import mark_table, meter_table, session_table
@@ -142,7 +142,8 @@ async def test_a_hole_in_the_meter_is_told_as_missing_once(bench, make_meter):
     assert list(map(str, block.quality_sets[block.quality_index[first_missing]])) == ["2.5.259"]
 
 
-async def test_several_meters_travel_in_one_message(bench, make_meter):
+async def test_several_meters_travel_in_one_message(bench, make_meter, monkeypatch):
+    monkeypatch.setattr(deliveries, "LINGER_S", 10.0)  # a slow machine is not what this is about
     meters = [make_meter(f"E000{number}") for number in range(1, 7)]
     await bench.ship(*meters)
     async with bench.running():

@@ -92,11 +92,15 @@ def status(data_dir: DataDir = None, port: Port = None) -> None:
 
 
 @app.command()
-def password(data_dir: DataDir = None) -> None:
-    """Make a new password for the console's user `admin`, and show it once."""
+def password(
+    user: Annotated[str, typer.Argument(help="Who; a name that is new becomes a user.")] = "admin",
+    data_dir: DataDir = None,
+) -> None:
+    """Make a new password for a user of the console, and show it once; two users can approve each other's edits."""
     from openami.landscape import new_console_password  # noqa: PLC0415
 
-    console.print(f"New password of user [bold]admin[/]: [bold]{new_console_password(_settings(data_dir).data_dir)}[/]")
+    made = new_console_password(_settings(data_dir).data_dir, user)
+    console.print(f"New password of user [bold]{user}[/]: [bold]{made}[/]")
 
 
 @app.command()

@@ -57,13 +57,14 @@ def tell_console(settings: Settings, console: Console) -> None:
     console.print("Ctrl-C stops everything.")
 
 
-def new_console_password(data_dir: Path) -> str:
-    """Make and keep (hashed) a new password of the user `admin`."""
+def new_console_password(data_dir: Path, user: str = "admin") -> str:
+    """Make and keep (hashed) a new password of a user of the console; the others keep theirs."""
     password = new_password()
     file = data_dir / CONSOLE_USERS
     file.parent.mkdir(parents=True, exist_ok=True)
+    users = json.loads(file.read_text()) if file.exists() and file.stat().st_size else {}
     file.touch(mode=0o600)
-    file.write_text(json.dumps({"admin": hash_password(password)}))
+    file.write_text(json.dumps(users | {user: hash_password(password)}))
     return password
 
 

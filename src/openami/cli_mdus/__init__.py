@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from openami.cli_mdus import files
+from openami.cli_mdus import edits, files, values, vee
 
 if TYPE_CHECKING:
     import typer
@@ -17,4 +17,5 @@ __all__ = ["add_to"]
 
 def add_to(app: typer.Typer) -> None:
     """Put the commands into the main one."""
-    files.add_to(app)
+    for part in (files, values, edits, vee):
+        part.add_to(app)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from openami.mdus.intake.views import PATH as INTAKE
 from openami.mdus.intake.views import IntakeViews
 from openami.mdus.middle import MdusSettings, Middle
+from openami.mdus.vee.views import ValueViews
 from openami.mdus.views import Views
 from openami.shared.service import Area
 
@@ -47,7 +48,7 @@ def build(
         name="mdus",
         clock=clock,
         database=database,
-        routes=[*Views(middle).routes(), *IntakeViews(middle).routes()],
+        routes=[*Views(middle).routes(), *IntakeViews(middle).routes(), *ValueViews(middle).routes()],
         loops=[*(duty.run for duty in middle.duties), *([drop.run] if drop else [])],
         work=[duty.work for duty in middle.duties],
         on_start=[middle.start],

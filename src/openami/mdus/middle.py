@@ -39,6 +39,7 @@ from openami.mdus.services.remote import RemoteSeries
 from openami.mdus.services.upkeep import Upkeep
 from openami.mdus.services.upload import Uploads
 from openami.mdus.tables import audit
+from openami.mdus.vee.editing import Editing
 from openami.mdus.vee.handlers import Vee
 from openami.mdus.vee.supply import supply_came_back, supply_went_off
 from openami.shared.audit import AuditRecord, append
@@ -125,6 +126,7 @@ class Middle:
         self._enterprise_door, self._field_door = enterprise_door, field_door
         self.series = Series(lake)
         self.vee = Vee(self.series)
+        self.editing = Editing(self.series, self.vee, second_person=settings.second_person)
         self.ams = Ams(field_door, clock, settings.systems, reply_address=settings.reply_address)
         self.provisioner = Provisioner(self.ams, clock, offset_s=settings.read_offset_s)
         self._open_desks(lake)

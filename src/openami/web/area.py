@@ -15,7 +15,7 @@ from openami.shared.clock import RealClock
 from openami.shared.errors import OpenAmiError
 from openami.shared.service import Area
 from openami.web.areas import AreaDownError, Areas, NotThereError
-from openami.web.pages import PAGES
+from openami.web.pages import ACTIONS, PAGES
 from openami.web.pages.landscape import counters
 from openami.web.render import HERE, environment, json_safe, local_instant
 from openami.web.session import COOKIE, LIFETIME, Sessions
@@ -29,9 +29,13 @@ if TYPE_CHECKING:
 
     from openami.shared.clock import Clock
     from openami.shared.settings import Settings
-    from openami.web.page import Page
+    from openami.web.page import Action, Page
 
 LIVE_EVERY_S = 1.0
+
+
+class ForeignFormError(OpenAmiError):
+    """A form that another site, or an earlier session, has sent."""
 
 
 class Console:
@@ -53,6 +57,7 @@ class Console:
             Route("/live", self._live),
             Route("/bills/{bill}/document", self._bill_document),
         ]
+        routes += [Route(action.path, self._action(action), methods=["POST"]) for action in ACTIONS]
         for page in PAGES:
             routes.append(Route("/index.json" if page.path == "/" else f"{page.path}.json", self._json(page)))
             routes.append(Route(page.path, self._html(page)))
@@ -94,6 +99,24 @@ class Console:
                 return JSONResponse(body, _status(error))
 
         return show
+
+    def _action(self, action: Action) -> Any:  # noqa: ANN401 - a Starlette endpoint
+        async def do(request: Request) -> Response:
+            user = self._sessions.user_of(request)
+            if user is None:
+                return _to_login(request)
+            request.state.now, request.state.zone = self._clock.now(), self._settings.zone
+            async with request.form(max_files=1) as form:
+                if not self._sessions.is_our_form(request, str(form.get("form_token", ""))):
+                    error = ForeignFormError("The form is not of this session.", hint="Load the page again.")
+                    return self._problem(request, user, error)
+                try:
+                    there = await action.act(self._areas, request, form, user)
+                except OpenAmiError as error:
+                    return self._problem(request, user, error)
+            return RedirectResponse(there, status_code=303)
+
+        return do
 
     async def _login(self, request: Request) -> Response:
         if request.method == "GET":

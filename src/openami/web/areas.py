@@ -11,6 +11,10 @@ import httpx
 from openami.shared.errors import OpenAmiError
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.datastructures import UploadFile
+
     from openami.shared.settings import Settings
 
 TIMEOUT_S = 10.0
@@ -51,6 +55,16 @@ class Areas:
     async def post(self, area: str, path: str, body: dict[str, Any]) -> Any:  # noqa: ANN401 - any JSON value
         """A person's command to an area."""
         return (await self._send("POST", area, path, json=body)).json()
+
+    async def upload(self, area: str, path: str, file: UploadFile, **query: str) -> Any:  # noqa: ANN401 - as above
+        """A file that a person chose, passed on as it comes."""
+
+        async def pieces() -> AsyncIterator[bytes]:
+            while piece := await file.read(1 << 20):
+                yield piece
+
+        asked = {key: value for key, value in query.items() if value}
+        return (await self._send("POST", area, path, params=asked, content=pieces())).json()
 
     async def or_none(self, area: str, path: str, **query: Any) -> Any:  # noqa: ANN401 - any JSON value
         """A JSON page of an area, or None where a page can do without it."""

@@ -8,11 +8,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from starlette.datastructures import FormData
     from starlette.requests import Request
 
     from openami.web.areas import Areas
 
+    Act = Callable[[Areas, Request, FormData, str], Awaitable[str]]
     Load = Callable[[Areas, Request], Awaitable[dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What a form of a page does: it is told who sent it, and answers where to go next."""
+
+    path: str
+    act: Act
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ NAVIGATION = (
     ("/", "Landscape"),
     ("/devices", "Devices"),
     ("/meters", "Head-end"),
+    ("/files", "Files"),
+    ("/values", "Values"),
     ("/events", "Events"),
     ("/orders", "Orders"),
     ("/messages", "Messages"),
@@ -44,11 +46,12 @@ _SYMBOLS = {"EUR": "€", "GBP": "£", "USD": "$"}
 _NO_END = "9999-12-31"
 _STATES = {
     "good": "delivered processed posted proven confirmed registered done ready connected passed installed ok closed "
-    "successful billed reconciled executed fulfilled reconnected result measured fine up yes",
+    "successful billed reconciled executed fulfilled reconnected result measured fine up yes applied",
     "warn": "pending parked received accepted sent executing announced waiting warning open held estimated cancelling "
+    "running proposed "
     "located",
     "bad": "dead refused failed failing expired rejected alarm critical disconnected cancelled down no",
-    "quiet": "removed voided notified info",
+    "quiet": "removed voided notified info undone",
 }
 _KIND_OF = {word: kind for kind, words in _STATES.items() for word in words.split()}
 

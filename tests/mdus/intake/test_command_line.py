@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from openami.cli_mdus import connect, files
+from openami.cli_mdus import connect, edits, files, values
 from openami.cli_mdus.connect import Mdus, RefusedError
 
 if TYPE_CHECKING:
@@ -82,3 +82,35 @@ async def test_what_nobody_can_read_is_told_with_the_way_out(
         await command(monkeypatch, mdus, files.replay, "99")
     with pytest.raises(RefusedError, match="klingon"):
         await command(monkeypatch, mdus, files.ingest, [letter], format_="klingon")
+
+
+async def test_values_are_shown_explained_edited_and_summed(
+    mdus: Mdus, march: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def said(function: Any, *args: Any, **asked: Any) -> str:
+        await command(monkeypatch, mdus, function, *args, **asked)
+        return capsys.readouterr().out
+
+    await command(monkeypatch, mdus, files.ingest, [march], register=True)
+    capsys.readouterr()
+    meter, day = "NMI0000001/E1", "2026-03-01"
+    assert "NMI000" in await said(values.channels)
+    assert json.loads(await said(values.channels, as_json=True))[0]["device"] == meter
+    explained = json.loads(await said(values.explain, meter, day, as_json=True))
+    assert len(explained["intervals"]) == 48
+    assert "measured" in await said(values.explain, meter, day)
+    assert explained["intervals"][0]["cause"].startswith("file march.csv; validated by default")
+    assert "every bit the same" in await said(values.recompute, meter, day)
+    assert "1" in await said(values.versions, meter, day)
+    assert json.loads(await said(values.versions, meter, day, as_json=True))["versions"][0]["changed"] == 48
+    hours = "2026-03-01T00:00/2026-03-01T01:00"
+    asked = {"values": "0.75", "reason": "read by hand", "person": "ann"}
+    assert "750" in await said(edits.edit, meter, hours, **asked | {"values": "750"}, preview=True)
+    made = json.loads(await said(edits.edit, meter, hours, **asked | {"values": "750"}, as_json=True))
+    assert "read by hand" in await said(edits.edits, as_json=True)
+    assert "total" in await said(values.determinants, meter, day, tou=["peak=sun 07:00-23:00"], tiers="1000")
+    told = json.loads(await said(values.determinants, meter, day, as_json=True))
+    assert told["total"] == 48 * 500 + 2 * 250
+    assert "undone" in await said(edits.undo, made["edit"], reason="mistaken", person="ann")
+    with pytest.raises(RefusedError, match="not proposed"):
+        await command(monkeypatch, mdus, edits.approve, made["edit"], person="bob")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 METHODS: Final = ("E01", "E02", "E03", "E04", "E05", "E13")
 GAPS_S: Final = (1800, 7200, 21_600, 43_200, 86_400)
+_MOST_FILLED: Final = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,16 @@ def _errors(
     to_register = methods()["E11"].function(work, rules.parameters["E11"])
     after = np.where(to_register.mask, to_register.values, work.values)
     return before, (after - truth.values)[mask]
+
+
+def recommended(scores: Sequence[Score]) -> dict[int, str]:
+    """Of each length of gap the method with the least error after scaling, among those that fill most gaps."""
+    found = {}
+    for gap_s in sorted({one.gap_s for one in scores}):
+        able = [one for one in scores if one.gap_s == gap_s and one.filled >= _MOST_FILLED * one.gaps]
+        if able:
+            found[gap_s] = min(able, key=lambda one: one.scaled_error_share).method
+    return found
 
 
 def table(scores: Sequence[Score]) -> str:

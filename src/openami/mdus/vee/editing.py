@@ -144,8 +144,10 @@ class Editing:
         """Put back what was there before an edit, where nobody has edited since.
 
         Raises:
-            EditRefusedError: the edit was not applied, or was undone before.
+            EditRefusedError: the edit was not applied, or was undone before, or no reason is given.
         """
+        if not reason.strip():
+            raise EditRefusedError("Undoing an edit needs a reason.", hint="Say why: whoever audits this will ask.")
         row = await self._in_state(tx, number, State.APPLIED)
         keys = []
         for day_text, (version_before, version_after) in row["versions"].items():

@@ -1,16 +1,31 @@
 """The pages of the console: each module gathers the data of its pages from the areas' JSON, and lists them."""
 
-from openami.web.page import Page
-from openami.web.pages import bills, customers, device, devices, events, headend, landscape, messages, orders
+from openami.web.page import Action, Page
+from openami.web.pages import (
+    bills,
+    customers,
+    device,
+    devices,
+    events,
+    files,
+    headend,
+    landscape,
+    messages,
+    orders,
+    values,
+)
 
 PAGES: tuple[Page, ...] = (
     *landscape.PAGES,
     *devices.PAGES,
     *device.PAGES,
     *headend.PAGES,
+    *files.PAGES,
+    *values.PAGES,
     *events.PAGES,
     *orders.PAGES,
     *messages.PAGES,
     *bills.PAGES,
     *customers.PAGES,
 )
+ACTIONS: tuple[Action, ...] = (*files.ACTIONS, *values.ACTIONS)

@@ -1,0 +1,90 @@
+"""Rules: what a rule set says, and how wrong its estimates are on real recordings."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path  # noqa: TC003 - typer reads annotations
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from openami.cli_mdus.connect import AsJson, console
+from openami.cli_mdus.samples import from_file, from_recordings
+
+app = typer.Typer(no_args_is_help=True, help="The rules of validation and estimation.")
+
+RuleSet = Annotated[str, typer.Option("--rule-set", help="The rule set.")]
+Kind = Annotated[str, typer.Option("--class", help="The class of channel.")]
+
+
+@app.command()
+def rules(rule_set: RuleSet = "default", kind: Kind = "residential", as_json: AsJson = False) -> None:
+    """Every rule of a set in the order in which it acts, with its parameters, their evidence and source."""
+    from openami.mdus.vee.catalogue import rule  # noqa: PLC0415 - other commands start faster
+    from openami.mdus.vee.ruleset import load  # noqa: PLC0415
+
+    found = load(rule_set)
+    resolved = found.for_class(kind)
+    order = (*resolved.checks, *resolved.chain, *resolved.scaling)
+    rows: list[dict[str, Any]] = [
+        {
+            "id": one,
+            "sentence": rule(one).sentence,
+            "parameters": {
+                name: {"value": str(each.value), "evidence": each.evidence, "source": each.source}
+                for name, each in resolved.parameters[one].by_name.items()
+            },
+        }
+        for one in order
+    ]
+    if as_json:
+        print(json.dumps({"rule_set": found.stamp, "rules": rows}, ensure_ascii=False))  # noqa: T201 - for a program
+        return
+    table = Table("rule", "what it says", "parameter", "value", "evidence", title=found.stamp, title_justify="left")
+    for row in rows:
+        own = [item for item in row["parameters"].items() if item[0] not in {"enabled", "severity_when_sum_fails"}]
+        for place, (name, each) in enumerate(own or [("", {"value": "", "evidence": "", "source": ""})]):
+            first = (row["id"], row["sentence"]) if not place else ("", "")
+            table.add_row(*first, name, each["value"], f"{each['evidence']} {each['source']}".strip())
+    console.print(table)
+
+
+@app.command()
+def backtest(
+    path: Annotated[
+        Path | None, typer.Argument(help="A file of readings; without one the recordings of the street.")
+    ] = None,
+    rule_set: RuleSet = "default",
+    kind: Kind = "residential",
+    seed: Annotated[int, typer.Option(help="Which slots are hidden.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Hide actual values of real recordings, estimate them, and say how wrong each method is, by length of gap.
+
+    In brackets the error after scaling to the register. The default order of methods is the one with the least error.
+    """
+    from openami.mdus.vee.backtest import backtest as test  # noqa: PLC0415
+    from openami.mdus.vee.backtest import recommended, table  # noqa: PLC0415 - as above
+    from openami.mdus.vee.ruleset import load  # noqa: PLC0415
+
+    samples = from_file(path) if path else from_recordings()
+    rules_ = load(rule_set).for_class(kind)
+    results: list[dict[str, Any]] = []
+    for name, interval_s, days in samples:
+        scores = test(days, interval_s, rules_, seed=seed)
+        results.append({"sample": name, "interval_s": interval_s, "scores": scores})
+        if not as_json:
+            console.print(f"{name}: {len(days)} channel-days of {interval_s} s")
+            console.print(table(scores), markup=False, highlight=False)
+            best = ", ".join(f"{gap_s / 3600:g} h {method}" for gap_s, method in recommended(scores).items())
+            console.print(f"Least error after scaling: {best}\n")
+    if as_json:
+        plain = [one | {"scores": [asdict(each) for each in one["scores"]]} for one in results]
+        print(json.dumps(plain))  # noqa: T201 - for another program
+
+
+def add_to(main: typer.Typer) -> None:
+    """Put the commands into the main one."""
+    main.add_typer(app, name="vee", rich_help_panel="Meter data")

@@ -1,0 +1,87 @@
+"""Values of a channel: each explained, every version, proof, what a bill is made from; and editing them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from openami.web.page import Action, Page
+from openami.web.query import words
+
+if TYPE_CHECKING:
+    from starlette.datastructures import FormData
+    from starlette.requests import Request
+
+    from openami.web.areas import Areas
+
+_SHOWN = 400
+"""Intervals of which a page shows each; more are a matter for the JSON."""
+
+
+async def load(areas: Areas, request: Request) -> dict[str, Any]:
+    """What was asked for, if anything was, and the edits that wait or were done."""
+    wanted = words(request, "channel", "span", "as_of")
+    edits = await areas.get("mdus", "/api/edits", limit="50")
+    nothing = {"explained": None, "versions": None, "proof": None, "determinants": None}
+    if not (wanted["channel"] and wanted["span"]):
+        channels = (await areas.get("mdus", "/api/channels"))["channels"]
+        listed = [one for one in channels if one["interval_s"]][:_SHOWN]
+        return {"wanted": wanted, "channels": listed, **nothing, **edits}
+    asked = {"channel": wanted["channel"], "span": wanted["span"]}
+    explained, versions, proof, determinants = await asyncio.gather(
+        areas.get("mdus", "/api/explain", **asked),
+        areas.get("mdus", "/api/versions", **asked),
+        areas.get("mdus", "/api/recompute", **asked),
+        areas.get("mdus", "/api/determinants", **asked, as_of=wanted["as_of"]),
+    )
+    shown = explained | {"intervals": explained["intervals"][:_SHOWN], "all": len(explained["intervals"])}
+    return {
+        "wanted": wanted, "channels": [], "explained": shown, "versions": versions["versions"], "proof": proof,
+        "determinants": determinants, **edits,
+    }  # fmt: skip
+
+
+async def load_preview(areas: Areas, request: Request) -> dict[str, Any]:
+    """What an edit would change."""
+    wanted = words(request, "channel", "span", "action", "values", "source", "reason")
+    return {"wanted": wanted, "preview": await areas.post("mdus", "/api/edits/preview", _body(wanted))}
+
+
+async def propose(areas: Areas, _request: Request, form: FormData, user: str) -> str:
+    """Show what an edit would change first; keep it when that was seen."""
+    wanted = {name: str(form.get(name, "")).strip() for name in ("channel", "span", "action", "values", "source")}
+    wanted["reason"] = str(form.get("reason", "")).strip()
+    if not form.get("seen"):
+        return f"/values/preview?{urlencode(wanted)}"
+    await areas.post("mdus", "/api/edits", _body(wanted) | {"person": user})
+    return f"/values?{urlencode({'channel': wanted['channel'], 'span': wanted['span']})}"
+
+
+async def approve(areas: Areas, request: Request, _form: FormData, user: str) -> str:
+    """Apply somebody else's edit."""
+    await areas.post("mdus", f"/api/edits/{request.path_params['edit']}/approve", {"person": user})
+    return "/values"
+
+
+async def undo(areas: Areas, request: Request, form: FormData, user: str) -> str:
+    """Put back what was there before an edit."""
+    body = {"person": user, "reason": str(form.get("reason", ""))}
+    await areas.post("mdus", f"/api/edits/{request.path_params['edit']}/undo", body)
+    return "/values"
+
+
+def _body(wanted: dict[str, str]) -> dict[str, Any]:
+    given = [one.strip() for one in wanted["values"].replace(";", ",").split(",") if one.strip()]
+    return {**wanted, "values": given}
+
+
+PAGES = (
+    Page("/values", "values.html", "Values", load),
+    Page("/values/preview", "preview.html", "Edit values", load_preview, section="/values"),
+)
+ACTIONS = (
+    Action("/values/edits", propose),
+    Action("/values/edits/{edit}/approve", approve),
+    Action("/values/edits/{edit}/undo", undo),
+)

@@ -1,0 +1,100 @@
+"""What people do on the pages of files and values: forms of ours only, each sent on in the user's name."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    import httpx
+
+VALUES = "/values?channel=NMI0000001%2FE1&span=2026-03-01"
+
+
+async def token(browser: httpx.AsyncClient, path: str = "/files") -> str:
+    found = re.search(r'name="form_token" value="([^"]+)"', (await browser.get(path)).text)
+    assert found
+    return found[1]
+
+
+def sent(areas: Any) -> tuple[str, Any]:
+    """Path and JSON of the last command to an area."""
+    last = next(one for one in reversed(areas.asked) if one.method == "POST")
+    return last.url.path, json.loads(last.content or b"null")
+
+
+async def test_a_file_is_passed_on_with_its_name_and_sender(browser: httpx.AsyncClient, areas: Any) -> None:
+    areas.answers["mdus"]["intake"] = {**areas.answers["mdus"]["intake"], "id": 1}
+    form = {"form_token": await token(browser), "register": "1"}
+    answer = await browser.post("/files", data=form, files={"file": ("march.csv", b"100,NEM12\n900\n")})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/files/1")
+    last = areas.asked[-1]
+    assert last.content == b"100,NEM12\n900\n"
+    assert dict(last.url.params) == {"name": "march.csv", "source": "admin", "register": "1"}
+    nothing = await browser.post("/files", data={"form_token": form["form_token"]}, files={"file": ("", b"")})
+    assert (nothing.status_code, "No file was chosen" in nothing.text) == (422, True)
+
+
+async def test_files_and_deliveries_are_replayed(browser: httpx.AsyncClient, areas: Any) -> None:
+    digest = "a" * 64
+    areas.answers["mdus"] |= {"intake/2/replay": {}, f"quarantine/{digest}/replay": {}}
+    form = {"form_token": await token(browser, "/files/2")}
+    answer = await browser.post("/files/2/replay", data=form | {"register": "1"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/files/2")
+    assert sent(areas) == ("/api/intake/2/replay", {"person": "admin", "register": True})
+    answer = await browser.post(f"/files/deliveries/{digest}/replay", data=form)
+    assert answer.headers["location"] == "/files"
+    assert sent(areas)[0] == f"/api/quarantine/{digest}/replay"
+
+
+async def test_an_edit_is_seen_before_it_is_done(browser: httpx.AsyncClient, areas: Any) -> None:
+    form = {
+        "form_token": await token(browser, VALUES), "channel": "1", "span": "2026-03-01", "action": "set",
+        "values": "120; 130", "source": "", "reason": "read by hand",
+    }  # fmt: skip
+    answer = await browser.post("/values/edits", data=form)
+    assert answer.status_code == 303
+    preview = await browser.get(answer.headers["location"])
+    assert "Nothing has changed yet" in preview.text
+    assert sent(areas)[0] == "/api/edits/preview"
+    done = await browser.post("/values/edits", data=form | {"seen": "1"})
+    assert done.headers["location"] == "/values?channel=1&span=2026-03-01"
+    path, body = sent(areas)
+    assert (path, body["values"], body["person"]) == ("/api/edits", ["120", "130"], "admin")
+
+
+async def test_edits_are_approved_and_undone_in_the_users_name(browser: httpx.AsyncClient, areas: Any) -> None:
+    edit = areas.answers["mdus"]["edits"]["edits"][0]
+    edit["state"] = "proposed"
+    assert "Approve" in (await browser.get("/values")).text
+    areas.answers["mdus"] |= {f"edits/{edit['id']}/approve": {}, f"edits/{edit['id']}/undo": {}}
+    form = {"form_token": await token(browser, VALUES)}
+    await browser.post(f"/values/edits/{edit['id']}/approve", data=form)
+    assert sent(areas) == (f"/api/edits/{edit['id']}/approve", {"person": "admin"})
+    await browser.post(f"/values/edits/{edit['id']}/undo", data=form | {"reason": "mistaken"})
+    assert sent(areas)[1] == {"person": "admin", "reason": "mistaken"}
+
+
+async def test_forms_of_others_and_of_strangers_do_nothing(
+    browser: httpx.AsyncClient, areas: Any, make_console: Any
+) -> None:
+    answer = await browser.post("/files/2/replay", data={"form_token": "forged"})
+    assert (answer.status_code, "not of this session" in answer.text) == (422, True)
+    browser.cookies.clear()
+    answer = await browser.post("/files/2/replay", data={})
+    assert answer.headers["location"].startswith("/login")
+    assert [one for one in areas.asked if one.method == "POST"] == []
+
+
+async def test_what_the_mdus_refuses_is_told(browser: httpx.AsyncClient) -> None:
+    form = {"form_token": await token(browser)}
+    answer = await browser.post("/files/99/replay", data=form)
+    assert (answer.status_code, "There is no intake/99/replay" in answer.text) == (404, True)
+
+
+@pytest.mark.parametrize("said", ["measured, passed", "edited, accepted by a person", "every bit the same"])
+async def test_values_say_where_they_come_from(browser: httpx.AsyncClient, said: str) -> None:
+    assert said in (await browser.get(VALUES)).text

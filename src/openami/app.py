@@ -7,6 +7,7 @@ import contextlib
 import gc
 import sys
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -241,6 +242,7 @@ def _mdus(parts: Parts) -> Area:
             reply_address=f"{settings.url_of('mdus')}/cim/reply",
             judging=Judging(settings.rule_set),
             second_person=settings.edits_need_approval,
+            keep=timedelta(days=settings.keep_days) if settings.keep_days else None,
             drop_folder=settings.drop_folder or settings.data_dir / "drop",
             drop_registers=settings.drop_registers,
         ),

@@ -9,8 +9,11 @@ import pytest
 from sqlalchemy import func, select
 from tests.mdus.test_flow import AFTER_MARCH_1, delivery, reading
 
+from openami.mdus.middle import MdusSettings
 from openami.mdus.series.lake import Lake
 from openami.mdus.series.tables import day as hot_days
+from openami.mdus.tables import audit
+from openami.shared.audit import verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,6 +58,27 @@ async def test_a_correction_of_a_sealed_day_is_a_new_version_of_it(world: Any, h
     wholly = (await world.api("/api/reconciliation", **SPAN))["points"][0]
     assert wholly["measured"] > partly
     assert wholly["estimated"] == 0
+
+
+class TestPolicy:
+    """An installation that keeps values for sixty days."""
+
+    @pytest.fixture
+    def mdus_settings(self) -> MdusSettings:
+        return MdusSettings(upload_every=timedelta(), keep=timedelta(days=60))
+
+    async def test_what_is_older_than_the_policy_is_deleted_and_the_audit_says_so(self, world: Any, home: Any) -> None:
+        await world.office(*home.initialization())
+        world.clock.advance_to(AFTER_MARCH_1)
+        await world.ams(delivery(world, reading(home, register=5_000_000)))
+        await world.until(datetime(2026, 4, 25, tzinfo=UTC))
+        assert (await world.api("/api/reconciliation", **SPAN))["points"][0]["measured"] > 0
+        await world.until(datetime(2026, 5, 12, tzinfo=UTC))
+        assert (await world.api("/api/reconciliation", **SPAN))["points"][0]["measured"] == 0
+        async with world.database.read() as tx:
+            rows = list(await tx.execute(select(audit.c.action, audit.c.subject, audit.c.reason)))
+            assert await verify(tx, audit) == len(rows)
+        assert ("values deleted", "the policy keeps 60 days") in {(row.action, row.reason) for row in rows}
 
 
 async def hot(world: Any) -> int:

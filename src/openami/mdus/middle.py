@@ -92,6 +92,8 @@ class MdusSettings:
     seal_every: timedelta = timedelta(days=7)
     keep_hot: timedelta = timedelta(days=45)
     """How long the days of series stay in PostgreSQL before they move into the lake."""
+    keep: timedelta | None = None
+    """How long values are kept at all; None: for ever."""
     upload_every: timedelta = timedelta(hours=4)
     """Intervals leave together: after an upload the next one waits for so long; nothing is lost meanwhile."""
     items_a_message: int = 5_000
@@ -131,7 +133,9 @@ class Middle:
         self.provisioner = Provisioner(self.ams, clock, offset_s=settings.read_offset_s)
         self._open_desks(lake)
         self._open_field_side(folder)
-        self.sealing = Sealing(clock, database, lake, settings.zone, settings.seal_every, settings.keep_hot)
+        self.sealing = Sealing(
+            clock, database, lake, settings.zone, settings.seal_every, settings.keep_hot, settings.keep
+        )
         self.duties = self._duties()
         self._connect()
 

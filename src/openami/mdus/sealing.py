@@ -11,11 +11,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from openami.mdus.duties import done_until, note_done
+from openami.mdus.series import upkeep
 from openami.mdus.series.sealing import seal
+from openami.mdus.tables import audit
+from openami.shared.audit import AuditRecord, append
 from openami.shared.spans import local_date
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import date, datetime
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -36,6 +39,8 @@ class Sealing:
     zone: str
     every: timedelta = timedelta(days=7)
     keep_hot: timedelta = timedelta(days=45)
+    keep: timedelta | None = None
+    """How long values are kept at all; None: for ever."""
 
     async def start(self, tx: AsyncConnection) -> None:
         """Begin a week after the first start."""
@@ -51,5 +56,18 @@ class Sealing:
         now = self.clock.now()
         assert self.lake is not None
         moved = await seal(self.database, self.lake, local_date(self.zone, now - self.keep_hot), now)
+        if moved:
+            await upkeep.compact(self.lake)
+        if self.keep is not None:
+            await self._forget(tx, local_date(self.zone, now - self.keep), now)
         await note_done(tx, NAME, now)
         return moved + 1
+
+    async def _forget(self, tx: AsyncConnection, before: date, now: datetime) -> None:
+        """Delete by policy what is older than the installation wants to keep; the audit says what and why."""
+        deleted = await upkeep.forget(tx, self.lake, before)
+        if deleted:
+            assert self.keep is not None
+            reason = f"the policy keeps {self.keep.days} days"
+            after = {"versions": deleted}
+            await append(tx, audit, AuditRecord(now, NAME, "values deleted", f"before {before}", reason, None, after))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from openami.mdus.series import ChannelDays, Provenance, Series, sealing
+from openami.mdus.series import ChannelDays, Provenance, Series, sealing, upkeep
 from openami.mdus.series.feed import take_changes
 from openami.mdus.series.knowledge import Knowledge
 from openami.mdus.series.lake import Lake
@@ -25,6 +25,7 @@ pytestmark = [pytest.mark.postgres, pytest.mark.enable_socket]
 NOW = datetime(2026, 4, 2, tzinfo=UTC)
 MARCH = local_month("Europe/Amsterdam", 2026, 3)
 APRIL_1 = date(2026, 4, 1)
+FILES = "SELECT data_file FROM ducklake_list_files('lake', 'series_day')"
 
 
 @pytest.fixture
@@ -155,3 +156,21 @@ async def test_what_a_consumer_has_not_seen_stays_hot(mdus: Database, lake: Lake
     async with mdus.begin() as tx:
         (change,) = await take_changes(tx, "upload", lake=lake)
     assert (int(change.before.values[0, 0]), int(change.after.values[0, 0])) == (205, 9)
+
+
+async def test_many_small_seals_become_few_files_and_old_days_go(mdus: Database, lake: Lake) -> None:
+    series = Series(lake)
+    await fill(mdus, series)
+    for day in range(2, 32, 3):
+        await seal(mdus, lake, date(2026, 3, day), NOW)
+    await seal(mdus, lake, APRIL_1, NOW)
+    before = await months(mdus, series)
+    files = await lake.run(lambda cursor: cursor.execute(FILES).fetchall())
+    assert len(files) > 8
+    assert await upkeep.compact(lake) == 1
+    assert await months(mdus, series) == before
+    async with mdus.begin() as tx:
+        assert await upkeep.forget(tx, lake, date(2026, 3, 20)) == 2 * 19 + 1
+    async with mdus.begin() as tx:
+        kept = await series.read(tx, 2, MARCH)
+    assert (kept.values > 0).sum() == 11 * 48 + 46

@@ -240,7 +240,7 @@ def _mdus(parts: Parts) -> Area:
             zone=settings.zone,
             systems={AMS: AMS},
             reply_address=f"{settings.url_of('mdus')}/cim/reply",
-            judging=Judging(settings.rule_set),
+            judging=Judging(settings.rule_set, settings.data_dir / "rulesets"),
             second_person=settings.edits_need_approval,
             keep=timedelta(days=settings.keep_days) if settings.keep_days else None,
             drop_folder=settings.drop_folder or settings.data_dir / "drop",

@@ -34,9 +34,9 @@ def channel(obis: str = "1-0:1.29.0", **more: object) -> Channel:
         ("california", "1-0:1.29.0", ("california", "residential", 55_200)),
         ("Aemo/Commercial", "1-0:1.29.0", ("aemo", "commercial", None)),
         ("industrial", "1-0:1.29.0", ("ontario", "industrial", None)),
-        ("ZB07", "7-0:3.29.0", ("ontario", "gas", None)),
-        ("", "8-0:1.29.0", ("ontario", "water", None)),
-        ("", "9-0:1.29.0", ("ontario", "water", None)),
+        ("ZB07", "7-0:3.29.0", ("ontario", "gas", 6_000)),
+        ("", "8-0:1.29.0", ("ontario", "water", 3_125)),
+        ("", "9-0:1.29.0", ("ontario", "water", 3_125)),
     ],
 )
 def test_profile_medium_and_installation_say_how_a_channel_is_judged(

@@ -127,7 +127,7 @@ class Middle:
         self.database, self.clock, self.settings = database, clock, settings
         self._enterprise_door, self._field_door = enterprise_door, field_door
         self.series = Series(lake)
-        self.vee = Vee(self.series)
+        self.vee = Vee(self.series, rule_set_folder=settings.judging.folder)
         self.editing = Editing(self.series, self.vee, second_person=settings.second_person)
         self.ams = Ams(field_door, clock, settings.systems, reply_address=settings.reply_address)
         self.provisioner = Provisioner(self.ams, clock, offset_s=settings.read_offset_s)

@@ -59,7 +59,7 @@ async def test_each_value_knows_its_delivery_its_rules_and_its_method(mdus: Data
     assert (first.value, first.quality, first.version, first.author) == (100, "measured, passed", 1, "unify")
     assert first.start == datetime(2026, 3, 8, 23, tzinfo=UTC)
     assert guessed.author == "vee"
-    assert guessed.cause.startswith("estimated by default 2026.1 ")
+    assert guessed.cause.startswith("estimated by default 2026.2 ")
     by_rule = {one.rule: one for one in guessed.fired}
     assert by_rule["E03"].inputs["days"] == [-7]
     assert by_rule["E11"].inputs["advance"] == 6000

@@ -102,7 +102,7 @@ async def test_accepting_keeps_what_merging_and_validating_keep(mdus: Database, 
     np.testing.assert_array_equal(two_steps.values, one_step.values)
     assert (judged.changed, judged.open) == (((2, date(2026, 3, 1)),), ((2, date(2026, 3, 1)),))
     assert (again.days, version.delivery) == (0, "d1")
-    assert version.cause.startswith("delivery; validated by default 2026.1 ")
+    assert version.cause.startswith("delivery; validated by default 2026.2 ")
 
 
 async def test_a_lost_day_is_estimated_from_like_days_to_its_register(mdus: Database, series: Series, vee: Vee) -> None:
@@ -125,7 +125,7 @@ async def test_a_lost_day_is_estimated_from_like_days_to_its_register(mdus: Data
         (1, "V26"),
     ]
     assert found[0][2].inputs["days"] == [-7, 1, -6, -13]
-    assert found[0][1].startswith("default 2026.1 ")
+    assert found[0][1].startswith("default 2026.2 ")
 
 
 async def test_late_actual_data_replace_the_estimate(mdus: Database, series: Series, vee: Vee) -> None:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -8,14 +11,14 @@ import pytest
 from openami.mdus.vee import catalogue
 from openami.mdus.vee.catalogue import checks, methods, rule
 from openami.mdus.vee.errors import RuleError, RuleSetError, UnknownRuleSetError
-from openami.mdus.vee.ruleset import load, shipped
+from openami.mdus.vee.ruleset import available, load, shipped
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 def test_the_catalogue_is_whole() -> None:
-    assert sorted(checks()) == [f"V{number:02}" for number in range(1, 37)]
+    assert sorted(checks()) == [*(f"V{number:02}" for number in range(1, 37)), "WA1", "WA2"]
     # E14, E15 and E19 give register readings, not intervals: see `vee.registers`
     assert sorted(methods()) == [f"E{number:02}" for number in range(1, 21) if number not in {14, 15, 19}]
 
@@ -125,3 +128,56 @@ def extending(body: str) -> str:
 
 def write(folder: Path, name: str, text: str) -> None:
     (folder / f"{name}.toml").write_text(text)
+
+
+PACKAGE = """
+import numpy as np
+
+from openami.mdus.vee.catalogue import check
+from openami.mdus.vee.checks.levels import failing
+
+
+@check("X01", "No value is the number of the beast.", number=int)
+def beast(facts, p, results):
+    return failing(facts.days.values == p["number"])
+"""
+RULES = """name = "mine"
+version = "1"
+sentence = "The default, and a rule of our own."
+extends = "default"
+checks = ["V05", "X01"]
+
+[X01]
+number = { value = 666, evidence = "D", source = "Revelation 13:18" }
+"""
+JUDGE = """
+import sys
+from pathlib import Path
+import numpy as np
+from openami.mdus.series import ChannelDays
+from openami.mdus.vee.engine import evaluate
+from openami.mdus.vee.model import Facts
+from openami.mdus.vee.ruleset import load
+from openami.shared.quality import MEASURED
+
+values = np.array([[1, 666, 3, 4]])
+days = ChannelDays.of(np.array([1]), np.array([739_700]), values, np.full(values.shape, MEASURED, np.uint8))
+rules = load("mine", Path(sys.argv[1])).for_class("residential")
+found = evaluate(Facts.of(days, 21_600), rules, estimate=False).findings
+print([(one.rule, one.slots) for one in found])
+"""
+
+
+def test_an_installed_package_adds_a_rule_and_a_folder_the_set_that_uses_it(tmp_path: Path) -> None:
+    """As a user would: a package with an entry point on the path, a rule set beside the data."""
+    (tmp_path / "beasts.py").write_text(PACKAGE)
+    metadata = tmp_path / "beasts-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: beasts\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[openami.vee.rules]\nbeasts = beasts\n")
+    write(tmp_path, "mine", RULES)
+    assert "mine" in available(tmp_path)
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, "-c", JUDGE, str(tmp_path)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[('X01', (1,))]"

@@ -63,12 +63,12 @@ async def test_each_value_is_explained_by_what_came_and_what_was_said(street: An
     assert [one["quality"] for one in found["intervals"][:2]] == ["measured, passed"] * 2
     measured, guessed = found["intervals"][0], found["intervals"][22]
     assert len(measured["delivery"]) == 64
-    assert measured["cause"].startswith("created MeterReadings; validated by default 2026.1")
+    assert measured["cause"].startswith("created MeterReadings; validated by default 2026.2")
     assert guessed["quality"] == "estimated (E03), passed"
     assert guessed["value"] == 300
     (method,) = (one for one in guessed["fired"] if one["rule"] == "E03")
     assert method["sentence"].startswith("A gap takes")
-    assert method["rule_set"].startswith("default 2026.1 ")
+    assert method["rule_set"].startswith("default 2026.2 ")
     assert method["inputs"]
     assert all(one["rule"] != "E03" for one in measured["fired"])
 

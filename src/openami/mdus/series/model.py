@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import IntFlag
-from typing import TYPE_CHECKING
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
+
+
+_RATED: Final = {"Wh": 0, "m3": -3}
+"""Units that a rating bounds, and the power of ten of what it is in: watt-hours, litres."""
 
 
 class ShapeError(OpenAmiError):
@@ -44,7 +49,8 @@ class Channel:
     Values are integers of `unit` times ten to the `scale` (Wh: unit Wh, scale 0; litres as m3: unit m3, scale -3).
     `register` names the channel whose cumulative readings, in the same unit and scale, advance by the sum of this
     channel's intervals; `register_step` is the last digit that register shows and `modulus` where it begins anew, both
-    in values of this channel. It lives from `since` to `until`.
+    in values of this channel; `rating_w` is the most that an hour can bring, of volumes in litres. It lives from
+    `since` to `until`.
     """
 
     id: int
@@ -71,7 +77,8 @@ class Channel:
     @property
     def hourly_limit(self) -> int:
         """The most an hour can bring by the channel's rating, in its own units; 0 when that is not known."""
-        return round((self.rating_w or 0) / 10**self.scale) if self.unit == "Wh" else 0
+        power = _RATED.get(self.unit)
+        return 0 if power is None else round(Fraction(self.rating_w or 0) * Fraction(10) ** (power - self.scale))
 
 
 @dataclass(frozen=True, slots=True)

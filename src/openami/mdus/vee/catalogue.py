@@ -76,6 +76,7 @@ _OWN: Final = (
     "openami.mdus.vee.checks.shape",
     "openami.mdus.vee.checks.source",
     "openami.mdus.vee.checks.sums",
+    "openami.mdus.vee.checks.water",
     "openami.mdus.vee.estimates.interpolation",
     "openami.mdus.vee.estimates.reference",
     "openami.mdus.vee.estimates.scaling",

@@ -106,6 +106,12 @@ def shipped() -> tuple[str, ...]:
     return tuple(sorted(one.name.removesuffix(".toml") for one in folder.iterdir() if one.name.endswith(".toml")))
 
 
+def available(folder: Path | None = None) -> tuple[str, ...]:
+    """The names of all rule sets: the shipped ones and those of a folder."""
+    own = [one.stem for one in folder.glob("*.toml")] if folder and folder.is_dir() else []
+    return tuple(sorted({*shipped(), *own}))
+
+
 def _merged(name: str, folder: Path | None, seen: tuple[str, ...]) -> dict[str, Any]:
     if name in seen:
         raise RuleSetError(f"The rule set {name} extends itself through {', '.join(seen)}.", hint="Cut the circle.")

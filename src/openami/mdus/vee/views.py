@@ -18,7 +18,7 @@ from openami.mdus.vee import tables
 from openami.mdus.vee.catalogue import checks, methods
 from openami.mdus.vee.editing import Action, Edit, EditRefusedError
 from openami.mdus.vee.explain import explain, recompute
-from openami.mdus.vee.ruleset import load, shipped
+from openami.mdus.vee.ruleset import available, load
 from openami.shared.service import json_body
 
 if TYPE_CHECKING:
@@ -117,12 +117,13 @@ class ValueViews:
     async def rules(self, request: Request) -> Response:
         """The catalogue, and a rule set with its parameters, their evidence and source."""
         name = request.query_params.get("rule_set", "default")
-        rule_set = load(name)
+        folder = self._middle.settings.judging.folder
+        rule_set = load(name, folder)
         rules = rule_set.for_class(request.query_params.get("class", ""))
         body = {
             "rule_set": rule_set.stamp,
             "sentence": rule_set.sentence,
-            "rule_sets": list(shipped()),
+            "rule_sets": list(available(folder)),
             "checks": [_rule(one, checks()[one].sentence, rules) for one in rules.checks],
             "methods": [_rule(one, methods()[one].sentence, rules) for one in (*rules.chain, *rules.scaling)],
         }

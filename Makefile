@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-long lint format bench coverage changelog migrations clean
+.PHONY: help demo up test test-long fuzz lint format bench coverage changelog migrations clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -20,6 +20,9 @@ test: $(VENV)/.installed-dev ## All tests, with coverage
 
 test-long: $(VENV)/.installed-dev ## The same tests, forty times the examples of each property, every kill and bad line
 	@OPENAMI_TEST_PROFILE=long $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --timeout 3600 $(ARGS)
+
+fuzz: $(VENV)/.installed-dev ## Feed every decoder of the field with made-up bytes; SECONDS=60 for each
+	@$(BIN)/python tools/fuzz.py --seconds $(or $(SECONDS),60)
 
 lint: $(VENV)/.installed-dev ## ruff, mypy and the import rules
 	@$(BIN)/ruff check .

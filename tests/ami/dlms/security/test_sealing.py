@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openami.ami.dlms.errors import LocalProtocolError, RemoteProtocolError, ReplayedCounterError, SecurityFailureError
+from openami.ami.dlms.push import Listener
 from openami.ami.dlms.security.counters import LAST_COUNTER, ReceiveCounter, SendCounter
 from openami.ami.dlms.security.envelopes import Envelop, Envelope, KeyInfo, unwrap, wrap
 from openami.ami.dlms.security.keys import KeyId, Keys, unwrap_key, wrap_key
@@ -173,3 +174,16 @@ def test_keys_wrap_as_in_the_rfc_and_never_print() -> None:
 def test_keys_of_a_wrong_length_or_suite_are_our_own_error(octets: int, suite: int) -> None:
     with pytest.raises(LocalProtocolError):
         Keys(bytes(octets), suite=suite)
+
+
+@pytest.mark.parametrize(("control", "title", "key"), [(0x60, TITLE, b""), (0x20, b"", KEY), (0x10, b"x", KEY)])
+def test_a_message_of_no_sender_or_under_a_key_that_we_lack_is_refused(control: int, title: bytes, key: bytes) -> None:
+    with pytest.raises(SecurityFailureError, match="names no sender, or a key"):
+        unseal(Sealed(control, 1, bytes(20)), title=title, key=key, authentication_key=AUTHENTICATION_KEY)
+
+
+def test_a_push_under_the_broadcast_key_is_refused_by_a_listener_that_lacks_it() -> None:
+    sealed = seal(b"\x0f", control=0x60, counter=1, title=TITLE, key=KEY, authentication_key=b"")
+    apdu = bytes((0xDB, 8)) + TITLE + bytes((len(sealed.encode()),)) + sealed.encode()
+    with pytest.raises(SecurityFailureError, match="a key that we do not have"):
+        Listener(lambda _title: Keys(KEY)).take(apdu)

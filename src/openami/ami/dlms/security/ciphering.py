@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _ENVELOPE_OCTETS = {Envelope.SERVICE: 4, Envelope.GENERAL_GLO_DED: 14, Envelope.GENERAL: 48}
 
 # the bits as plain numbers, which are quicker to combine
-_BOTH, _BROADCAST_KEY, _COMPRESSED = 0x30, 0x40, 0x80
+_BOTH, _BROADCAST_KEY = 0x30, 0x40
 
 _DEDICATED = "dedicated"
 _UNICAST = "unicast"
@@ -112,9 +112,6 @@ class Ciphering(Protection):
         required = int(self.control if self.required is None else self.required)
         if required & ~sealed.control & _BOTH:
             msg = f"A message is protected by {sealed.bits!r}; {SecurityControl(required)!r} is required."
-            raise SecurityFailureError(msg, service_error=5)
-        if sealed.control & _COMPRESSED:
-            msg = "A message is compressed (V.44), which this stack does not read."
             raise SecurityFailureError(msg, service_error=5)
         name, key = self._key_of(around, sealed)
         plain = unseal(

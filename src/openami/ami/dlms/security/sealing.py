@@ -13,11 +13,12 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from openami.ami.dlms.errors import RemoteProtocolError, SecurityFailureError
 
 TAG_OCTETS = 12
+NONCE_OCTETS = 12  # system title and invocation counter
 TITLE_OCTETS = 8
 HEAD_OCTETS = 5
 _SUITE_BITS = 0x0F
 # plain numbers for what is done with every message: flags are slow to combine
-_AUTHENTICATED, _ENCRYPTED = 0x10, 0x20
+_AUTHENTICATED, _ENCRYPTED, _COMPRESSED = 0x10, 0x20, 0x80
 
 
 class SecurityControl(IntFlag):
@@ -97,6 +98,12 @@ def unseal(sealed: Sealed, *, title: bytes, key: bytes, authentication_key: byte
     """The plain message. Raises SecurityFailureError when the tag does not fit keys, sender and counter."""
     nonce = title + sealed.counter.to_bytes(4, "big")
     control, body = sealed.control, sealed.body
+    if control & _COMPRESSED:
+        msg = "A message is compressed (V.44), which this stack does not read."
+        raise SecurityFailureError(msg, service_error=5)
+    if control & (_ENCRYPTED | _AUTHENTICATED) and (len(nonce) != NONCE_OCTETS or not key):
+        msg = "A message names no sender, or a key that we do not have."
+        raise SecurityFailureError(msg, hint="Give the system title, and the broadcast key.", service_error=5)
     if not control & _AUTHENTICATED:
         return _keystream(key, nonce, body) if control & _ENCRYPTED else body
     if len(body) < TAG_OCTETS:

@@ -161,6 +161,7 @@ class Street:
         self.port = 0
         self.connections = 0
         self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
 
     async def open(self) -> None:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
@@ -169,6 +170,8 @@ class Street:
     async def close(self) -> None:
         if self._server is not None:
             self._server.close()
+            for writer in self._writers:
+                writer.transport.abort()
             await self._server.wait_closed()
             self._server = None
 
@@ -187,6 +190,7 @@ class Street:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self._writers.add(writer)
         buffer = WrapperBuffer()
         meter_ends: dict[bytes, ServerConnection] = {}
         with suppress(OSError):
@@ -205,6 +209,7 @@ class Street:
                         continue
                     writer.write(b"\xff" * 32 if meter.garbage else serve(end, meter, frame.encode()))
                 await writer.drain()
+        self._writers.discard(writer)
         writer.close()
 
 
@@ -229,7 +234,8 @@ class Bench:
     async def running(self) -> AsyncIterator[None]:
         """The loops of the head-end; leaving is like a kill: nothing is finished."""
         head_end = self.head_end
-        loops = [head_end.deliveries.run, head_end.schedule.run, head_end.commands.run, head_end.forwarding.run]
+        loops = [head_end.wires.run, head_end.deliveries.run, head_end.schedule.run]
+        loops += [head_end.commands.run, head_end.forwarding.run]
         tasks = [asyncio.create_task(loop()) for loop in loops]
         try:
             yield

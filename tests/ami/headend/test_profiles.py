@@ -24,7 +24,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 STATUS = CaptureObject(1, Obis.of("0-0:96.10.1"), 2)
 ENERGY = CaptureObject(3, Obis.of("1-0:1.29.0"), 2)
 CODE = CaptureObject(1, Obis.of("0-0:96.11.0"), 2)
-LAYOUT = Layout(900, 3, 0, 1, 2, Column("1-0:1.29.0.255", 0, 30))
+LAYOUT = Layout(900, 3, 0, 1, (2,), (Column("1-0:1.29.0.255", 0, 30),))
 
 
 def stamp(instant: datetime) -> Data:
@@ -37,10 +37,10 @@ def profile(*rows: Data) -> Profile:
 
 def test_columns_are_found_by_their_capture_objects_not_by_their_place() -> None:
     layout = layout_of([ENERGY, CLOCK_COLUMN, STATUS], 900)
-    assert (layout.clock, layout.status, layout.value, layout.width) == (1, 2, 0, 3)
-    assert layout.measured == Column("1-0:1.29.0.255", 0, 255)
+    assert (layout.clock, layout.status, layout.values, layout.width) == (1, 2, (0,), 3)
+    assert layout.measured == (Column("1-0:1.29.0.255", 0, 255),)
     log = layout_of([CLOCK_COLUMN, CODE], 0, is_log=True)
-    assert (log.clock, log.value, log.measured) == (0, 1, None)
+    assert (log.clock, log.values, log.measured) == (0, (1,), ())
 
 
 @pytest.mark.parametrize(("captures", "found"), [([ENERGY], "none is a clock"), ([CLOCK_COLUMN, STATUS], "a value")])
@@ -64,7 +64,7 @@ def test_rows_become_columns_and_a_null_clock_continues_by_the_period() -> None:
         LAYOUT,
     )
     assert rows.ends_s.tolist() == [int(NOON.timestamp()), int(NOON.timestamp()) + 900]
-    assert (rows.values.tolist(), rows.status.tolist()) == ([5, 6], [0, 0x80])
+    assert (rows.values.tolist(), rows.status.tolist()) == ([[5], [6]], [0, 0x80])
 
 
 def test_an_empty_profile_is_no_rows() -> None:
@@ -87,7 +87,7 @@ def test_rows_that_do_not_fit_their_layout_are_refused(row: Data) -> None:
 
 
 def test_daily_values_are_in_their_unit() -> None:
-    layout = Layout(86400, 2, 0, None, 1, Column("1-0:1.8.0.255", 1, 30))
+    layout = Layout(86400, 2, 0, None, (1,), (Column("1-0:1.8.0.255", 1, 30),))
     (value,) = profiles.daily_values(profile(structure(stamp(NOON), unsigned32(1234))), layout)
     assert (value.value, value.at, value.daily) == (Decimal(12340), NOON, True)
 
@@ -112,12 +112,8 @@ def seconds(*minutes: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
 
 
 def test_a_block_stands_in_order_with_its_missing_intervals_and_qualities() -> None:
-    rows = IntervalRows(seconds(15, 37, 60), np.array([5, 6, 7], np.int64), np.array([0, 0, 0x84], np.uint8))
-    block = reports.interval_block(
-        LoadProfile(LAYOUT.measured, 900, rows, seconds(30)),  # type: ignore[arg-type]
-        NOON,
-        source="AMS1",
-    )
+    rows = IntervalRows(seconds(15, 37, 60), np.array([[5], [6], [7]], np.int64), np.array([0, 0, 0x84], np.uint8))
+    (block,) = reports.interval_blocks(LoadProfile(LAYOUT.measured, 900, rows, seconds(30)), NOON, source="AMS1")
     assert (block.starts - seconds(0)).tolist() == [0, 900, 1800, 2700]
     assert block.values.tolist() == [5, 0, 6, 7]
     assert block.missing.tolist() == [False, True, False, False]
@@ -127,9 +123,9 @@ def test_a_block_stands_in_order_with_its_missing_intervals_and_qualities() -> N
 
 
 def test_the_block_survives_the_wire() -> None:
-    rows = IntervalRows(seconds(15, 30), np.array([412, 0], np.int64), np.zeros(2, np.uint8))
+    rows = IntervalRows(seconds(15, 30), np.array([[412], [0]], np.int64), np.zeros(2, np.uint8))
     meter = Meter("E1", Address("h", 1), b"", mrid="m", usage_point="P")
-    load = LoadProfile(Column("1-0:1.29.0.255", 0, 30), 900, rows, seconds(45))
+    load = LoadProfile((Column("1-0:1.29.0.255", 0, 30),), 900, rows, seconds(45))
     reading = reports.meter_reading(meter, Collected("E1", NOON, profile=load), source="AMS1")
     assert reading is not None
     event = contract.event(contract.Verb.CREATED, contract.MeterReadings((reading,)), source="AMS1", at=NOON)

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
+from openami.ami.headend import store
 from openami.ami.meter import tables as field_tables
 from openami.ami.meter.area import build as build_field
 from openami.shared.contract import field as contract
@@ -158,3 +159,32 @@ async def test_a_home_of_the_street_is_disconnected_and_reconnected(living):
     assert events == ["switch.disconnected", "switch.connected"]
     replies = await bench.sent(contract.Verb.REPLY, "EndDeviceControls")
     assert [reply.reply.result for reply in replies] == [contract.Result.OK] * 2
+
+
+async def test_a_head_end_that_lost_its_counters_learns_them_from_the_meter_and_goes_on_above(living, make_bench):
+    bench, street = living
+    devices = await ship_all(bench, street)
+    serial = next(device["serial"] for device in devices if device["kind"] == "electricity")
+    async with bench.running():
+        await bench.provision(serial)
+        await street.live_until(START + timedelta(days=1, hours=1))
+    async with bench.database.begin() as transaction:
+        row = await store.meter_row(transaction, serial)
+        assert row is not None
+        assert row.sealed_keys
+        assert row.counter_reserved > 1
+        assert row.counter_received > 0
+        await store.change_meter(transaction, serial, counter_reserved=1)  # an old backup came back
+    restored = make_bench()
+    async with restored.running():
+        async with bench.database.begin() as transaction:
+            await store.change_meter(transaction, serial, next_due_at=bench.clock.now())
+            restored.head_end.schedule.wake.set()
+        await restored.quiet()
+    async with bench.database.begin() as transaction:
+        after = await store.meter_row(transaction, serial)
+        assert after is not None
+    assert (after.failures, after.last_error) == (0, None)
+    assert after.counter_received > row.counter_received
+    events = (await street.get(f"/api/meters/{serial}"))["events"]
+    assert 50 in [event["code"] for event in events], "the meter saw one counter that was too low"

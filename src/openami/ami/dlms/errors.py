@@ -90,6 +90,7 @@ class AssociationRefusedError(DlmsError):
 class ServiceRefusedError(DlmsError):
     """The server answered with an exception-response or a confirmed-service-error instead of a result."""
 
-    def __init__(self, found: str, *, lost_association: bool = False) -> None:
+    def __init__(self, found: str, *, lost_association: bool = False, expected_counter: int | None = None) -> None:
         super().__init__(found, hint="Associate again." if lost_association else "")
         self.lost_association = lost_association
+        self.expected_counter = expected_counter

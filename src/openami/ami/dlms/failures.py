@@ -47,4 +47,8 @@ def refused(message: ExceptionResponse | ConfirmedServiceError) -> ServiceRefuse
         return ServiceRefusedError(f"The server answered with a service error ({numbers}).")
     lost = message == NO_ASSOCIATION
     names = f"state-error {message.state_error}, service-error {message.service_error}"
-    return ServiceRefusedError(f"The server answered with an exception ({names}).", lost_association=lost)
+    return ServiceRefusedError(
+        f"The server answered with an exception ({names}).",
+        lost_association=lost,
+        expected_counter=message.invocation_counter,
+    )

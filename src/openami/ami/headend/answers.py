@@ -13,8 +13,9 @@ from openami.ami.headend import command_store, reports, store
 from openami.ami.headend.command_store import CONTROL, DONE, FAILED, OPEN, READ, WAITING
 from openami.ami.headend.links import LinkDownError
 from openami.ami.headend.model import Kind, Switch
-from openami.ami.headend.sessions import SessionError, WrongMeterError
+from openami.ami.headend.sessions import WrongMeterError
 from openami.ami.headend.vocabulary import MACRO_DAILY
+from openami.ami.headend.wires import SessionError
 from openami.shared.contract import field
 from openami.shared.contract.field.tables import reading_type_table
 from openami.shared.errors import OpenAmiError
@@ -116,7 +117,7 @@ class Answers:
         source = self._sender.source
         blocks: tuple[field.IntervalBlock, ...] = ()
         if result.profile is not None and len(result.profile.rows) + len(result.profile.missing_ends_s):
-            blocks = (reports.interval_block(result.profile, result.read_at, source=source),)
+            blocks = reports.interval_blocks(result.profile, result.read_at, source=source)
         readings = [reports.register_reading(each, result.read_at, source=source) for each in result.registers]
         readings += [result.breaker] if result.breaker else []
         refused = [

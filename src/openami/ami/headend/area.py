@@ -21,9 +21,11 @@ from openami.ami.headend.dialogues import Manners
 from openami.ami.headend.handlers import Provisioning
 from openami.ami.headend.links import Links
 from openami.ami.headend.model import Kind
+from openami.ami.headend.protections import Protections
 from openami.ami.headend.reader import MeterReader
 from openami.ami.headend.schedule import Schedule
-from openami.ami.headend.sessions import Timing
+from openami.ami.headend.sessions import Sessions, Timing
+from openami.ami.headend.wires import Wires
 from openami.shared.database import after_commit
 from openami.shared.errors import OpenAmiError
 from openami.shared.service import Area, Work
@@ -55,6 +57,8 @@ class HeadEndSettings:
     permits_per_segment: int = 4
     connect_s: float = 5.0
     answer_s: float = 5.0
+    repeats: int = 1
+    system_title: bytes = b"OAM\x00\x00\x00\x00\x01"
     clock_tolerance_s: float = 10.0
     breaker_polls: int = 20
     breaker_poll_s: float = 0.25
@@ -78,9 +82,12 @@ class HeadEnd:
         sender = Sender(door, settings.partner, settings.source)
         zone_name, offset_s = settings.zone_name, settings.read_offset_s
         manners = Manners(zone_name, settings.clock_tolerance_s, settings.breaker_polls, settings.breaker_poll_s)
-        timing = Timing(settings.connect_s, settings.answer_s)
+        timing = Timing(settings.connect_s, settings.answer_s, settings.repeats)
+        self.protections = Protections(database, sealer, title=settings.system_title)
+        self.wires = Wires()
         self.links = Links(clock, permits_per_segment=settings.permits_per_segment)
-        self.reader = MeterReader(self.links, clock, sealer, manners=manners, timing=timing)
+        sessions = Sessions(self.wires, self.protections, sealer, timing)
+        self.reader = MeterReader(self.links, clock, sessions, manners=manners)
         self.deliveries = Deliveries(database, clock, sender, zone_name=zone_name)
         self.schedule = Schedule(database, clock, self.reader, self.deliveries, offset_s=offset_s)
         self.commands = Commands(database, clock, self.reader, Answers(database, clock, sender), offset_s=offset_s)
@@ -195,6 +202,7 @@ def build(*, database: Database, clock: Clock, settings: HeadEndSettings, door: 
         database=database,
         routes=[*head_end.routes()],
         loops=[
+            head_end.wires.run,
             head_end.listener.run,
             *([head_end.intake.run] if head_end.intake.sources else []),
             head_end.deliveries.run,

@@ -175,9 +175,11 @@ class Deliveries:
         # counted from the reading, not from now: a session that outlasts the next hour does not swallow it
         regular = rules.next_daily(self._zone_name, meter.offset_s, collected.read_at)
         scheduled = row.removed_at is None and not row.schedule_disabled
+        counter = collected.counter_received
         await store.change_meter(
             transaction,
             meter.serial,
+            counter_received=row.counter_received if counter is None else max(counter, row.counter_received),
             failures=0,
             last_attempt_at=collected.read_at,
             last_success_at=collected.read_at,

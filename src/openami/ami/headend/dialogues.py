@@ -1,28 +1,27 @@
-"""What is said in a session: the regular reading, an on-demand reading, a breaker order with its proof."""
+"""What is said in a session: readings on demand, a breaker order with its proof, what profiles look like."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
-from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from openami.ami.dlms import queries
 from openami.ami.dlms.data import octet_string
 from openami.ami.dlms.enums import DataAccessResult
 from openami.ami.dlms.errors import AccessDeniedError
+from openami.ami.dlms.obis import Obis
+from openami.ami.dlms.references import AttributeRef
 from openami.ami.dlms.selection import capture_objects
 from openami.ami.dlms.times import CosemDateTime
 from openami.ami.headend import profiles, rules
 from openami.ami.headend.model import (
     LOGS,
     BreakerState,
-    Collected,
     Column,
     ControlState,
     LoadProfile,
-    Mark,
     RegisterValue,
     Stream,
     Switch,
@@ -33,14 +32,16 @@ from openami.ami.headend.sessions import WrongMeterError
 from openami.shared.spans import zone
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from datetime import datetime
 
     import numpy as np
     from numpy.typing import NDArray
 
+    from openami.ami.dlms.axdr import Encoded
+    from openami.ami.dlms.data import Data
     from openami.ami.dlms.profile import Profile
-    from openami.ami.headend.model import IntervalRows, LoggedEvent, Meter
+    from openami.ami.headend.model import IntervalRows, Meter
     from openami.ami.headend.sessions import Session
     from openami.shared.clock import Clock
 
@@ -81,12 +82,13 @@ class Dialogue:
     """One session's conversation with one meter."""
 
     def __init__(self, session: Session, meter: Meter, clock: Clock, manners: Manners) -> None:
-        self._session = session
-        self._meter = meter
-        self._clock = clock
-        self._manners = manners
-        self._zone = zone(manners.zone_name)
-        self._layouts: dict[str, dict[str, object]] = {}
+        self.session = session
+        self.meter = meter
+        self.clock = clock
+        self.manners = manners
+        self.zone = zone(manners.zone_name)
+        self.layouts: dict[str, dict[str, object]] = {}
+        """What was learnt of profiles and registers in this session."""
 
     async def check_identity(self) -> None:
         """Make sure that this is the meter we were told of, before anything of it is believed or switched.
@@ -94,68 +96,41 @@ class Dialogue:
         Raises:
             WrongMeterError: another serial number answers here, say after a swap that nobody reported.
         """
-        try:
-            answer = await self._session.ask(queries.read(SERIAL, DATA_CLASS))
-        except AccessDeniedError as error:
-            if error.result in ABSENT:
-                return  # a meter without the object cannot be checked
-            raise
-        found = answer.text().strip()
-        if found and found != self._meter.serial:
-            raise WrongMeterError(
-                f"{found} answers where {self._meter.serial} should be.", hint="Was the meter swapped? Provision it."
-            )
+        (answer,) = await self.session.ask_all([AttributeRef(DATA_CLASS, Obis.of(SERIAL), 2)])
+        self.check_serial(answer)
 
-    async def read_all(self) -> Collected:
-        """The regular reading: clock, load profile and daily values since the marks, registers, logs, breaker."""
-        await self.check_identity()
-        drift_s = await self._clock_drift_s()
-        now = self._clock.now()
-        meter_now = now + timedelta(seconds=drift_s)
-        profile = await self._load_profile(min(now, meter_now))
-        daily = await self._daily_values(now)
-        register = await self.register(IMPORT_REGISTER)
-        events: list[LoggedEvent] = []
-        marks: dict[str, Mark] = {}
-        for stream in LOGS:
-            found, mark = await self._log(stream, max(now, meter_now))
-            events += found
-            marks |= {} if mark is None else {stream.value: mark}
-        breaker = await self.breaker_or_none()
-        must_set = rules.must_set_clock(drift_s, self._manners.clock_tolerance_s)
-        if must_set:
-            await self._set_clock()
-        return Collected(
-            serial=self._meter.serial,
-            read_at=now,
-            profile=profile,
-            registers=(*daily, register),
-            events=tuple(events),
-            marks=marks | self._data_marks(profile, daily),
-            layouts=self._layouts,
-            clock_drift_s=drift_s,
-            clock_set=must_set,
-            breaker=breaker,
-        )
+    def check_serial(self, answer: Encoded | DataAccessResult) -> None:
+        """The same for an answer that is there already.
+
+        Raises:
+            WrongMeterError: it is another meter's.
+        """
+        if isinstance(answer, DataAccessResult) and answer in ABSENT:
+            return  # a meter without the object cannot be checked
+        found = given(answer).data().text().strip()
+        if found and found != self.meter.serial:
+            raise WrongMeterError(
+                f"{found} answers where {self.meter.serial} should be.", hint="Was the meter swapped? Provision it."
+            )
 
     async def register(self, obis: str, *, reason: str | None = None) -> RegisterValue:
         """A dial value now, in its physical unit."""
-        kept = self._layouts.get(obis) or self._meter.layouts.get(obis)
-        if kept is None:
-            kept = asdict(await self._scaled(REGISTER_CLASS, Column(obis, 0, 255)))
-            self._layouts[obis] = kept
-        raw = (await self._session.ask(queries.read(obis, REGISTER_CLASS))).integer()
-        value = profiles.physical(raw, int(str(kept["scaler"])))
-        return RegisterValue(obis, self._clock.now(), value, reason=reason)
+        if "scaler" not in self.kept_layout(obis):
+            scaled = await self.session.ask(queries.read(obis, REGISTER_CLASS, SCALER_ATTRIBUTE[REGISTER_CLASS]))
+            scaler, unit = scaled.elements()
+            self.layouts[obis] = asdict(Column(obis, scaler.integer(), unit.integer()))
+        raw = (await self.session.ask(queries.read(obis, REGISTER_CLASS))).integer()
+        value = profiles.physical(raw, int(str(self.kept_layout(obis)["scaler"])))
+        return RegisterValue(obis, self.clock.now(), value, reason=reason)
 
     async def intervals(self, since: datetime, until: datetime) -> LoadProfile:
         """The load profile of a span on demand: every interval in it that has ended, or the word that it is missing."""
-        layout, rows = await self._interval_rows(since, until)
-        end_s = min(int(until.timestamp()), rules.floor_to_s(self._clock.now(), layout.interval_s))
+        layout, rows = await self._decoded(Stream.LOAD_PROFILE, since, until, profiles.interval_rows)
+        end_s = min(int(until.timestamp()), rules.floor_to_s(self.clock.now(), layout.interval_s))
         fresh = rules.new_rows(rows, since, None)
         fresh = fresh.where(fresh.ends_s <= end_s)
         missing = rules.missing_ends(fresh, since, end_s, layout.interval_s)
-        return _load_profile(layout, fresh, missing)
+        return load_profile_of(layout, fresh, missing)
 
     async def daily(self, since: datetime, until: datetime) -> list[RegisterValue]:
         """The daily dial values stamped from `since` to `until`, both included."""
@@ -164,18 +139,9 @@ class Dialogue:
 
     async def breaker(self) -> BreakerState:
         """The breaker as the meter says it stands."""
-        output = (await self._session.ask(queries.read(BREAKER, BREAKER_CLASS, 2))).boolean()
-        state = (await self._session.ask(queries.read(BREAKER, BREAKER_CLASS, 3))).integer()
-        return BreakerState(_STATES[state] if 0 <= state < len(_STATES) else ControlState.DISCONNECTED, output)
-
-    async def breaker_or_none(self) -> BreakerState | None:
-        """The breaker, or None for a meter without one."""
-        try:
-            return await self.breaker()
-        except AccessDeniedError as error:
-            if error.result in ABSENT:
-                return None
-            raise
+        refs = [AttributeRef(BREAKER_CLASS, Obis.of(BREAKER), number) for number in (2, 3)]
+        output, state = await self.session.ask_all(refs)
+        return breaker_state(given(output).data(), given(state).data())
 
     async def switch(self, wanted: Switch, before_act: Callable[[], Awaitable[None]]) -> SwitchResult:
         """Bring the breaker where it is wanted and read it back; a breaker that stands there already is left alone.
@@ -188,114 +154,121 @@ class Dialogue:
         if not result.proven:
             await before_act()
             method = REMOTE_DISCONNECT if wanted is Switch.DISCONNECT else REMOTE_RECONNECT
-            await self._session.ask(queries.act(BREAKER, BREAKER_CLASS, method))
+            await self.session.ask(queries.act(BREAKER, BREAKER_CLASS, method))
             result = await self._proof(result)
         reason = "serviceDisconnect" if wanted is Switch.DISCONNECT else "serviceConnect"
         return replace(result, register=await self.register(IMPORT_REGISTER, reason=reason))
 
     async def _proof(self, result: SwitchResult) -> SwitchResult:
-        for attempt in range(self._manners.breaker_polls):
+        for attempt in range(self.manners.breaker_polls):
             if attempt:
-                await asyncio.sleep(self._manners.breaker_poll_s)
+                await asyncio.sleep(self.manners.breaker_poll_s)
             result = replace(result, after=await self.breaker())
             if result.proven:
                 break
         return result
 
-    async def _clock_drift_s(self) -> float:
-        stamp = await self._session.ask(queries.read(CLOCK, CLOCK_CLASS))
-        return (stamp.instant(zone=self._zone) - self._clock.now()).total_seconds()
+    async def clock_drift_s(self) -> float:
+        """How far the meter's clock is ahead."""
+        stamp = await self.session.ask(queries.read(CLOCK, CLOCK_CLASS))
+        return (stamp.instant(zone=self.zone) - self.clock.now()).total_seconds()
 
-    async def _set_clock(self) -> None:
-        stamp = CosemDateTime.of(self._clock.now(), zone=self._zone)
-        await self._session.ask(queries.write(CLOCK, CLOCK_CLASS, 2, octet_string(stamp)))
+    async def set_clock(self) -> None:
+        """Set the meter's clock to ours."""
+        stamp = CosemDateTime.of(self.clock.now(), zone=self.zone)
+        await self.session.ask(queries.write(CLOCK, CLOCK_CLASS, 2, octet_string(stamp)))
 
-    async def _load_profile(self, until: datetime) -> LoadProfile:
-        mark = self._meter.marks.get(Stream.LOAD_PROFILE.value)
-        since = self._since(mark, until)
-        layout, rows = await self._interval_rows(since, until)
-        told_until = mark.at if mark else None
-        fresh = rules.new_rows(rows, told_until, self._meter.installed_at)
-        end_s = rules.floor_to_s(until, layout.interval_s)
-        missing = rules.missing_ends(fresh, told_until, end_s, layout.interval_s)
-        return _load_profile(layout, fresh, missing)
+    # what profiles look like
 
-    async def _interval_rows(self, since: datetime, until: datetime) -> tuple[Layout, IntervalRows]:
-        return await self._decoded(Stream.LOAD_PROFILE, since, until, profiles.interval_rows)
+    def kept_layout(self, name: str) -> Mapping[str, Any]:
+        """What is kept of a profile or register, empty if nothing."""
+        return self.layouts.get(name) or self.meter.layouts.get(name) or {}
 
-    async def _daily_values(self, until: datetime) -> list[RegisterValue]:
-        mark = self._meter.marks.get(Stream.DAILY_PROFILE.value)
-        values = await self.daily(self._since(mark, until), until)
-        return [value for value in values if mark is None or value.at > mark.at]
+    def knows(self, stream: Stream) -> bool:
+        """Whether the layout of a profile is known."""
+        return Layout.is_kept(self.kept_layout(stream.value))
 
-    async def _log(self, stream: Stream, until: datetime) -> tuple[list[LoggedEvent], Mark | None]:
-        """What is new in a log; a log that the meter does not have is remembered as absent."""
-        if self._meter.layouts.get(stream.value, {}).get("absent"):
-            return [], None
-        mark = self._meter.marks.get(stream.value)
-        try:
-            decode = partial(profiles.logged_events, stream=stream)
-            _, found = await self._decoded(stream, self._since(mark, until), until, decode)
-        except AccessDeniedError as error:
-            if error.result not in ABSENT:
-                raise
-            self._layouts[stream.value] = {"absent": True}
-            return [], None
-        fresh = [each for each in found if mark is None or each.at > mark.at or not _told(each, mark)]
-        if not fresh:
-            return [], None
-        last = fresh[-1].at
-        codes = tuple(each.code for each in found if each.at == last)
-        return fresh, Mark(last, codes)
+    def layout(self, stream: Stream) -> Layout:
+        """The layout of a profile that is known."""
+        return Layout.from_json(self.kept_layout(stream.value))
 
-    def _since(self, mark: Mark | None, until: datetime) -> datetime:
-        known = mark.at if mark else self._meter.installed_at
+    def since(self, stream: Stream, until: datetime) -> datetime:
+        """From where a profile is asked: its mark, the installation, or as far back as a billing month needs."""
+        mark = self.meter.marks.get(stream.value)
+        known = mark.at if mark else self.meter.installed_at
         return min(known or until - FIRST_LOOK_BACK, until)
+
+    async def learn(self, streams: Sequence[Stream]) -> None:
+        """Read what the columns of profiles are, and the scalers of what they measure; absent logs are remembered.
+
+        Raises:
+            AccessDeniedError: the meter has no such profile.
+        """
+        if not streams:
+            return
+        refs = [AttributeRef(PROFILE_CLASS, Obis.of(each.value), number) for each in streams for number in (3, 4)]
+        answers = await self.session.ask_all(refs)
+        learnt: list[tuple[Stream, Layout, list[int]]] = []
+        for index, stream in enumerate(streams):
+            columns, period = answers[2 * index], answers[2 * index + 1]
+            if stream in LOGS and isinstance(columns, DataAccessResult) and columns in ABSENT:
+                self.layouts[stream.value] = {"absent": True}
+                continue
+            captures = capture_objects(given(columns).data())
+            layout = profiles.layout_of(captures, given(period).data().integer(), is_log=stream in LOGS)
+            learnt.append((stream, layout, [captures[value].class_id for value in layout.values]))
+        await self._learn_scalers(learnt)
+
+    async def _learn_scalers(self, learnt: list[tuple[Stream, Layout, list[int]]]) -> None:
+        wanted = {
+            column.obis: class_id
+            for _, layout, classes in learnt
+            for column, class_id in zip(layout.measured, classes, strict=bool(layout.measured))
+        }
+        refs = [AttributeRef(class_id, Obis.of(obis), SCALER_ATTRIBUTE[class_id]) for obis, class_id in wanted.items()]
+        columns = {}
+        for obis, answer in zip(wanted, await self.session.ask_all(refs), strict=True):
+            scaler, unit = given(answer).data().elements()
+            columns[obis] = Column(obis, scaler.integer(), unit.integer())
+            self.layouts[obis] = asdict(columns[obis])
+        for stream, layout, _ in learnt:
+            scaled = tuple([columns[column.obis] for column in layout.measured])
+            self.layouts[stream.value] = replace(layout, measured=scaled).to_json()
 
     async def _decoded(
         self, stream: Stream, since: datetime, until: datetime, decode: Callable[[Profile, Layout], _T]
     ) -> tuple[Layout, _T]:
         """The rows of a profile by range; rows that do not fit the kept layout make it be read again, once."""
-        kept = self._layouts.get(stream.value) or self._meter.layouts.get(stream.value)
-        layout = Layout.from_json(kept) if kept else await self._read_layout(stream)
-        query = queries.read_profile(stream.value, since, until, zone=self._zone, capture_period_s=layout.interval_s)
-        profile = await self._session.ask(query)
+        if not self.knows(stream):
+            await self.learn([stream])
+        layout = self.layout(stream)
+        query = queries.read_profile(stream.value, since, until, zone=self.zone, capture_period_s=layout.interval_s)
+        profile = await self.session.ask(query)
         try:
             return layout, decode(profile, layout)
         except UnfitLayoutError:
-            layout = await self._read_layout(stream)
+            await self.learn([stream])
+            layout = self.layout(stream)
             return layout, decode(profile, layout)
 
-    async def _read_layout(self, stream: Stream) -> Layout:
-        captures = capture_objects(await self._session.ask(queries.read(stream.value, PROFILE_CLASS, 3)))
-        period_s = (await self._session.ask(queries.read(stream.value, PROFILE_CLASS, 4))).integer()
-        layout = profiles.layout_of(captures, period_s, is_log=stream in LOGS)
-        if layout.measured is not None:
-            measured = await self._scaled(captures[layout.value].class_id, layout.measured)
-            layout = replace(layout, measured=measured)
-        self._layouts[stream.value] = layout.to_json()
-        return layout
 
-    async def _scaled(self, class_id: int, column: Column) -> Column:
-        attribute = SCALER_ATTRIBUTE[class_id]
-        scaler, unit = (await self._session.ask(queries.read(column.obis, class_id, attribute))).elements()
-        return Column(column.obis, scaler.integer(), unit.integer())
+def given(answer: Encoded | DataAccessResult) -> Encoded:
+    """The value that a meter gave.
 
-    def _data_marks(self, profile: LoadProfile, daily: list[RegisterValue]) -> dict[str, Mark]:
-        marks = {}
-        ends = [int(column[-1]) for column in (profile.rows.ends_s, profile.missing_ends_s) if len(column)]
-        if ends:
-            marks[Stream.LOAD_PROFILE.value] = Mark(rules.instant_of(max(ends)))
-        if daily:
-            marks[Stream.DAILY_PROFILE.value] = Mark(max(value.at for value in daily))
-        return marks
+    Raises:
+        AccessDeniedError: it gave a reason instead.
+    """
+    if isinstance(answer, DataAccessResult):
+        raise AccessDeniedError(answer)
+    return answer
 
 
-def _told(event: LoggedEvent, mark: Mark) -> bool:
-    """Whether a row at or before the mark was told already; equal stamps are told apart by their codes."""
-    return event.at < mark.at or event.position < mark.codes.count(event.code)
-
-
-def _load_profile(layout: Layout, rows: IntervalRows, missing: NDArray[np.int64]) -> LoadProfile:
-    assert layout.measured is not None
+def load_profile_of(layout: Layout, rows: IntervalRows, missing: NDArray[np.int64]) -> LoadProfile:
+    """Rows of a load profile with what their columns measure."""
     return LoadProfile(layout.measured, layout.interval_s, rows, missing)
+
+
+def breaker_state(output: Data, state: Data) -> BreakerState:
+    """The breaker as attributes 2 and 3 of class 70 say."""
+    number = state.integer()
+    return BreakerState(_STATES[number] if 0 <= number < len(_STATES) else ControlState.DISCONNECTED, output.boolean())

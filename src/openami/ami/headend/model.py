@@ -50,6 +50,15 @@ class Purpose(StrEnum):
         return list(Purpose).index(self)
 
 
+class Link(StrEnum):
+    """How a meter is reached."""
+
+    TCP = "tcp"
+    UDP = "udp"
+    DIAL_IN = "dial-in"
+    """It calls the head-end; nobody can call it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """Where a meter is reached: the concentrator, and the physical address behind its gateway (none: no gateway)."""
@@ -58,6 +67,7 @@ class Address:
     port: int
     physical_address: bytes = b""
     network_id: int = 0
+    link: Link = Link.TCP
 
     @property
     def segment(self) -> str:
@@ -81,6 +91,10 @@ class Meter:
     offset_s: int = 1200
     layouts: dict[str, dict[str, object]] = field(default_factory=dict)
     marks: dict[str, Mark] = field(default_factory=dict)
+    sealed_keys: bytes = b""
+    system_title: bytes = b""
+    counter_received: int = -1
+    """The last invocation counter that was accepted from the meter, as far as it was stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +107,16 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class IntervalRows:
-    """Rows of a load profile, oldest first: interval ends in Unix seconds, raw values, status octets."""
+    """Rows of a load profile, oldest first: interval ends in Unix seconds, raw values by column, status octets."""
 
     ends_s: NDArray[np.int64]
     values: NDArray[np.int64]
     status: NDArray[np.uint8]
 
     @classmethod
-    def none(cls) -> IntervalRows:
+    def none(cls, columns: int = 1) -> IntervalRows:
         """No rows at all."""
-        return cls(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.uint8))
+        return cls(np.empty(0, np.int64), np.empty((0, columns), np.int64), np.empty(0, np.uint8))
 
     def __len__(self) -> int:
         return len(self.ends_s)
@@ -125,7 +139,7 @@ class Column:
 class LoadProfile:
     """What a meter answered for a span of its load profile; `missing_ends_s` are ends it has no row for."""
 
-    column: Column
+    columns: tuple[Column, ...]
     interval_s: int
     rows: IntervalRows
     missing_ends_s: NDArray[np.int64]
@@ -167,12 +181,13 @@ class Collected:
     clock_drift_s: float | None = None
     clock_set: bool = False
     breaker: BreakerState | None = None
+    counter_received: int | None = None
 
     @property
     def reading_count(self) -> int:
         """How many values this adds to a message; bundles are bounded by it."""
         intervals = len(self.profile.rows) + len(self.profile.missing_ends_s) if self.profile else 0
-        return intervals + len(self.registers)
+        return intervals * (len(self.profile.columns) if self.profile else 1) + len(self.registers)
 
 
 class ControlState(StrEnum):

@@ -38,14 +38,20 @@ class Layout:
     width: int
     clock: int
     status: int | None
-    value: int
-    measured: Column | None
+    values: tuple[int, ...]
+    measured: tuple[Column, ...]
+    """What each of the `values` measures; nothing in a log."""
+
+    @classmethod
+    def is_kept(cls, kept: Mapping[str, Any]) -> bool:
+        """Whether `from_json` can read this."""
+        return "values" in kept
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> Self:
         """The layout that `to_json` made."""
-        measured = kept["measured"]
-        return cls(**{**kept, "measured": Column(**measured) if measured else None})
+        measured = tuple([Column(**column) for column in kept["measured"]])
+        return cls(**{**kept, "values": tuple(kept["values"]), "measured": measured})
 
     def to_json(self) -> dict[str, object]:
         """What is kept of it."""
@@ -53,47 +59,47 @@ class Layout:
 
 
 def layout_of(captures: Sequence[CaptureObject], interval_s: int, *, is_log: bool = False) -> Layout:
-    """Which column is what; the scaler of the measured column is still unknown (255 = no unit).
+    """Which column is what; the scalers of the measured columns are still unknown (255 = no unit).
 
-    The value of a load or daily profile is its first register; of a log the first column that is neither clock nor
+    The values of a load or daily profile are its registers; of a log the first column that is neither clock nor
     status: columns are found by their capture objects, never by their place (cosem 10).
     """
     clock = next((index for index, each in enumerate(captures) if each.is_clock), None)
     status = next((index for index, each in enumerate(captures) if each.obis.octets[:4] == STATUS_CODES), None)
-    value = next(
-        (
-            index
-            for index, each in enumerate(captures)
-            if index not in {clock, status} and (is_log or each.class_id in REGISTER_CLASSES)
-        ),
-        None,
+    values = tuple(
+        index
+        for index, each in enumerate(captures)
+        if index not in {clock, status} and (is_log or each.class_id in REGISTER_CLASSES)
     )
-    if clock is None or value is None:
+    if clock is None or not values:
         raise RemoteProtocolError(
             f"Of the {len(captures)} columns of the profile none is {'a clock' if clock is None else 'a value'}.",
             hint="Check which objects the meter captures.",
         )
-    measured = None if is_log else Column(str(captures[value].obis), 0, 255)
-    return Layout(interval_s, len(captures), clock, status, value, measured)
+    if is_log:
+        return Layout(interval_s, len(captures), clock, status, values[:1], ())
+    measured = tuple([Column(str(captures[value].obis), 0, 255) for value in values])
+    return Layout(interval_s, len(captures), clock, status, values, measured)
 
 
 def interval_rows(profile: Profile, layout: Layout) -> IntervalRows:
     """The rows of a load profile as columns of ends, raw values and status octets."""
     if not len(profile):
-        return IntervalRows.none()
-    return IntervalRows(_stamps(profile, layout), _integers(profile, layout.value), _status(profile, layout))
+        return IntervalRows.none(len(layout.values))
+    stamps = _stamps(profile, layout)  # first: it looks whether the columns are there at all
+    values = np.column_stack([_integers(profile, index) for index in layout.values])
+    return IntervalRows(stamps, values, _status(profile, layout))
 
 
 def daily_values(profile: Profile, layout: Layout) -> list[RegisterValue]:
     """The rows of a daily profile as dial values at their stamps."""
     if not len(profile):
         return []
-    assert layout.measured is not None
-    obis, scaler = layout.measured.obis, layout.measured.scaler
-    columns = _stamps(profile, layout), _integers(profile, layout.value), _status(profile, layout)
+    stamps, statuses = _stamps(profile, layout).tolist(), _status(profile, layout).tolist()
     return [
-        RegisterValue(obis, instant_of(stamp), physical(raw, scaler), daily=True, status=status)
-        for stamp, raw, status in zip(*(column.tolist() for column in columns), strict=True)
+        RegisterValue(column.obis, instant_of(stamp), physical(raw, column.scaler), daily=True, status=status)
+        for column, index in zip(layout.measured, layout.values, strict=True)
+        for stamp, raw, status in zip(stamps, _integers(profile, index).tolist(), statuses, strict=True)
     ]
 
 
@@ -103,7 +109,7 @@ def logged_events(profile: Profile, layout: Layout, stream: Stream) -> list[Logg
         return []
     stamps = _stamps(profile, layout)
     order = np.argsort(stamps, kind="stable")
-    codes = _integers(profile, layout.value)
+    codes = _integers(profile, layout.values[0])
     seen: dict[tuple[int, int], int] = {}
     found = []
     for stamp, code in zip(stamps[order].tolist(), (codes[order] & 0xFFFF).tolist(), strict=True):

@@ -10,7 +10,7 @@ import structlog
 
 from openami.ami.headend.dialogues import Dialogue
 from openami.ami.headend.links import LinkDownError
-from openami.ami.headend.sessions import NoAnswerError, Traffic, open_session, retry_helps
+from openami.ami.headend.sessions import NoAnswerError, Traffic, retry_helps
 from openami.ami.headend.store import SessionRecord
 from openami.shared.errors import OpenAmiError
 
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from openami.ami.headend.dialogues import Manners
     from openami.ami.headend.links import Links
     from openami.ami.headend.model import Meter, Purpose
-    from openami.ami.headend.sessions import Timing
-    from openami.ami.headend.shipment import Seals
+    from openami.ami.headend.sessions import Sessions
     from openami.shared.clock import Clock
 
 log = structlog.get_logger()
@@ -46,12 +45,11 @@ class Visit(Generic[_T]):
 class MeterReader:
     """Visits meters: permit, session, dialogue, record."""
 
-    def __init__(self, links: Links, clock: Clock, sealer: Seals, *, manners: Manners, timing: Timing) -> None:
+    def __init__(self, links: Links, clock: Clock, sessions: Sessions, *, manners: Manners) -> None:
         self._links = links
         self._clock = clock
-        self._sealer = sealer
+        self._sessions = sessions
         self._manners = manners
-        self._timing = timing
         self.visits = 0
         self.failures = 0
 
@@ -85,9 +83,8 @@ class MeterReader:
         return Visit(record, result, failure)
 
     async def _talk(self, meter: Meter, talk: Callable[[Dialogue], Awaitable[_T]], traffic: Traffic) -> _T:
-        password = self._sealer.open(meter.sealed_password, context=meter.serial)
         try:
-            async with open_session(meter.address, password, self._timing, traffic) as session:
+            async with self._sessions.open(meter, traffic) as session:
                 self._links.reached(meter.address)
                 return await talk(Dialogue(session, meter, self._clock, self._manners))
         except LinkDownError as error:

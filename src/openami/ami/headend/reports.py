@@ -50,7 +50,7 @@ def meter_reading(meter: Meter, collected: Collected, *, source: str) -> field.M
     profile = collected.profile
     blocks: tuple[field.IntervalBlock, ...] = ()
     if profile is not None and len(profile.rows) + len(profile.missing_ends_s):
-        blocks = (interval_block(profile, collected.read_at, source=source),)
+        blocks = interval_blocks(profile, collected.read_at, source=source)
     readings = tuple(register_reading(value, collected.read_at, source=source) for value in collected.registers)
     if not blocks and not readings:
         return None
@@ -59,8 +59,11 @@ def meter_reading(meter: Meter, collected: Collected, *, source: str) -> field.M
     )
 
 
-def interval_block(profile: LoadProfile, reported: datetime, *, source: str) -> field.IntervalBlock:
-    """A load profile as a block: DLMS stamps ends, the seam counts from starts; missing intervals stand in line."""
+def interval_blocks(profile: LoadProfile, reported: datetime, *, source: str) -> tuple[field.IntervalBlock, ...]:
+    """A load profile as a block for each of its columns.
+
+    DLMS stamps ends, the seam counts from starts; missing intervals stand in line.
+    """
     rows, interval_s = profile.rows, profile.interval_s
     ends = np.concatenate([rows.ends_s, profile.missing_ends_s])
     order = np.argsort(ends, kind="stable")
@@ -69,17 +72,21 @@ def interval_block(profile: LoadProfile, reported: datetime, *, source: str) -> 
     short = (ends % interval_s != 0) * np.int64(_SHORT_KEY)
     keys = np.where(missing, _MISSING_KEY, np.concatenate([rows.status.astype(np.int64), nothing]) | short)[order]
     distinct, index = np.unique(keys, return_inverse=True)
-    return field.IntervalBlock.of(
-        interval_type(profile.column.obis, interval_s),
-        ((ends - 1) // interval_s * interval_s)[order],
-        interval_s,
-        np.concatenate([rows.values, nothing])[order],
-        scale=profile.column.scaler,
-        missing=missing[order],
-        qualities=[_qualities(int(key)) for key in distinct],
-        quality_index=(index + 1).astype(np.uint16),
-        reported=reported,
-        source=source,
+    starts = ((ends - 1) // interval_s * interval_s)[order]
+    return tuple(
+        field.IntervalBlock.of(
+            interval_type(column.obis, interval_s),
+            starts,
+            interval_s,
+            np.concatenate([rows.values[:, number], nothing])[order],
+            scale=column.scaler,
+            missing=missing[order],
+            qualities=[_qualities(int(key)) for key in distinct],
+            quality_index=(index + 1).astype(np.uint16),
+            reported=reported,
+            source=source,
+        )
+        for number, column in enumerate(profile.columns)
     )
 
 

@@ -14,14 +14,14 @@ import structlog
 from openami.ami.headend import store
 from openami.ami.headend.deliveries import Outcome
 from openami.ami.headend.model import Purpose
+from openami.ami.headend.regular import read_all
 from openami.shared.service import Work
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from openami.ami.headend.deliveries import Deliveries
-    from openami.ami.headend.dialogues import Dialogue
-    from openami.ami.headend.model import Collected, Meter
+    from openami.ami.headend.model import Meter
     from openami.ami.headend.reader import MeterReader
     from openami.shared.clock import Clock
     from openami.shared.database import Database
@@ -91,7 +91,7 @@ class Schedule:
     async def _read(self, meter: Meter) -> None:
         try:
             with self._deliveries.expected():
-                visit = await self._reader.visit(meter, Purpose.SCHEDULE, _read_all)
+                visit = await self._reader.visit(meter, Purpose.SCHEDULE, read_all)
                 await self._deliveries.put(Outcome(meter, visit.record, visit.result, visit.retry_helps))
         except Exception:  # not durable: the meter stays due and is read again
             log.exception("schedule.not_kept", serial=meter.serial)
@@ -99,10 +99,6 @@ class Schedule:
         finally:
             del self._in_flight[meter.serial]
             self.wake.set()
-
-
-async def _read_all(dialogue: Dialogue) -> Collected:
-    return await dialogue.read_all()
 
 
 async def wait_for(clock: Clock, due: datetime | None, wake: asyncio.Event) -> None:

@@ -1,4 +1,4 @@
-"""One association with one meter over one TCP connection: the only place of the head-end that opens a socket.
+"""One association with one meter over a wire that `wires` opens.
 
 The DLMS stack below is sans-IO; here octets get a wire, waiting gets a limit in wall time, and everything that can go
 wrong gets a class that says whether trying again can help.
@@ -12,43 +12,59 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from openami.ami.dlms.client import ClientConnection
-from openami.ami.dlms.enums import ActionResult, AssociationResult
-from openami.ami.dlms.errors import ActionRefusedError, AssociationRefusedError, DlmsError
-from openami.ami.dlms.events import NEED_DATA, DataNotification, EventNotification, ReleaseRequest
+from openami.ami.dlms.enums import ActionResult, AssociationResult, Conformance
+from openami.ami.dlms.errors import (
+    ActionRefusedError,
+    AssociationRefusedError,
+    DlmsError,
+    RemoteProtocolError,
+    ServiceRefusedError,
+)
+from openami.ami.dlms.events import (
+    NEED_DATA,
+    ConfirmedServiceError,
+    DataNotification,
+    EventNotification,
+    ExceptionResponse,
+    GetRequest,
+    GetResponse,
+    ReleaseRequest,
+)
+from openami.ami.dlms.failures import refused
 from openami.ami.dlms.gateway import GatewayAddress
 from openami.ami.dlms.queries import opened
 from openami.ami.dlms.wrapper import WrapperFraming
-from openami.ami.headend.links import LinkDownError
-from openami.shared.errors import OpenAmiError
+from openami.ami.headend.model import Link
+from openami.ami.headend.protections import CounterJumpError
+from openami.ami.headend.wires import ConnectionLostError, SessionError
 from openami.shared.secrets import SealBrokenError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
+    from openami.ami.dlms.axdr import Encoded
     from openami.ami.dlms.client import ClientEvent
+    from openami.ami.dlms.enums import DataAccessResult
     from openami.ami.dlms.events import Event, _NeedData
     from openami.ami.dlms.queries import Query
-    from openami.ami.headend.model import Address
+    from openami.ami.dlms.references import AttributeRef
+    from openami.ami.headend.model import Meter
+    from openami.ami.headend.protections import Protection, Protections
+    from openami.ami.headend.shipment import Seals
+    from openami.ami.headend.wires import Wire, Wires
 
 _T = TypeVar("_T")
 
 CLIENT_SAP: Final = 1  # client management process, wPort 1 (cosem 1.2)
 SERVER_SAP: Final = 1  # management logical device
-READ_OCTETS: Final = 64 * 1024
 # A quarter-hour profile of two years with four columns stays below; more is not an answer but a flood.
 SESSION_OCTETS_MAX: Final = 16 * 1024 * 1024
-
-
-class SessionError(OpenAmiError):
-    """A session with a meter failed on the way, not at the meter."""
+LIST_MAX: Final = 16
+"""Attributes in one request: more make answers of many blocks, which a bad link loses as a whole."""
 
 
 class NoAnswerError(SessionError):
     """The meter did not answer within the time allowed."""
-
-
-class ConnectionLostError(SessionError):
-    """The connection ended in the middle of the session."""
 
 
 class FloodError(SessionError):
@@ -61,10 +77,11 @@ class WrongMeterError(SessionError):
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How long a session waits, in wall seconds."""
+    """How long a session waits, in wall seconds, and how often it asks again for what can be asked twice."""
 
     connect_s: float = 5.0
     answer_s: float = 10.0
+    repeats: int = 2
 
 
 @dataclass(slots=True)
@@ -76,21 +93,31 @@ class Traffic:
 
 
 class Session:
-    """An open association; `open_session` makes and ends it."""
+    """An open association; `Sessions.open` makes and ends it."""
 
     def __init__(
         self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
+        wire: Wire,
         client: ClientConnection,
         timing: Timing,
         traffic: Traffic,
+        protection: Protection | None = None,
+        reserve: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
-        self._reader = reader
-        self._writer = writer
+        self._wire = wire
         self._client = client
         self._timing = timing
+        self._protection = protection
+        self._reserve = reserve
         self.traffic = traffic
+        self.repeated = 0
+        self.answered = False
+        """Whether the meter has said anything yet."""
+
+    @property
+    def counter_received(self) -> int | None:
+        """The last counter accepted from the meter; None in a session that is not ciphered."""
+        return None if self._protection is None else self._protection.received.last
 
     async def ask(self, query: Query[_T]) -> _T:
         """What the meter answers to a question.
@@ -102,8 +129,24 @@ class Session:
         """
         return query.result(await self._exchange(query.request))
 
+    async def ask_all(self, attributes: Sequence[AttributeRef]) -> list[Encoded | DataAccessResult]:
+        """The values of many attributes, with a reason in the place of one that is refused.
+
+        They travel in lists if the meter takes such, else one by one.
+        """
+        listed = Conformance.MULTIPLE_REFERENCES in self._client.agreed.conformance
+        step = LIST_MAX if listed else 1
+        found: list[Encoded | DataAccessResult] = []
+        for start in range(0, len(attributes), step):
+            part = tuple(attributes[start : start + step])
+            answer = await self._exchange(GetRequest(part, listed=listed and len(part) > 1))
+            if not isinstance(answer, GetResponse) or len(answer.results) != len(part):
+                raise _not_values(answer, len(part))
+            found += answer.results
+        return found
+
     async def associate(self) -> None:
-        """Open the association with the password of the connection.
+        """Open the association with the secrets of the connection.
 
         Raises:
             AssociationRefusedError: the meter does not want us.
@@ -116,72 +159,131 @@ class Session:
             await self._exchange(ReleaseRequest())
 
     async def _exchange(self, request: ClientEvent) -> Event | _NeedData:
-        await self._write(self._client.send(request))
-        try:
-            async with asyncio.timeout(self._timing.answer_s) as limit:
-                while True:
-                    answer = self._client.next_event()
-                    if answer is NEED_DATA:
-                        await self._write(self._client.data_to_send())
-                        await self._read()
-                        # a long answer in many blocks may take longer in all, but never without a sign of life
-                        limit.reschedule(asyncio.get_running_loop().time() + self._timing.answer_s)
-                    elif not isinstance(answer, DataNotification | EventNotification):
-                        return answer
-        except TimeoutError as error:
-            raise NoAnswerError(
-                f"No answer to {type(request).__name__} within {self._timing.answer_s:g} s.", hint="It is tried again."
-            ) from error
+        """Ask and wait; a reading whose answer was lost is asked for again, nothing else is."""
+        again = self._timing.repeats if isinstance(request, GetRequest) else 0
+        while True:
+            if self._reserve is not None:
+                await self._reserve()
+            self._write(self._client.send(request))
+            try:
+                return await self._answer()
+            except TimeoutError as error:
+                if again <= 0:
+                    raise NoAnswerError(
+                        f"No answer to {type(request).__name__} within {self._timing.answer_s:g} s.",
+                        hint="It is tried again.",
+                    ) from error
+                again -= 1
+                self.repeated += 1
+                self._client.give_up()
 
-    async def _write(self, octets: bytes) -> None:
-        if not octets:
-            return
-        self.traffic.sent += len(octets)
-        try:
-            self._writer.write(octets)
-            await self._writer.drain()
-        except OSError as error:
-            raise ConnectionLostError(f"The connection broke while sending: {error}.") from error
+    async def _answer(self) -> Event | _NeedData:
+        async with asyncio.timeout(self._timing.answer_s) as limit:
+            while True:
+                answer = self._client.next_event()
+                if answer is NEED_DATA:
+                    self._write(self._client.data_to_send())
+                    await self._read()
+                    # a long answer in many blocks may take longer in all, but never without a sign of life
+                    limit.reschedule(asyncio.get_running_loop().time() + self._timing.answer_s)
+                elif not isinstance(answer, DataNotification | EventNotification):
+                    return answer
+
+    def _write(self, octets: bytes) -> None:
+        if octets:
+            self.traffic.sent += len(octets)
+            self._wire.write(octets)
 
     async def _read(self) -> None:
-        try:
-            octets = await self._reader.read(READ_OCTETS)
-        except OSError as error:
-            raise ConnectionLostError(f"The connection broke while waiting: {error}.") from error
-        if not octets:
-            raise ConnectionLostError("The other side closed the connection before it answered.")
+        octets = await self._wire.read()
+        self.answered = True
         self.traffic.received += len(octets)
         if self.traffic.received > SESSION_OCTETS_MAX:
             raise FloodError(f"More than {SESSION_OCTETS_MAX} octets came in one session.")
         self._client.receive_data(octets)
 
 
-@asynccontextmanager
-async def open_session(address: Address, password: bytes, timing: Timing, traffic: Traffic) -> AsyncIterator[Session]:
-    """Connect, associate, and in the end release and close, whatever happened.
+class Sessions:
+    """Opens associations with meters: over the right wire, with the right secrets."""
 
-    Raises:
-        LinkDownError: the concentrator does not take the connection.
-        AssociationRefusedError: the meter does not want us.
-        SessionError, DlmsError: everything else.
-    """
-    try:
-        async with asyncio.timeout(timing.connect_s):
-            reader, writer = await asyncio.open_connection(address.host, address.port)
-    except (OSError, TimeoutError) as error:
-        reason = "no connection in time" if isinstance(error, TimeoutError) else str(error)
-        raise LinkDownError(f"{address.segment} cannot be reached: {reason}.", hint="It is tried again.") from error
-    gateway = GatewayAddress(address.network_id, address.physical_address) if address.physical_address else None
-    client = ClientConnection(WrapperFraming.client(CLIENT_SAP, SERVER_SAP, gateway), password=password)
-    session = Session(reader, writer, client, timing, traffic)
-    try:
-        await session.associate()
-        yield session
-        await session.release()
-    finally:
-        writer.close()
-        with suppress(OSError):
-            await writer.wait_closed()
+    def __init__(self, wires: Wires, protections: Protections, sealer: Seals, timing: Timing) -> None:
+        self._wires = wires
+        self._protections = protections
+        self._sealer = sealer
+        self._timing = timing
+
+    @asynccontextmanager
+    async def open(self, meter: Meter, traffic: Traffic) -> AsyncIterator[Session]:
+        """Connect, associate, and in the end release, whatever happened.
+
+        Raises:
+            LinkDownError: the concentrator does not take the connection.
+            AssociationRefusedError: the meter does not want us.
+            SessionError, DlmsError: everything else.
+        """
+        protection = await self._protections.of(meter)
+        session, wire = await self._associated(meter, protection, traffic)
+        good = False
+        try:
+            yield session
+            await session.release()
+            good = session.repeated == 0  # late answers may still be on their way to a later session
+        except DlmsError:
+            await session.release()
+            raise
+        finally:
+            self._wires.give(meter.serial, meter.address, wire, good=good)
+
+    async def _associated(self, meter: Meter, protection: Protection | None, traffic: Traffic) -> tuple[Session, Wire]:
+        """An open association; a kept wire that has died, and a counter that is too low, get a second try."""
+        wire = await self._wires.take(meter.serial, meter.address, self._timing.connect_s)
+        session = self._session(wire, meter, protection, traffic)
+        try:
+            await session.associate()
+        except ConnectionLostError:
+            self._wires.give(meter.serial, meter.address, wire, good=False)
+            if wire.fresh or session.answered or meter.address.link is Link.DIAL_IN:
+                raise
+        except ServiceRefusedError as error:
+            self._wires.give(meter.serial, meter.address, wire, good=False)
+            if protection is None or error.expected_counter is None:
+                raise
+            await self._protections.raise_to(meter, error.expected_counter)
+        except BaseException:
+            self._wires.give(meter.serial, meter.address, wire, good=False)
+            raise
+        else:
+            return session, wire
+        wire = await self._wires.take(meter.serial, meter.address, self._timing.connect_s, fresh=True)
+        session = self._session(wire, meter, protection, traffic)
+        try:
+            await session.associate()
+        except BaseException:
+            self._wires.give(meter.serial, meter.address, wire, good=False)
+            raise
+        return session, wire
+
+    def _session(self, wire: Wire, meter: Meter, protection: Protection | None, traffic: Traffic) -> Session:
+        address = meter.address
+        gateway = GatewayAddress(address.network_id, address.physical_address) if address.physical_address else None
+        framing = WrapperFraming.client(CLIENT_SAP, SERVER_SAP, gateway)
+        if protection is None:
+            password = self._sealer.open(meter.sealed_password, context=meter.serial)
+            return Session(wire, ClientConnection(framing, password=password), self._timing, traffic)
+        ciphering, prover = protection.ends(self._protections.title, meter.system_title)
+
+        async def reserve() -> None:
+            if protection.low:
+                await self._protections.prepare([meter])
+
+        client = ClientConnection(framing, protection=ciphering, prover=prover)
+        return Session(wire, client, self._timing, traffic, protection, reserve)
+
+
+def _not_values(answer: object, wanted: int) -> Exception:
+    if isinstance(answer, ExceptionResponse | ConfirmedServiceError):
+        return refused(answer)
+    return RemoteProtocolError(f"Found {type(answer).__name__} where {wanted} values are due.")
 
 
 def retry_helps(error: Exception) -> bool:
@@ -194,4 +296,4 @@ def retry_helps(error: Exception) -> bool:
         return error.result is AssociationResult.REJECTED_TRANSIENT
     if isinstance(error, ActionRefusedError):
         return error.result is ActionResult.TEMPORARY_FAILURE
-    return not isinstance(error, WrongMeterError | SealBrokenError)
+    return not isinstance(error, WrongMeterError | SealBrokenError | CounterJumpError)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from openami.ami.headend.model import Kind
+from openami.ami.dlms.errors import LocalProtocolError
+from openami.ami.dlms.security import Keys
+from openami.ami.headend.model import Kind, Link
+from openami.ami.headend.protections import plain_keys
 from openami.shared.errors import OpenAmiError
 
 if TYPE_CHECKING:
@@ -58,19 +61,26 @@ def _row(device: object, index: int, sealer: Seals, now: datetime) -> dict[str, 
     kind = _kind(_text(device, "kind", where), where)
     password = str(device.get("lls_password") or "")
     mbus_id = str(device.get("mbus_id") or "") or None
-    if kind is Kind.ELECTRICITY and not password:
-        raise BadShipmentError(f"The lls_password of {where} is missing.", hint="The meter cannot be read without.")
+    keys = _keys(device, where)
+    link = _link(device, where)
+    if kind is Kind.ELECTRICITY and not password and keys is None:
+        raise BadShipmentError(
+            f"The lls_password of {where} is missing, and so are its keys.", hint="The meter cannot be read without."
+        )
     if kind is not Kind.ELECTRICITY and mbus_id is None:
         raise BadShipmentError(f"The mbus_id of {where} is missing.", hint="Its telegrams carry nothing else.")
     return {
         "serial": serial,
         "kind": kind.value,
-        "host": _text(device, "concentrator_host", where),
-        "port": _port(device, where),
+        "host": "" if link is Link.DIAL_IN else _text(device, "concentrator_host", where),
+        "port": 0 if link is Link.DIAL_IN else _port(device, where),
+        "link": link.value,
         "network_id": _number(device.get("network_id", 0), "network_id", where, 0, 255),
         "physical_address": physical_address(device.get("gateway_address"), where),
         "mbus_id": mbus_id,
         "sealed_password": sealer.seal(password.encode(), context=serial) if password else None,
+        "sealed_keys": sealer.seal(plain_keys(keys), context=serial) if keys else None,
+        "system_title": _octets(device, "system_title", where) or None,
         "shipped_at": now,
     }
 
@@ -91,6 +101,38 @@ def physical_address(value: object, where: str) -> bytes:
         raise BadShipmentError(
             f"The gateway_address {value!r} of {where} is not hexadecimal.", hint="Send octets as 0A1B2C3D."
         ) from error
+
+
+def _keys(device: Mapping[str, Any], where: str) -> Keys | None:
+    """The keys of a ciphered meter; None for one that has only a password."""
+    named = {
+        "encryption": _octets(device, "encryption_key", where),
+        "authentication": _octets(device, "authentication_key", where),
+        "key_encryption": _octets(device, "master_key", where),
+    }
+    if not named["encryption"]:
+        return None
+    try:
+        return Keys(suite=_number(device.get("security_suite", 0), "security_suite", where, 0, 2), **named)
+    except LocalProtocolError as error:
+        found = f"The keys of {where} do not fit: {error.found}"
+        raise BadShipmentError(found, hint="Mend the shipment file.") from error
+
+
+def _link(device: Mapping[str, Any], where: str) -> Link:
+    value = str(device.get("link") or Link.TCP.value)
+    try:
+        return Link(value)
+    except ValueError as error:
+        known = ", ".join(Link)
+        raise BadShipmentError(f"The link {value!r} of {where} is unknown.", hint=f"Use one of {known}.") from error
+
+
+def _octets(device: Mapping[str, Any], name: str, where: str) -> bytes:
+    try:
+        return bytes.fromhex(str(device.get(name) or ""))
+    except ValueError as error:
+        raise BadShipmentError(f"The {name} of {where} is not hexadecimal.", hint="Send octets as 0A1B2C3D.") from error
 
 
 def _text(device: Mapping[str, Any], name: str, where: str) -> str:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
+    case,
     delete,
     func,
     select,
@@ -25,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
-from openami.ami.headend.model import Address, Kind, Mark, Meter
+from openami.ami.headend.model import Address, Kind, Link, Mark, Meter
 from openami.ami.headend.tables import metadata
 
 if TYPE_CHECKING:
@@ -51,7 +52,13 @@ meter_table = Table(
     Column("network_id", Integer, nullable=False, server_default="0"),
     Column("physical_address", LargeBinary, nullable=False),
     Column("mbus_id", Text, unique=True),
+    Column("link", Text, nullable=False, server_default="tcp"),
     Column("sealed_password", LargeBinary),
+    Column("sealed_keys", LargeBinary),
+    Column("system_title", LargeBinary),
+    Column("keys_changed_at", _Instant),
+    Column("counter_reserved", BigInteger, nullable=False, server_default="1"),
+    Column("counter_received", BigInteger, nullable=False, server_default="-1"),
     Column("shipped_at", _Instant, nullable=False),
     Column("mrid", Text, unique=True),
     Column("usage_point", Text),
@@ -125,8 +132,13 @@ def meter_of(row: Row[Any], marks: Mapping[str, Mark] | None = None, *, offset_s
     """The meter in a row of the table."""
     return Meter(
         serial=row.serial,
-        address=Address(row.host, row.port, row.physical_address, row.network_id),
+        address=Address(
+            row.host or f"dial-in {row.serial}", row.port, row.physical_address, row.network_id, Link(row.link)
+        ),
         sealed_password=row.sealed_password or b"",
+        sealed_keys=row.sealed_keys or b"",
+        system_title=row.system_title or b"",
+        counter_received=row.counter_received,
         mrid=row.mrid,
         usage_point=row.usage_point,
         installed_at=row.installed_at,
@@ -142,10 +154,18 @@ def meter_of(row: Row[Any], marks: Mapping[str, Mark] | None = None, *, offset_s
 async def upsert_shipped(transaction: AsyncConnection, rows: Sequence[Mapping[str, object]]) -> None:
     """Add meters of a shipment; a known serial gets its new address and password, its state stays."""
     statement = insert(meter_table)
-    renewed = ("kind", "host", "port", "network_id", "physical_address", "mbus_id", "sealed_password")
+    # keys that were changed since the factory stay: its file knows only the first ones
+    kept_keys = case(
+        (meter_table.c.keys_changed_at.is_(None), statement.excluded.sealed_keys), else_=meter_table.c.sealed_keys
+    )
+    renewed = (
+        *("kind", "host", "port", "network_id", "physical_address", "mbus_id", "link"),
+        *("sealed_password", "system_title"),
+    )
     await transaction.execute(
         statement.on_conflict_do_update(
-            index_elements=["serial"], set_={name: statement.excluded[name] for name in renewed}
+            index_elements=["serial"],
+            set_={name: statement.excluded[name] for name in renewed} | {"sealed_keys": kept_keys},
         ),
         list(rows),
     )
@@ -172,6 +192,16 @@ async def meter_row_of(transaction: AsyncConnection, *, mrid: str | None, names:
 async def change_meter(transaction: AsyncConnection, serial: str, **values: object) -> None:
     """Set columns of one meter."""
     await transaction.execute(update(meter_table).where(meter_table.c.serial == serial).values(**values))
+
+
+async def reserve_counters(
+    transaction: AsyncConnection, serials: Sequence[str], step: int, *, at_least: int = 0
+) -> dict[str, int]:
+    """Reserve the next invocation counters of meters for this process alone; where each one's step ends."""
+    reserved = func.greatest(meter_table.c.counter_reserved, at_least) + step
+    statement = update(meter_table).where(meter_table.c.serial.in_(serials)).values(counter_reserved=reserved)
+    rows = await transaction.execute(statement.returning(meter_table.c.serial, meter_table.c.counter_reserved))
+    return {row.serial: row.counter_reserved for row in rows}
 
 
 async def keep_point(transaction: AsyncConnection, mrid: str, name: str, stated_at: datetime) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SILENT_MAX: Final = 200  # meters named in the status; their number is always whole
 UNKNOWN_MAX: Final = 200
 METERS_MAX: Final = 1000  # a page
-_HIDDEN: Final = {"sealed_password", "layouts", "physical_address"}
+_HIDDEN: Final = {"sealed_password", "sealed_keys", "system_title", "layouts", "physical_address"}
 
 
 async def status(transaction: AsyncConnection, now: datetime) -> dict[str, Any]:

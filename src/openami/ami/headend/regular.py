@@ -1,0 +1,201 @@
+"""The regular reading: clock, profiles and logs since the marks, registers, breaker, in as few questions as possible.
+
+What the columns of a profile are is learnt once and kept. From then on one list of attributes brings everything home;
+a meter that takes no lists is asked one by one, and tells the same.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from openami.ami.dlms.axdr import Encoded
+from openami.ami.dlms.enums import DataAccessResult
+from openami.ami.dlms.obis import Obis
+from openami.ami.dlms.profile import decode_profile
+from openami.ami.dlms.references import AttributeRef
+from openami.ami.dlms.selection import range_of_stamps
+from openami.ami.headend import profiles, rules
+from openami.ami.headend.dialogues import (
+    ABSENT,
+    BREAKER,
+    BREAKER_CLASS,
+    CLOCK,
+    CLOCK_CLASS,
+    DATA_CLASS,
+    IMPORT_REGISTER,
+    PROFILE_CLASS,
+    REGISTER_CLASS,
+    SERIAL,
+    breaker_state,
+    given,
+    load_profile_of,
+)
+from openami.ami.headend.model import LOGS, Collected, Mark, RegisterValue, Stream
+from openami.ami.headend.profiles import UnfitLayoutError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from openami.ami.dlms.profile import Profile
+    from openami.ami.headend.dialogues import Dialogue
+    from openami.ami.headend.model import BreakerState, LoadProfile, LoggedEvent
+    from openami.ami.headend.profiles import Layout
+
+LOGS_AHEAD: Final = timedelta(days=1)
+"""A clock that runs ahead stamps its events in the future: they are asked for all the same."""
+_PROFILES: Final = (Stream.LOAD_PROFILE, Stream.DAILY_PROFILE)
+
+_T = TypeVar("_T")
+
+Answer = Encoded | DataAccessResult
+
+
+async def read_all(dialogue: Dialogue) -> Collected:
+    """Everything that is new at a meter since its marks."""
+    meter, session = dialogue.meter, dialogue.session
+    streams = [each for each in (*_PROFILES, *LOGS) if not dialogue.kept_layout(each.value).get("absent")]
+    await dialogue.learn([each for each in streams if not dialogue.knows(each)])
+    streams = [each for each in streams if dialogue.knows(each)]
+    now = dialogue.clock.now()
+    plan = _plan(dialogue, streams, now)
+    found = dict(zip(plan, await session.ask_all(list(plan.values())), strict=True))
+    dialogue.check_serial(found["serial"])
+    drift_s = (given(found["clock"]).data().instant(zone=dialogue.zone) - now).total_seconds()
+    must_set = rules.must_set_clock(drift_s, dialogue.manners.clock_tolerance_s)
+    if must_set:  # a repeated or a long answer makes the clock seem late: look again, alone
+        drift_s = await dialogue.clock_drift_s()
+        must_set = rules.must_set_clock(drift_s, dialogue.manners.clock_tolerance_s)
+    reading = _Reading(dialogue, found, now, drift_s)
+    profile, daily = await reading.load_profile(), await reading.daily()
+    events, marks = await reading.logs([each for each in streams if each in LOGS])
+    registers = [reading.register(obis) for obis in _registers(dialogue)]
+    if must_set:
+        await dialogue.set_clock()
+    return Collected(
+        serial=meter.serial,
+        read_at=now,
+        profile=profile,
+        registers=(*daily, *registers),
+        events=tuple(events),
+        marks=marks | _data_marks(profile, daily),
+        layouts=dialogue.layouts,
+        clock_drift_s=drift_s,
+        clock_set=must_set,
+        breaker=reading.breaker(),
+        counter_received=session.counter_received,
+    )
+
+
+def _plan(dialogue: Dialogue, streams: list[Stream], now: datetime) -> dict[str, AttributeRef]:
+    """What is asked of a meter, by name: that of a stream, the OBIS code of a register, or one of our own."""
+    asked = {
+        "serial": AttributeRef(DATA_CLASS, Obis.of(SERIAL), 2),
+        "clock": AttributeRef(CLOCK_CLASS, Obis.of(CLOCK), 2),
+    }
+    for stream in streams:
+        until = now + LOGS_AHEAD if stream in LOGS else now
+        asked[stream.value] = _ref(dialogue, stream, dialogue.since(stream, now), until)
+    for obis in _registers(dialogue):
+        asked[obis] = AttributeRef(REGISTER_CLASS, Obis.of(obis), 2)
+    asked["output"] = AttributeRef(BREAKER_CLASS, Obis.of(BREAKER), 2)
+    asked["state"] = AttributeRef(BREAKER_CLASS, Obis.of(BREAKER), 3)
+    return asked
+
+
+def _ref(dialogue: Dialogue, stream: Stream, since: datetime, until: datetime) -> AttributeRef:
+    selection = range_of_stamps(since, until, zone=dialogue.zone, columns=()).selection()
+    return AttributeRef(PROFILE_CLASS, Obis.of(stream.value), 2, selection)
+
+
+def _registers(dialogue: Dialogue) -> list[str]:
+    """The dial values that are read now: those that the daily profile captures, or at least the import register."""
+    if not dialogue.knows(Stream.DAILY_PROFILE):
+        return [IMPORT_REGISTER]
+    return [column.obis for column in dialogue.layout(Stream.DAILY_PROFILE).measured] or [IMPORT_REGISTER]
+
+
+class _Reading:
+    """The answers to a plan, on their way to values."""
+
+    def __init__(self, dialogue: Dialogue, found: dict[str, Answer], now: datetime, drift_s: float) -> None:
+        self._dialogue = dialogue
+        self._found = found
+        self._now = now
+        self._meter_now = now + timedelta(seconds=drift_s)
+
+    async def load_profile(self) -> LoadProfile | None:
+        dialogue, stream = self._dialogue, Stream.LOAD_PROFILE
+        mark = dialogue.meter.marks.get(stream.value)
+        layout, rows = await self._decoded(stream, profiles.interval_rows)
+        told_until = mark.at if mark else None
+        fresh = rules.new_rows(rows, told_until, dialogue.meter.installed_at)
+        end_s = rules.floor_to_s(min(self._now, self._meter_now), layout.interval_s)
+        missing = rules.missing_ends(fresh, told_until, end_s, layout.interval_s)
+        return load_profile_of(layout, fresh, missing)
+
+    async def daily(self) -> list[RegisterValue]:
+        stream = Stream.DAILY_PROFILE
+        if stream.value not in self._found:
+            return []
+        mark = self._dialogue.meter.marks.get(stream.value)
+        _, values = await self._decoded(stream, profiles.daily_values)
+        return [value for value in values if mark is None or value.at > mark.at]
+
+    async def logs(self, streams: list[Stream]) -> tuple[list[LoggedEvent], dict[str, Mark]]:
+        """What is new in the logs, and the marks that it leads to."""
+        events: list[LoggedEvent] = []
+        marks: dict[str, Mark] = {}
+        for stream in streams:
+            mark = self._dialogue.meter.marks.get(stream.value)
+            _, found = await self._decoded(stream, partial(profiles.logged_events, stream=stream))
+            fresh = [each for each in found if mark is None or each.at > mark.at or not _told(each, mark)]
+            if fresh:
+                last = fresh[-1].at
+                marks[stream.value] = Mark(last, tuple(each.code for each in found if each.at == last))
+                events += fresh
+        return events, marks
+
+    def register(self, obis: str) -> RegisterValue:
+        raw = given(self._found[obis]).data().integer()
+        scaler = int(str(self._dialogue.kept_layout(obis)["scaler"]))
+        return RegisterValue(obis, self._now, profiles.physical(raw, scaler))
+
+    def breaker(self) -> BreakerState | None:
+        """The breaker, or None for a meter without one."""
+        output, state = self._found["output"], self._found["state"]
+        if isinstance(output, DataAccessResult) and output in ABSENT:
+            return None
+        return breaker_state(given(output).data(), given(state).data())
+
+    async def _decoded(self, stream: Stream, decode: Callable[[Profile, Layout], _T]) -> tuple[Layout, _T]:
+        """The rows of a profile; rows that do not fit the kept layout make it be learnt again, once."""
+        dialogue = self._dialogue
+        layout = dialogue.layout(stream)
+        profile = decode_profile(
+            given(self._found[stream.value]).raw, zone=dialogue.zone, capture_period_s=layout.interval_s
+        )
+        try:
+            return layout, decode(profile, layout)
+        except UnfitLayoutError:
+            await dialogue.learn([stream])
+            layout = dialogue.layout(stream)
+            return layout, decode(profile, layout)
+
+
+def _told(event: LoggedEvent, mark: Mark) -> bool:
+    """Whether a row at or before the mark was told already; equal stamps are told apart by their codes."""
+    return event.at < mark.at or event.position < mark.codes.count(event.code)
+
+
+def _data_marks(profile: LoadProfile | None, daily: list[RegisterValue]) -> dict[str, Mark]:
+    marks = {}
+    columns = () if profile is None else (profile.rows.ends_s, profile.missing_ends_s)
+    ends = [int(column[-1]) for column in columns if len(column)]
+    if ends:
+        marks[Stream.LOAD_PROFILE.value] = Mark(rules.instant_of(max(ends)))
+    if daily:
+        marks[Stream.DAILY_PROFILE.value] = Mark(max(value.at for value in daily))
+    return marks

@@ -15,6 +15,7 @@ from openami.ami.dlms.server import ServerConnection
 from openami.ami.dlms.wrapper import WrapperFraming
 from openami.ami.meter.cosem import ElectricityDevice
 from openami.ami.meter.fleet import Fleet
+from openami.ami.meter.protection import keys_of
 from openami.ami.meter.street import Street, build_street
 from openami.ami.meter.times import seconds_of
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 ZONE = "Europe/Amsterdam"
 GENESIS = datetime(2026, 2, 27, 23, tzinfo=UTC)  # a local midnight
 PASSWORD = "0123456789abcdef"
+SECRET = "a secret of the factory"
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +46,11 @@ class Reader:
     """A head-end and a meter joined by a fake wire."""
 
     def __init__(self, fleet: Fleet, serial: str) -> None:
-        device = ElectricityDevice(fleet.meters[serial], PASSWORD, ZONE, lambda: fleet.lived_s)
+        meter = fleet.meters[serial]
+        keys = keys_of(SECRET, serial, meter.wrapped_keys)
+        device = ElectricityDevice(
+            meter, PASSWORD, ZONE, lambda: fleet.lived_s, keys=keys, slaves=fleet.slaves_of(meter)
+        )
         self._device = device
         self._server = ServerConnection(WrapperFraming.server())
         self._client = ClientConnection(WrapperFraming.client())

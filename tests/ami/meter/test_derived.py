@@ -15,6 +15,7 @@ from openami.ami.dlms.errors import AccessDeniedError
 from openami.ami.dlms.queries import read, read_entries, write
 from openami.ami.meter import derived, profiles
 from openami.ami.meter.breaker import Trigger
+from openami.ami.meter.calendars import LOW, NORMAL
 from openami.ami.meter.fleet import Fleet
 from openami.ami.meter.street import build_street
 from openami.ami.meter.times import instant_of, seconds_of
@@ -46,16 +47,17 @@ def lived(until_s: int) -> tuple[Fleet, Meter]:
 def test_tariff_registers_are_the_rows_of_their_hours(quarters: int):
     at_s = GENESIS_S + quarters // 2 * 1800 + 45 * 3600
     _, meter = lived(at_s)
-    low, normal = derived.tariff_registers(meter, at_s, ZONE)
+    low, normal, *others = derived.tariff_registers(meter, at_s, ZONE)
+    assert others == [0, 0]
     assert low + normal == meter.register_at(at_s)
     rows = profiles.load_rows(meter, at_s, 0, at_s)
-    used = {derived.LOW: 0, derived.NORMAL: 0}
+    used = {LOW: 0, NORMAL: 0}
     for end_s, energy_wh in zip(rows.ends_s.tolist(), rows.energy_wh.tolist(), strict=True):
         local = instant_of(end_s - 1800).astimezone(zone(ZONE))
         working = 7 <= local.hour < 23 and local.isoweekday() <= 5
-        used[derived.NORMAL if working else derived.LOW] += energy_wh
-    start_low, start_normal = derived.tariff_registers(meter, GENESIS_S, ZONE)
-    assert (low - start_low, normal - start_normal) == (used[derived.LOW], used[derived.NORMAL])
+        used[NORMAL if working else LOW] += energy_wh
+    start_low, start_normal, *_ = derived.tariff_registers(meter, GENESIS_S, ZONE)
+    assert (low - start_low, normal - start_normal) == (used[LOW], used[NORMAL])
 
 
 def test_maximum_demand_is_the_highest_row():
@@ -100,7 +102,7 @@ def test_short_failures_are_counted_but_not_listed(fleet: Fleet):
 def test_the_objects_tell_the_same():
     fleet, meter = lived(seconds_of(APRIL))
     reader = Reader(fleet, SERIAL).open()
-    tariffs = [reader.ask(read(f"1-0:1.8.{tariff}", 3)).integer() for tariff in (1, 2)]
+    tariffs = [reader.ask(read(f"1-0:1.8.{tariff}", 3)).integer() for tariff in (1, 2, 3, 4)]
     assert tuple(tariffs) == derived.tariff_registers(meter, fleet.lived_s, ZONE)
     assert reader.ask(read("0-0:96.14.0", 1)).text() == "0002", "Wednesday at noon"
     peak = derived.maximum_demand(meter, derived.month_start_s(fleet.lived_s, ZONE), fleet.lived_s)

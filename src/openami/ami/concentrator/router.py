@@ -12,7 +12,7 @@ from openami.ami.dlms.errors import RemoteProtocolError
 from openami.ami.dlms.server import ServerConnection
 from openami.ami.dlms.wrapper import WrapperBuffer, WrapperFrame, WrapperFraming
 from openami.ami.meter.cosem import ElectricityDevice
-from openami.ami.meter.protection import code_of, protection_of
+from openami.ami.meter.protection import code_of, keys_of, protection_of
 from openami.ami.meter.street import Kind, lls_password
 
 if TYPE_CHECKING:
@@ -129,6 +129,7 @@ class Session:
         self._fleet: Fleet | None = None
         self._connection = ServerConnection(WrapperFraming.server())
         self._object_model: ElectricityDevice | None = None
+        self._keys_seen = 0
 
     def serve(self, fleet: Fleet, frame: WrapperFrame) -> bytes:
         """What the meter answers to a frame.
@@ -137,11 +138,21 @@ class Session:
             RemoteProtocolError: the stream is lost.
         """
         meter = fleet.meters[self._device.serial]
-        if self._fleet is not fleet or self._object_model is None:
+        changed = self._keys_seen != len(meter.wrapped_keys) and not self._connection.associated
+        if self._fleet is not fleet or self._object_model is None or changed:
             self._fleet = fleet
-            ciphering, prover = protection_of(self._fleet_secret, meter.serial, meter.counters)
+            keys = keys_of(self._fleet_secret, meter.serial, meter.wrapped_keys)
+            ciphering, prover = protection_of(keys, meter.serial, meter.counters)
             self._connection = ServerConnection(WrapperFraming.server(), protection=ciphering, prover=prover)
-            self._object_model = ElectricityDevice(meter, self._password, fleet.zone_name, self._field.now_s)
+            self._keys_seen = len(meter.wrapped_keys)
+            self._object_model = ElectricityDevice(
+                meter,
+                self._password,
+                fleet.zone_name,
+                self._field.now_s,
+                keys=keys,
+                slaves=fleet.slaves_of(meter),
+            )
         meter.reserve_counters(fleet.lived_s)
 
         def failed(error: RemoteProtocolError) -> None:

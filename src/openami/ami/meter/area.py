@@ -8,11 +8,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from openami.ami.concentrator.model import Concentrator
+from openami.ami.concentrator.pushes import Pushes
 from openami.ami.concentrator.router import Router
 from openami.ami.concentrator.uplink import Uplink
 from openami.ami.meter import views
+from openami.ami.meter.customer_port import p1_telegram
 from openami.ami.meter.field import Field
 from openami.ami.meter.happenings import HappeningKind, happening_of, instant_in
+from openami.ami.meter.settings import altered_value
 from openami.ami.meter.street import Kind, build_street
 from openami.ami.meter.times import instant_of, seconds_of
 from openami.shared.service import Area, Work, json_body
@@ -65,6 +68,8 @@ def build(
     area.on_start += [field.start, *(each.uplink.start for each in concentrators)]
     area.on_start += [each.router.start for each in concentrators]
     area.loops.append(field.live)
+    pushes = Pushes(field, fleet_secret)
+    area.loops.append(pushes.run)
     area.loops += [loop for each in concentrators for loop in (each.router.run, each.uplink.run)]
     area.work.append(door.work)
     area.activity = lambda: field.counters.activity
@@ -85,6 +90,8 @@ class Door:
         return [
             Route("/api/meters", self.meters),
             Route("/api/meters/{serial}", self.meter),
+            Route("/api/meters/{serial}/p1", self.customer_port),
+            Route("/api/meters/{serial}/objects", self.alter, methods=["POST"]),
             Route("/api/street", self.street),
             Route("/api/status", self.status),
             Route("/api/faults", self.faults, methods=["GET"]),
@@ -118,6 +125,22 @@ class Door:
         async with self._field.step() as fleet:
             meter = fleet.meters[fleet.street.device(request.path_params["serial"]).serial]
             return JSONResponse(views.meter_detail(fleet, meter, *self._asked(request, fleet)))
+
+    async def customer_port(self, request: Request) -> Response:
+        """What the customer's port (P1) of a meter says now."""
+        async with self._field.step() as fleet:
+            meter = fleet.meters[fleet.street.device(request.path_params["serial"]).serial]
+            telegram = p1_telegram(meter, fleet.slaves_of(meter), fleet.lived_s, fleet.zone_name)
+            return Response(telegram, media_type="text/plain")
+
+    async def alter(self, request: Request) -> Response:
+        """Alter a value that a meter keeps, as its maker could: `obis`, `attribute`, `value` (A-XDR, hexadecimal)."""
+        body = await json_body(request)
+        async with self._field.step() as fleet:
+            meter = fleet.meters[fleet.street.device(request.path_params["serial"]).serial]
+            obis, attribute, octets = altered_value(body)
+            meter.write_setting(fleet.lived_s, obis, attribute, octets)
+        return JSONResponse({"serial": meter.serial, "obis": str(obis), "attribute": attribute})
 
     async def street(self, _request: Request) -> Response:
         """The layout, with what a shipment file carries."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from openami.ami.dlms.data import array
+from openami.ami.dlms.data import array, enum, integer8, octet_string, structure, unsigned16, unsigned32
 from openami.ami.dlms.enums import DataAccessResult
 from openami.ami.dlms.errors import AccessDeniedError
 from openami.ami.dlms.profile_encode import NumberColumn, StampColumn, encode_profile
@@ -14,7 +14,7 @@ from openami.ami.meter.times import seconds_of
 from openami.shared.spans import zone
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from openami.ami.dlms.axdr import Encoded
     from openami.ami.dlms.data import Data
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _BEGINNING_S = 0
 _END_S = 2**40
+_SORT_FIFO = enum(1)
+_SORT_BY_NOTHING = structure(unsigned16(0), octet_string(bytes(6)), integer8(0), unsigned16(0))
 
 Column = NumberColumn | StampColumn
 
@@ -66,6 +68,18 @@ class ProfileTable:
         if not chosen:
             raise AccessDeniedError(DataAccessResult.SCOPE_OF_ACCESS_VIOLATED)
         return encode_profile([_some_rows(column, entries) for column in chosen])
+
+    def attributes(self, period_s: int, capacity: int) -> dict[int, Callable[[], Data | Encoded]]:
+        """All attributes but the logical name."""
+        return {
+            2: lambda: self.buffer(None),
+            3: self.capture_objects,
+            4: lambda: unsigned32(period_s),
+            5: lambda: _SORT_FIFO,
+            6: lambda: _SORT_BY_NOTHING,
+            7: lambda: unsigned32(self.entries()),
+            8: lambda: unsigned32(capacity),
+        }
 
     def entries(self) -> int:
         """Attribute 7, entries in use."""

@@ -9,10 +9,16 @@ import numpy as np
 
 from openami.ami.dlms import data as d
 from openami.ami.dlms.enums import ActionResult, DataAccessResult, Mechanism
-from openami.ami.dlms.errors import AccessDeniedError, ActionRefusedError
+from openami.ami.dlms.errors import (
+    AccessDeniedError,
+    ActionRefusedError,
+    SecurityFailureError,
+    TypeMismatchError,
+)
 from openami.ami.dlms.obis import Obis
 from openami.ami.dlms.profile_encode import NumberColumn, StampColumn
 from openami.ami.dlms.profile_times import utc_s_to_stamps
+from openami.ami.dlms.security.rotation import transferred_keys
 from openami.ami.dlms.selection import CLOCK_COLUMN, CaptureObject
 from openami.ami.dlms.times import STATUS_DAYLIGHT_SAVING, CosemDateTime
 from openami.ami.meter import buffers, profiles
@@ -22,7 +28,9 @@ from openami.ami.meter.objects import (
     BILLING_PROFILE,
     INVOCATION_COUNTER,
     POWER_FAILURES,
+    SECURITY_SETUP,
     further_objects,
+    further_parts,
     further_profiles,
     further_writers,
 )
@@ -30,21 +38,24 @@ from openami.ami.meter.times import instant_of, seconds_of
 from openami.shared.spans import zone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
     from openami.ami.dlms.axdr import Encoded
     from openami.ami.dlms.data import Data
     from openami.ami.dlms.references import Selection
+    from openami.ami.dlms.security import Keys
     from openami.ami.meter.buffers import Column
     from openami.ami.meter.model import Meter
+    from openami.ami.meter.parts import Method, Part
 
 PUBLIC_CLIENT: Final = 16
 MANAGEMENT_CLIENT: Final = 1
 FAILURES_LOGGED_AFTER: Final = 3
 UNIT_WH: Final = 30
 SHIFT_MAX_S: Final = 900
+KEY_OCTETS: Final = 16
 CLOCK_FIRST_S, CLOCK_LAST_S = 946_684_800, 4_102_444_800
 """A meter's clock runs from 2000 to 2099."""
 
@@ -56,27 +67,36 @@ INTERVAL_ENERGY: Final = Obis.of("1-0:1.29.0")
 PROFILE_STATUS: Final = Obis.of("0-0:96.10.1")
 LOAD_PROFILE: Final = Obis.of("1-0:99.1.0")
 DAILY_PROFILE: Final = Obis.of("1-0:98.2.0")
-EVENT_LOGS: Final = tuple(Obis.of(f"0-0:99.98.{log}") for log in range(3))
-EVENT_CODES: Final = tuple(Obis.of(f"0-0:96.11.{log}") for log in range(3))
+EVENT_LOGS: Final = tuple(Obis.of(f"0-0:99.98.{log}") for log in range(profiles.LOGS))
+EVENT_CODES: Final = tuple(Obis.of(f"0-0:96.11.{log}") for log in range(profiles.LOGS))
 BREAKER: Final = Obis.of("0-0:96.3.10")
 ASSOCIATION: Final = Obis.of("0-0:40.0.0")
 
 DATA, REGISTER, PROFILE, CLOCK_CLASS, ASSOCIATION_CLASS, DISCONNECT = 1, 3, 7, 8, 15, 70
 
 _PUBLIC: Final = frozenset({CLOCK, SERIAL, DEVICE_NAME, ASSOCIATION, INVOCATION_COUNTER})
-_SORT_FIFO: Final = d.enum(1)
-_SORT_BY_NOTHING: Final = d.structure(d.unsigned16(0), d.octet_string(bytes(6)), d.integer8(0), d.unsigned16(0))
 
 
 class ElectricityDevice:
     """The view that one client connection has of a meter, at the instant that the meter has lived to."""
 
-    def __init__(self, meter: Meter, password: str, zone_name: str, now_s: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        meter: Meter,
+        password: str,
+        zone_name: str,
+        now_s: Callable[[], int],
+        *,
+        keys: Keys | None = None,
+        slaves: Sequence[Meter] = (),
+        privileged: bool = False,
+    ) -> None:
         self._meter = meter
         self._password = password.encode()
         self._zone = zone_name
         self._now_s = now_s
-        self._client = 0
+        self._client = MANAGEMENT_CLIENT if privileged else 0
+        self._keys = keys
         interval = CaptureObject(REGISTER, INTERVAL_ENERGY, 2)
         self._profiles = {
             LOAD_PROFILE: self._table(self._load_rows, CaptureObject(DATA, PROFILE_STATUS, 2), interval),
@@ -89,8 +109,10 @@ class ElectricityDevice:
         self._profiles |= further_profiles(meter, zone_name, now_s)
         self._objects = self._object_model() | further_objects(meter, zone_name, now_s)
         for obis in (BILLING_PROFILE, POWER_FAILURES):
-            self._objects[obis] = (PROFILE, self._profile_attributes(obis, 0, profiles.EVENT_LOG_ENTRIES))
+            self._objects[obis] = (PROFILE, self._profiles[obis].attributes(0, profiles.EVENT_LOG_ENTRIES))
         self._writers = self._writable() | further_writers(meter, now_s)
+        self._methods: dict[tuple[Obis, int], Method] = {}
+        self._join(further_parts(meter, zone_name, now_s, keys, slaves))
 
     # the four questions of the server
 
@@ -149,13 +171,38 @@ class ElectricityDevice:
         self._attributes(class_id, obis)
         if self._client != MANAGEMENT_CLIENT:
             raise ActionRefusedError(ActionResult.READ_WRITE_DENIED)
+        if (obis, method) in self._methods:
+            return self._methods[obis, method](parameter)
         if obis == BREAKER and method in (1, 2):
             self._move_breaker(Trigger.REMOTE_DISCONNECT if method == 1 else Trigger.REMOTE_RECONNECT)
         elif (obis, method) == (CLOCK, 6) and parameter is not None and abs(parameter.integer()) <= SHIFT_MAX_S:
             self._set_clock(self._now_s() + self._meter.clock_offset_s + parameter.integer())
+        elif (obis, method) == (SECURITY_SETUP, 2) and parameter is not None:
+            self._change_keys(parameter)
         else:
             raise ActionRefusedError(ActionResult.OBJECT_UNAVAILABLE)
         return None
+
+    def _change_keys(self, parameter: Data) -> None:
+        """Global key transfer: keys wrapped by the master key hold from the next association on."""
+        try:
+            changed = transferred_keys(self._keys.key_encryption if self._keys else b"", parameter)
+        except (SecurityFailureError, TypeMismatchError, ValueError) as error:
+            raise ActionRefusedError(ActionResult.OTHER_REASON) from error
+        if any(len(key) != KEY_OCTETS for key in changed.values()):
+            raise ActionRefusedError(ActionResult.OTHER_REASON)
+        entries = [entry.elements() for entry in parameter.elements()]
+        wrapped = {str(number.integer()): octets.octets().hex() for number, octets in entries}
+        self._meter.change_keys(self._now_s(), wrapped)
+
+    def _join(self, part: Part) -> None:
+        """Take another part into the model; attributes of an object that is there already are added to it."""
+        for obis, (class_id, attributes) in part.objects.items():
+            known = self._objects.get(obis)
+            self._objects[obis] = (class_id, attributes if known is None else attributes | known[1])
+        self._profiles |= part.profiles
+        self._writers = part.writers | self._writers
+        self._methods |= part.methods
 
     # what they reach
 
@@ -180,10 +227,10 @@ class ElectricityDevice:
             PROFILE_STATUS: (DATA, {2: lambda: d.unsigned8(0)}),
             LOAD_PROFILE: (
                 PROFILE,
-                self._profile_attributes(LOAD_PROFILE, interval_s, profiles.LOAD_PROFILE_DAYS * 86400 // interval_s),
+                self._profiles[LOAD_PROFILE].attributes(interval_s, profiles.LOAD_PROFILE_DAYS * 86400 // interval_s),
             ),
-            DAILY_PROFILE: (PROFILE, self._profile_attributes(DAILY_PROFILE, 86400, profiles.DAILY_PROFILE_DAYS)),
-            **{log: (PROFILE, self._profile_attributes(log, 0, profiles.EVENT_LOG_ENTRIES)) for log in EVENT_LOGS},
+            DAILY_PROFILE: (PROFILE, self._profiles[DAILY_PROFILE].attributes(86400, profiles.DAILY_PROFILE_DAYS)),
+            **{log: (PROFILE, self._profiles[log].attributes(0, profiles.EVENT_LOG_ENTRIES)) for log in EVENT_LOGS},
             **{code: (DATA, {2: self._last_code_of(log)}) for log, code in enumerate(EVENT_CODES)},
             BREAKER: (
                 DISCONNECT,
@@ -196,18 +243,6 @@ class ElectricityDevice:
             ASSOCIATION: (ASSOCIATION_CLASS, {2: self._object_list, 8: lambda: d.enum(2)}),
         }
 
-    def _profile_attributes(self, obis: Obis, period_s: int, capacity: int) -> dict[int, Callable[[], Data | Encoded]]:
-        table = self._profiles[obis]
-        return {
-            2: lambda: table.buffer(None),
-            3: table.capture_objects,
-            4: lambda: d.unsigned32(period_s),
-            5: lambda: _SORT_FIFO,
-            6: lambda: _SORT_BY_NOTHING,
-            7: lambda: d.unsigned32(table.entries()),
-            8: lambda: d.unsigned32(capacity),
-        }
-
     def _clock_attributes(self) -> dict[int, Callable[[], Data | Encoded]]:
         def shown() -> CosemDateTime:
             return CosemDateTime.of(instant_of(self._now_s() + self._meter.clock_offset_s), zone=zone(self._zone))
@@ -218,7 +253,7 @@ class ElectricityDevice:
         def deviation() -> Data:
             return d.integer16(shown().deviation_min)
 
-        return {2: time, 3: deviation, 4: lambda: d.unsigned8(0), 8: lambda: d.boolean(True), 9: lambda: d.enum(1)}
+        return {2: time, 3: deviation, 4: lambda: d.unsigned8(0), 9: lambda: d.enum(1)}
 
     def _object_list(self) -> Data:
         def element(obis: Obis, class_id: int, attributes: dict[int, Callable[[], Data | Encoded]]) -> Data:
@@ -226,7 +261,8 @@ class ElectricityDevice:
                 d.structure(d.integer8(number), d.enum(3 if (obis, number) in self._writers else 1), d.NULL)
                 for number in (1, *attributes)
             ]
-            methods = {BREAKER: (1, 2), CLOCK: (6,)}.get(obis, ())
+            own = {BREAKER: (1, 2), CLOCK: (6,), SECURITY_SETUP: (2,)}.get(obis, ())
+            methods = (*own, *(number for owner, number in self._methods if owner == obis))
             calls = [d.structure(d.integer8(number), d.enum(1)) for number in methods]
             version = 1 if class_id in (PROFILE, ASSOCIATION_CLASS) else 0
             access = d.structure(d.array(rights), d.array(calls))
@@ -235,7 +271,7 @@ class ElectricityDevice:
         return d.array(element(obis, class_id, attributes) for obis, (class_id, attributes) in self._objects.items())
 
     def _register(self) -> Data:
-        return d.unsigned32(self._meter.register_at(self._now_s()))
+        return d.unsigned32(self._meter.device.shown(self._meter.register_at(self._now_s())))
 
     def _last_interval(self) -> Data:
         interval_s = self._meter.device.interval_s
@@ -269,7 +305,8 @@ class ElectricityDevice:
 
     def _daily_rows(self, first_s: int, last_s: int) -> list[Column]:
         midnights_s, registers = profiles.daily_rows(self._meter, self._zone, self._now_s(), first_s, last_s)
-        return [self._stamps(midnights_s), NumberColumn(d.Tag.UNSIGNED32, registers)]
+        shown = registers % 10**self._meter.device.digits
+        return [self._stamps(midnights_s), NumberColumn(d.Tag.UNSIGNED32, shown)]
 
     def _log_rows_of(self, log: int) -> buffers.Rows:
         def rows(first_s: int, last_s: int) -> list[Column]:

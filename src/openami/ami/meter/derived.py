@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from openami.ami.meter.calendars import switch_instants
 from openami.ami.meter.times import instant_of, seconds_of
 from openami.shared.spans import local_date, local_midnight, zone
 
 if TYPE_CHECKING:
     from openami.ami.meter.model import Meter
 
-LOW, NORMAL = 1, 2
-"""Tariffs as Dutch meters number them: low at night and at the weekend, normal on working days."""
-_NORMAL_FROM: Final = time(7)
-_NORMAL_TO: Final = time(23)
-_SATURDAY: Final = 5
+TARIFFS: Final = 4
+"""Registers by tariff; more would not fit the display."""
 _LOW_SHARE: Final = (2, 5)  # how a start register is told to have been used
 LONG_FAILURE_S: Final = 180
 
@@ -38,29 +34,28 @@ class BillingRow:
 
     at_s: int
     total_wh: int
-    tariffs_wh: tuple[int, int]
+    tariffs_wh: tuple[int, ...]
     demand_w: int
 
 
-def tariff_at(at_s: int, zone_name: str) -> int:
+def tariff_at(meter: Meter, at_s: int, zone_name: str) -> int:
     """The tariff in force at an instant."""
-    local = instant_of(at_s).astimezone(zone(zone_name))
-    working_hour = _NORMAL_FROM <= local.time() < _NORMAL_TO
-    return NORMAL if working_hour and local.weekday() < _SATURDAY else LOW
+    return meter.calendar_at(at_s).tariff_at(instant_of(at_s).astimezone(zone(zone_name)))
 
 
-def tariff_registers(meter: Meter, at_s: int, zone_name: str) -> tuple[int, int]:
-    """The registers of the low and the normal tariff (Wh); together they are the total register, always."""
+def tariff_registers(meter: Meter, at_s: int, zone_name: str) -> tuple[int, ...]:
+    """The register of each tariff (Wh); together they are the total register, always."""
     start = meter.device.start_register
     low_start = start * _LOW_SHARE[0] // _LOW_SHARE[1]
+    shares = np.zeros(TARIFFS, np.int64)
+    shares[:2] = low_start, start - low_start
     if meter.history is None or meter.installed_s is None or at_s <= meter.installed_s:
-        return low_start, start - low_start
-    switches = [each for each in _switches(meter.installed_s, at_s, zone_name) if meter.installed_s < each[0] < at_s]
-    boundaries = [meter.installed_s, *(second for second, _ in switches), at_s]
-    tariffs = [tariff_at(meter.installed_s, zone_name), *(tariff for _, tariff in switches)]
-    used = np.diff(meter.history.registers(np.array(boundaries, np.int64)))
-    low = low_start + int(used[np.array(tariffs) == LOW].sum())
-    return low, meter.register_at(at_s) - low
+        return tuple(shares.tolist())
+    switches = _switches(meter, meter.installed_s, at_s, zone_name)
+    boundaries = np.array([*(second for second, _ in switches), at_s], np.int64)
+    used = np.diff(meter.history.registers(boundaries))
+    np.add.at(shares, np.array([tariff - 1 for _, tariff in switches]), used)
+    return tuple(shares.tolist())
 
 
 def maximum_demand(meter: Meter, from_s: int, to_s: int) -> Demand:
@@ -104,21 +99,15 @@ def long_failures(meter: Meter) -> list[tuple[int, int]]:
     return [(up_s, up_s - down_s) for down_s, up_s in meter.power.cuts() if up_s - down_s >= LONG_FAILURE_S]
 
 
-def _switches(from_s: int, to_s: int, zone_name: str) -> list[tuple[int, int]]:
-    day = local_date(zone_name, instant_of(from_s))
-    last = local_date(zone_name, instant_of(to_s))
-    switches: list[tuple[int, int]] = []
-    while day <= last:
-        switches += _switches_of(day, zone_name)
-        day += timedelta(days=1)
-    return switches
-
-
-@lru_cache(maxsize=4096)
-def _switches_of(day: date, zone_name: str) -> tuple[tuple[int, int], ...]:
-    if day.weekday() >= _SATURDAY:
-        return ()
-    return tuple(
-        (seconds_of(datetime.combine(day, hour, tzinfo=zone(zone_name))), tariff)
-        for hour, tariff in ((_NORMAL_FROM, NORMAL), (_NORMAL_TO, LOW))
-    )
+def _switches(meter: Meter, from_s: int, to_s: int, zone_name: str) -> list[tuple[int, int]]:
+    """From which second in [from, to) on which tariff holds, whichever calendar is in force."""
+    found = [(from_s, tariff_at(meter, from_s, zone_name))]
+    ends_s = [*(second for second, _ in meter.calendars[1:]), to_s]
+    for (begin_s, calendar), end_s in zip(meter.calendars, ends_s, strict=True):
+        first_s, last_s = max(begin_s, from_s), min(end_s, to_s)
+        if first_s >= last_s:
+            continue
+        found.append((first_s, calendar.tariff_at(instant_of(first_s).astimezone(zone(zone_name)))))
+        within = switch_instants(calendar, first_s, last_s, zone_name)
+        found += [each for each in within if first_s < each[0] < last_s]
+    return found

@@ -71,6 +71,7 @@ class Field:
         self.zone_name = zone_name
         self.counters = Counters()
         self.listeners: list[Listener] = []
+        self.pushes_due = asyncio.Event()
         self._lock = asyncio.Lock()
         self._fleet: Fleet | None = None
         self._stale = False
@@ -109,11 +110,12 @@ class Field:
         return self.fleet.happenings[happening.id]
 
     @asynccontextmanager
-    async def step(self) -> AsyncIterator[Fleet]:
+    async def step(self, *, advance: bool = True) -> AsyncIterator[Fleet]:
         """Look at the fleet or change it; what changed is durable when the block has ended."""
         async with self._lock:
             await self._refresh()
-            await self._advance(seconds_of(self.clock.now()))
+            if advance:
+                await self._advance(seconds_of(self.clock.now()))
             try:
                 yield self.fleet
             except BaseException:
@@ -154,6 +156,8 @@ class Field:
         self.counters.telegrams_heard += len(heard)
         for listener in self.listeners:
             listener.notice()
+        if fleet.wants_to_push:
+            self.pushes_due.set()
 
     async def _refresh(self) -> None:
         """Forget what could not be stored, before anybody builds on it."""

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from openami.ami.meter.happenings import BadHappeningError, Happening, HappeningKind, Stage, TooLateError
+from openami.ami.meter.breaker import Trigger
+from openami.ami.meter.calendars import due_activation_s
+from openami.ami.meter.happenings import LOGGED, BadHappeningError, Happening, HappeningKind, Stage, TooLateError
 from openami.ami.meter.limiter import first_trip_s
-from openami.ami.meter.model import METER_COVER_CLOSED, METER_COVER_REMOVED, Fact, Meter
+from openami.ami.meter.model import Fact, Meter
+from openami.ami.meter.prepayment import empty_s
 from openami.ami.meter.recordings import Loads
 from openami.ami.meter.slave import SlaveTelegram, telegram_of
 from openami.ami.meter.street import Kind
@@ -19,6 +22,7 @@ from openami.shared.spans import local_day
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from openami.ami.meter.model import DuePush
     from openami.ami.meter.street import Street
 
 POLL_S: Final = 3600
@@ -34,7 +38,9 @@ class Fleet:
         self.zone_name = zone_name
         self.genesis_s = genesis_s
         self.lived_s = genesis_s
-        self.meters = {device.serial: Meter(device, device.home) for device in street.devices}
+        self._touched: dict[str, Meter] = {}
+        """Meters with something to store or to tell: nobody looks at all ten thousand for that."""
+        self.meters = {device.serial: Meter(device, device.home, self._touched) for device in street.devices}
         self.happenings: dict[str, Happening] = {}
         self._changed: dict[str, Happening] = {}
         self._dark = False
@@ -127,15 +133,34 @@ class Fleet:
         in_cradle = meter.removed_s is not None and self.lived_s < meter.removed_s + CRADLE_S
         return not self._dark and (meter.power.on or in_cradle)
 
+    def slaves_of(self, meter: Meter) -> list[Meter]:
+        """The gas and water meters that an electricity meter hears on its M-Bus, by their addresses."""
+        if meter.home is None:
+            return []
+        slaves = [each for each in self.meters.values() if each.home == meter.home and not each.mains_fed]
+        return sorted(slaves, key=lambda slave: slave.device.mbus_address)
+
     @property
     def changed(self) -> bool:
         """Whether something happened that is not stored yet."""
-        return bool(self._changed) or any(meter.changed for meter in self.meters.values())
+        return bool(self._changed) or any(meter.changed for meter in self._touched.values())
+
+    @property
+    def wants_to_push(self) -> bool:
+        """Whether a meter wants to tell something by itself."""
+        return any(meter.pushes for meter in self._touched.values())
+
+    def take_pushes(self) -> list[tuple[Meter, DuePush]]:
+        """What the meters want to tell by themselves, since the last call."""
+        return [(meter, push) for meter in self._touched.values() for push in meter.take_pushes()]
 
     def take_changes(self) -> tuple[list[Fact], list[Happening]]:
         """What happened since the last call, to be stored."""
         changed, self._changed = list(self._changed.values()), {}
-        return [fact for meter in self.meters.values() for fact in meter.take_facts()], changed
+        facts = [fact for meter in self._touched.values() for fact in meter.take_facts()]
+        for serial in [serial for serial, meter in self._touched.items() if not meter.pushes]:
+            del self._touched[serial]
+        return facts, changed
 
     # the parts of life
 
@@ -148,12 +173,21 @@ class Fleet:
         return min(due)[2] if due else None
 
     def _limit(self, after_s: int, to_s: int) -> None:
-        """Limiters trip in (after, to]; nothing else happens in between."""
+        """Limiters trip, purses run out and calendars change in (after, to]; nothing else happens in between."""
         for meter in self.meters.values():
-            if meter.limiter.threshold_w and meter.history is not None:
+            if meter.history is None or not meter.mains_fed:
+                continue
+            if meter.limiter.limits:
                 trip_s = first_trip_s(meter.limiter, meter.history, after_s, to_s)
                 if trip_s is not None:
                     meter.exceed_limit(trip_s)
+            if meter.purse.prepaid:
+                out_s = empty_s(meter.purse, meter.history, after_s, to_s)
+                if out_s is not None:
+                    meter.trigger(out_s, Trigger.LOCAL_DISCONNECT)
+            due_s = due_activation_s(meter.settings, self.zone_name)
+            if due_s is not None and after_s < due_s <= to_s:
+                meter.activate_calendar(due_s)
 
     def _next_stage(self, happening: Happening, at_s: int) -> None:
         if happening.stage is Stage.SCHEDULED:
@@ -166,21 +200,24 @@ class Fleet:
     def _starts(self, happening: Happening, at_s: int) -> None:
         detail = happening.detail
         match happening.kind:
-            case HappeningKind.TAMPER_COVER:
-                self.meters[detail["serial"]].log(at_s, METER_COVER_REMOVED)
+            case kind if kind in LOGGED:
+                self.meters[detail["serial"]].log(at_s, LOGGED[kind][0])
             case HappeningKind.POWER_CUT:
                 self.meters[detail["serial"]].power_down(at_s)
             case HappeningKind.LOSE_PROFILE_DAY:
                 day = local_day(self.zone_name, date.fromisoformat(detail["day"]))
                 self.meters[detail["serial"]].lose_rows(at_s, seconds_of(day.start), seconds_of(day.end))
+            case HappeningKind.CLOCK_DRIFT:
+                self.meters[detail["serial"]].drift(at_s, int(detail["seconds"]))
             case HappeningKind.SWAP:
                 self._swap(self.meters[detail["old_serial"]], self.meters[detail["new_serial"]], at_s)
             case HappeningKind.LINK_DOWN:
                 pass  # concentrators ask `link_is_down`
 
     def _ends(self, happening: Happening, at_s: int) -> None:
-        if happening.kind is HappeningKind.TAMPER_COVER:
-            self.meters[happening.detail["serial"]].log(at_s, METER_COVER_CLOSED)
+        ended = LOGGED.get(happening.kind, (None, None))[1]
+        if ended is not None:
+            self.meters[happening.detail["serial"]].log(at_s, ended)
         elif happening.kind is HappeningKind.POWER_CUT:
             self._power_up(self.meters[happening.detail["serial"]], at_s)
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _COVER_OPEN_S: Final = 600
+BYPASS: Final = 200
+"""Current without voltage on L1: a bridge past the meter."""
 
 
 class BadHappeningError(OpenAmiError):
@@ -31,9 +33,28 @@ class HappeningKind(StrEnum):
 
     LINK_DOWN = "link_down"
     TAMPER_COVER = "tamper_cover"
+    TAMPER_TERMINAL = "tamper_terminal"
+    TAMPER_MAGNET = "tamper_magnet"
+    TAMPER_REVERSE = "tamper_reverse"
+    TAMPER_BYPASS = "tamper_bypass"
+    VOLTAGE_SAG = "voltage_sag"
+    VOLTAGE_SWELL = "voltage_swell"
+    CLOCK_DRIFT = "clock_drift"
     LOSE_PROFILE_DAY = "lose_profile_day"
     POWER_CUT = "power_cut"
     SWAP = "swap"
+
+
+LOGGED: Final[dict[HappeningKind, tuple[int, int | None]]] = {
+    HappeningKind.TAMPER_COVER: (44, 45),
+    HappeningKind.TAMPER_TERMINAL: (40, 41),
+    HappeningKind.TAMPER_MAGNET: (42, 43),
+    HappeningKind.TAMPER_REVERSE: (91, None),
+    HappeningKind.TAMPER_BYPASS: (BYPASS, None),
+    HappeningKind.VOLTAGE_SAG: (76, 85),
+    HappeningKind.VOLTAGE_SWELL: (79, 85),
+}
+"""What only shows in a log: the codes of its beginning and its end (IDIS numbering)."""
 
 
 class Stage(StrEnum):
@@ -92,13 +113,13 @@ def _span(kind: HappeningKind, body: Mapping[str, Any], zone_name: str) -> tuple
     match kind:
         case HappeningKind.LINK_DOWN | HappeningKind.POWER_CUT:
             return _instant(body, "from"), _instant(body, "to")
-        case HappeningKind.TAMPER_COVER:
+        case kind if kind in LOGGED:
             starts_s = _instant(body, "at")
             return starts_s, _instant(body, "to") if body.get("to") else starts_s + _COVER_OPEN_S
         case HappeningKind.LOSE_PROFILE_DAY:
             # the memory forgets a day when it is full of it: at its end
             return seconds_of(local_day(zone_name, _day(body)).end), None
-        case HappeningKind.SWAP:
+        case _:
             return _instant(body, "at"), None
 
 
@@ -110,8 +131,17 @@ def _detail(kind: HappeningKind, body: Mapping[str, Any], street: Street) -> dic
             return _swap_detail(body, street)
         case HappeningKind.LOSE_PROFILE_DAY:
             return {"serial": _electricity(body, "serial", street), "day": _day(body).isoformat()}
+        case HappeningKind.CLOCK_DRIFT:
+            return {"serial": _electricity(body, "serial", street), "seconds": str(_seconds(body))}
         case _:
             return {"serial": _electricity(body, "serial", street)}
+
+
+def _seconds(body: Mapping[str, Any]) -> int:
+    try:
+        return int(_text(body, "seconds"))
+    except ValueError as error:
+        raise BadHappeningError(f"`seconds` is {body['seconds']!r}.", hint="Send a whole number.") from error
 
 
 def _swap_detail(body: Mapping[str, Any], street: Street) -> dict[str, str]:

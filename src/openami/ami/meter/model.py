@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
+from openami.ami.dlms.obis import Obis
+from openami.ami.meter.alarms import BITS
 from openami.ami.meter.breaker import EVENTS, Breaker, ControlState, Trigger
+from openami.ami.meter.calendars import FACTORY, calendar_of, make_active
+from openami.ami.meter.channels import Channels
+from openami.ami.meter.firmware import ImageTransfer
 from openami.ami.meter.history import PowerHistory, RegisterHistory
 from openami.ami.meter.limiter import Limiter
+from openami.ami.meter.prepayment import Purse
 from openami.ami.meter.protection import InvocationCounters
+from openami.ami.meter.settings import (
+    ALARM_FILTER,
+    CALENDAR,
+    MESSAGE_CODE,
+    MESSAGE_TEXT,
+    PUSH_ALARM,
+    PUSH_LAST_GASP,
+    Settings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from openami.ami.meter.calendars import Calendar
     from openami.ami.meter.recordings import Loads
     from openami.ami.meter.street import Device
 
@@ -29,7 +45,15 @@ METER_COVER_CLOSED: Final = 45
 BREAKER_FAILURE: Final = 68
 ALARMS_CLEARED: Final = 11
 LIMIT_EXCEEDED: Final = 65
+CALENDAR_ACTIVATED: Final = 9
+CALENDAR_WRITTEN: Final = 19
+CONFIGURATION_CHANGED: Final = 47
+KEYS_CHANGED: Final = 48
 LIMIT_CHANGED: Final = 67
+
+
+LAST_PASSIVE: Final = 9
+UNLOGGED: Final = frozenset({MESSAGE_TEXT, MESSAGE_CODE})
 
 
 class FactKind(StrEnum):
@@ -47,6 +71,16 @@ class FactKind(StrEnum):
     LIMIT_SET = "limit set"
     ALARMS_CLEARED = "alarms cleared"
     COUNTERS_RESERVED = "counters reserved"
+    WRITTEN = "written"
+    CALENDAR = "calendar activated"
+    EMERGENCY = "emergency profile"
+    IMAGE = "image"
+    KEYS = "keys"
+    RELAY = "relay switched"
+    COUPLED = "channel"
+    CREDIT = "credit"
+    DEMAND_RESET = "demand reset"
+    DRIFTED = "clock drifted"
 
 
 _LOGGED: Final = {
@@ -55,7 +89,11 @@ _LOGGED: Final = {
     FactKind.ROWS_LOST: MEMORY_ERROR,
     FactKind.LIMIT_SET: LIMIT_CHANGED,
     FactKind.ALARMS_CLEARED: ALARMS_CLEARED,
+    FactKind.CALENDAR: CALENDAR_ACTIVATED,
+    FactKind.KEYS: KEYS_CHANGED,
 }
+PUSHES_MAX: Final = 64
+"""A meter that cannot push any more forgets its oldest pushes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +115,24 @@ class LoggedEvent:
     code: int
 
 
+@dataclass(frozen=True, slots=True)
+class DuePush:
+    """Something that a meter wants to tell by itself: by which push setup, and what happened."""
+
+    setup: Obis
+    at_s: int
+    codes: tuple[int, ...] = ()
+
+
 class Meter:
     """A meter of any medium: it counts while it hangs somewhere; an electricity meter also needs mains and a breaker.
 
     Gas and water are counted by mechanics: neither power cuts nor breakers stop them.
     """
 
-    def __init__(self, device: Device, home: str | None) -> None:
+    def __init__(self, device: Device, home: str | None, touched: dict[str, Meter] | None = None) -> None:
+        self._touched = {} if touched is None else touched
+        """Where it says that it has something to store or to tell."""
         self.device = device
         self.home = home
         self.breaker = Breaker()
@@ -92,6 +141,17 @@ class Meter:
         self.lost_rows_s: list[tuple[int, int]] = []
         self.clock_offset_s = 0
         self.limiter = Limiter()
+        self.settings = Settings()
+        self.calendars: list[tuple[int, Calendar]] = [(0, FACTORY)]
+        """Which calendar is in force from when on."""
+        self.image = ImageTransfer()
+        self.wrapped_keys: list[dict[str, str]] = []
+        """Keys that replaced the factory's, as they came: wrapped by the master key."""
+        self.relay_closed = True
+        self.channels = Channels()
+        self.purse = Purse()
+        self.pushes: list[DuePush] = []
+        self.demand_reset_s = 0
         self.counters = InvocationCounters()
         self.events_acknowledged = 0
         self.failed_logins = 0
@@ -179,6 +239,10 @@ class Meter:
         """The clock now shows the true time plus an offset."""
         self._happened(at_s, FactKind.CLOCK_SET, {"offset_s": offset_s})
 
+    def drift(self, at_s: int, seconds: int) -> None:
+        """The clock has gone astray by so much; nobody notices but who compares it."""
+        self._happened(at_s, FactKind.DRIFTED, {"offset_s": self.clock_offset_s + seconds})
+
     def set_limit(self, at_s: int, threshold_w: int, over_s: int) -> None:
         """Another threshold (0 = none), and how long it may be exceeded."""
         self._happened(at_s, FactKind.LIMIT_SET, {"threshold_w": threshold_w, "over_s": over_s})
@@ -187,6 +251,69 @@ class Meter:
         """The limiter has had enough."""
         self.log(at_s, LIMIT_EXCEEDED)
         self.trigger(at_s, Trigger.LOCAL_DISCONNECT)
+
+    def write_setting(self, at_s: int, obis: Obis, attribute: int, octets: bytes) -> None:
+        """A head-end writes an attribute that is kept."""
+        detail: dict[str, Any] = {"obis": str(obis), "attribute": attribute, "value": octets.hex()}
+        if obis == CALENDAR:
+            if attribute == LAST_PASSIVE:
+                detail["code"] = CALENDAR_WRITTEN
+        elif obis not in UNLOGGED:
+            detail["code"] = CONFIGURATION_CHANGED
+        self._happened(at_s, FactKind.WRITTEN, detail)
+
+    def activate_calendar(self, at_s: int) -> None:
+        """The passive calendar becomes the active one."""
+        self._happened(at_s, FactKind.CALENDAR)
+
+    def set_emergency(self, at_s: int, detail: Mapping[str, Any]) -> None:
+        """Another emergency profile of the limiter, or its threshold."""
+        self._happened(at_s, FactKind.EMERGENCY, detail)
+
+    def take_image(self, at_s: int, detail: Mapping[str, Any]) -> None:
+        """A step of an image transfer."""
+        self._happened(at_s, FactKind.IMAGE, detail)
+
+    def change_keys(self, at_s: int, wrapped: Mapping[str, str]) -> None:
+        """New keys by their number, as they came; they hold from the next association on."""
+        self._happened(at_s, FactKind.KEYS, {"wrapped": dict(wrapped)})
+        self.counters.new_key()
+
+    def switch_relay(self, at_s: int, *, closed: bool) -> None:
+        """The auxiliary relay moves."""
+        self._happened(at_s, FactKind.RELAY, {"closed": closed})
+
+    def couple(self, at_s: int, detail: Mapping[str, Any]) -> None:
+        """Something about an M-Bus channel changes."""
+        self._happened(at_s, FactKind.COUPLED, detail)
+
+    def credit(self, at_s: int, detail: Mapping[str, Any]) -> None:
+        """Money came, or the price or the mode of payment changes."""
+        self._happened(at_s, FactKind.CREDIT, detail)
+
+    def paid(self, at_s: int) -> None:
+        """Money came: who was cut off for want of it is connected again, as far as the breaker's mode lets it."""
+        if self.purse.at(self.register_at(at_s)) > 0:
+            self.trigger(at_s, Trigger.LOCAL_RECONNECT)
+
+    def reset_demand(self, at_s: int) -> None:
+        """The maximum demand begins anew."""
+        self._happened(at_s, FactKind.DEMAND_RESET)
+
+    def push(self, at_s: int, setup: Obis, codes: tuple[int, ...] = ()) -> None:
+        """Tell something by itself, if the setup has a destination."""
+        if self.settings.of(setup, 3).elements()[1].octets():
+            self.pushes = [*self.pushes, DuePush(setup, at_s, codes)][-PUSHES_MAX:]
+            self._touched[self.serial] = self
+
+    def take_pushes(self) -> list[DuePush]:
+        """What it wanted to tell since the last call."""
+        pushes, self.pushes = self.pushes, []
+        return pushes
+
+    def calendar_at(self, at_s: int) -> Calendar:
+        """The calendar in force at an instant."""
+        return next(calendar for from_s, calendar in reversed(self.calendars) if from_s <= at_s)
 
     def clear_alarms(self, at_s: int) -> None:
         """A head-end has seen the alarms."""
@@ -213,8 +340,11 @@ class Meter:
 
     def _happened(self, at_s: int, kind: FactKind, detail: Mapping[str, Any] | None = None) -> int:
         fact = Fact(self.serial, at_s, kind, self.register_at(at_s), detail or {})
+        logged = len(self.events)
         self._apply(fact)
         self._facts.append(fact)
+        self._touched[self.serial] = self
+        self._alarm(fact, [event.code for event in self.events[logged:]])
         return fact.register
 
     def _apply(self, fact: Fact) -> None:
@@ -239,9 +369,46 @@ class Meter:
             self.events_acknowledged = len(self.events)
         self._count(fact)
 
+    def _alarm(self, fact: Fact, codes: list[int]) -> None:
+        """Codes that the filter lets through are told at once; losing mains is told on what the capacitor holds."""
+        if fact.kind is FactKind.POWER_DOWN:
+            self.push(fact.at_s, PUSH_LAST_GASP, (POWER_DOWN,))
+            return
+        wanted = self.settings.of(ALARM_FILTER, 2).integer()
+        told = tuple(code for code in codes if BITS.get(code, 0) & wanted)
+        if told:
+            self.push(fact.at_s, PUSH_ALARM, told)
+
     def _remember(self, fact: Fact) -> None:
         detail = fact.detail
         match fact.kind:
+            case FactKind.WRITTEN:
+                self.settings.put(Obis.of(detail["obis"]), detail["attribute"], bytes.fromhex(detail["value"]))
+            case FactKind.CALENDAR:
+                make_active(self.settings)
+                self.calendars.append((fact.at_s, calendar_of(self.settings)))
+            case FactKind.EMERGENCY:
+                self.limiter = self.limiter.with_emergency(detail, fact.at_s)
+            case FactKind.IMAGE:
+                self.image.apply(detail)
+            case FactKind.KEYS:
+                self.wrapped_keys.append(detail["wrapped"])
+            case FactKind.COUPLED:
+                self.channels.apply(detail)
+            case FactKind.CREDIT:
+                self.purse.apply(fact.at_s, fact.register, detail)
+            case _:
+                self._remember_more(fact)
+
+    def _remember_more(self, fact: Fact) -> None:
+        detail = fact.detail
+        match fact.kind:
+            case FactKind.RELAY:
+                self.relay_closed = detail["closed"]
+            case FactKind.DEMAND_RESET:
+                self.demand_reset_s = fact.at_s
+            case FactKind.DRIFTED:
+                self.clock_offset_s = detail["offset_s"]
             case FactKind.ROWS_LOST:
                 self.lost_rows_s.append((detail["from_s"], detail["to_s"]))
             case FactKind.CLOCK_SET:
@@ -249,7 +416,9 @@ class Meter:
             case FactKind.COUNTERS_RESERVED:
                 self.counters.reserved(detail["sent"], detail["received"])
             case FactKind.LIMIT_SET:
-                self.limiter = Limiter(detail["threshold_w"], detail["over_s"], fact.at_s)
+                self.limiter = replace(
+                    self.limiter, threshold_w=detail["threshold_w"], over_s=detail["over_s"], since_s=fact.at_s
+                )
             case _:
                 pass  # only logged
 

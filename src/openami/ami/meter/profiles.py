@@ -24,8 +24,19 @@ EVENT_LOG_ENTRIES: Final = 512
 STATUS_DAYLIGHT_SAVING: Final = 0x08
 STATUS_POWER_DOWN: Final = 0x80
 
-FRAUD_CODES: Final = range(40, 51)
-BREAKER_CODES: Final = range(59, 76)
+LOGS: Final = 6
+STANDARD_LOG, FRAUD_LOG, BREAKER_LOG, MBUS_LOG, QUALITY_LOG, COMMUNICATION_LOG = range(LOGS)
+LOG_CODES: Final = (
+    (FRAUD_LOG, range(40, 47)),
+    (FRAUD_LOG, range(49, 51)),
+    (FRAUD_LOG, range(91, 92)),
+    (FRAUD_LOG, range(200, 203)),
+    (BREAKER_LOG, range(59, 76)),
+    (QUALITY_LOG, range(76, 91)),
+    (MBUS_LOG, range(100, 140)),
+    (COMMUNICATION_LOG, range(140, 160)),
+)
+"""Which codes of the IDIS numbering stand in which log; all others stand in the standard log (cosem 8)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +93,13 @@ def daily_rows(
 
 
 def log_rows(events: list[LoggedEvent], log: int) -> list[LoggedEvent]:
-    """The newest rows of log 0 (standard), 1 (fraud) or 2 (disconnector)."""
+    """The newest rows of a log, by its number."""
     return [event for event in events if log_of(event.code) == log][-EVENT_LOG_ENTRIES:]
 
 
 def log_of(code: int) -> int:
     """Which log a code of the IDIS numbering belongs to."""
-    if code in FRAUD_CODES:
-        return 1
-    return 2 if code in BREAKER_CODES else 0
+    return next((log for log, codes in LOG_CODES if code in codes), STANDARD_LOG)
 
 
 def _rows_at(meter: Meter, ends_s: NDArray[np.int64]) -> LoadRows:

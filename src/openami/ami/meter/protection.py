@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from openami.ami.dlms.enums import Mechanism
 from openami.ami.dlms.errors import ReplayedCounterError, SecurityFailureError
 from openami.ami.dlms.security import Ciphering, Keys, Prover, ReceiveCounter, SendCounter
+from openami.ami.dlms.security.keys import KeyId, unwrap_key
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 STEP: Final = 1000
 """Counters are reserved in steps, so that not every message costs a write; a restart skips at most one step."""
@@ -45,6 +49,10 @@ class InvocationCounters:
         """A step was stored."""
         self.sent.reserved_until, self.received_until = sent, received
 
+    def new_key(self) -> None:
+        """A new key begins with new counters; a client may count from one again."""
+        self.received.last, self.received_until = -1, -1
+
     def restarted(self) -> None:
         """After a restart nobody knows how much of a step was used: all of it counts as used."""
         self.sent.raise_to(self.sent.reserved_until)
@@ -62,14 +70,24 @@ def factory_keys(fleet_secret: str, serial: str) -> Keys:
     def derived(purpose: str) -> bytes:
         return hmac.new(fleet_secret.encode(), f"{purpose}:{serial}".encode(), hashlib.sha256).digest()[:16]
 
-    return Keys(encryption=derived("guek"), authentication=derived("gak"))
+    return Keys(encryption=derived("guek"), authentication=derived("gak"), key_encryption=derived("master"))
 
 
-def protection_of(fleet_secret: str, serial: str, counters: InvocationCounters) -> tuple[Ciphering, Prover]:
+def keys_of(fleet_secret: str, serial: str, wrapped: Sequence[Mapping[str, str]]) -> Keys:
+    """The keys in force: the factory's, or those that came since, by their number and wrapped by the master key."""
+    keys = factory_keys(fleet_secret, serial)
+    for transfer in wrapped:
+        master = keys.key_encryption
+        for number, octets in transfer.items():
+            keys = keys.changed(KeyId(int(number)), unwrap_key(master, bytes.fromhex(octets)))
+    return keys
+
+
+def protection_of(keys: Keys, serial: str, counters: InvocationCounters) -> tuple[Ciphering, Prover]:
     """What a connection with this meter is protected by: ciphering, and the proof of high level security (GMAC)."""
     ciphering = Ciphering(
         system_title(serial),
-        factory_keys(fleet_secret, serial),
+        keys,
         sent=counters.sent,
         received={GLOBAL: counters.received},  # dedicated keys live and end with their association
     )

@@ -83,6 +83,13 @@ class Device:
     start_register: int
     mbus_address: int = 0
     mbus_id: str = ""
+    phases: int = 1
+    digits: int = 9
+    """Of its register, in Wh or litres; after the last one it begins again at zero."""
+
+    def shown(self, register: int) -> int:
+        """What the register shows: it rolls over behind its last digit."""
+        return register % int(10**self.digits)
 
     @property
     def gateway_address(self) -> bytes:

@@ -148,6 +148,7 @@ def _shipped(device: Device, home: str | None, host: str, port: int, fleet_secre
         "system_title": system_title(device.serial).hex(),
         "encryption_key": keys.encryption.hex(),
         "authentication_key": keys.authentication.hex(),
+        "master_key": keys.key_encryption.hex(),
     }
 
 

@@ -208,3 +208,9 @@ def test_typed_readers_say_what_was_found() -> None:
         octet_string(b"12345").obis()
     with pytest.raises(TypeMismatchError):
         octet_string(b"12345").boolean()
+
+
+def test_a_few_octets_cannot_claim_many_elements() -> None:
+    # 47,873 members of 255 members each that have no octets, as the fuzzer found
+    with pytest.raises(RemoteProtocolError, match="more elements than its octets allow"):
+        decode(bytes.fromhex("13 01 84B9 01 FF01 00 02 02 FBF6 84F67B"))

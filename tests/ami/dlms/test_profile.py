@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openami.ami.dlms import profile_rows
 from openami.ami.dlms.axdr import decode, encode
 from openami.ami.dlms.data import (
     INTEGER_WIDTHS,
@@ -188,3 +189,19 @@ def test_an_encoder_refuses_what_does_not_fit() -> None:
 def test_rows_whose_layout_changes_all_the_time_stay_affordable() -> None:
     rows = [[unsigned8(1)] if n % 2 else [unsigned32(1)] for n in range(4000)]
     assert decode_profile(buffer(rows)).columns[0].values.sum() == 4000
+
+
+def test_layouts_met_before_are_known_again_and_others_are_not_taken_for_them() -> None:
+    times_s = np.arange(3) * 900 + 1_767_225_600
+    stamps = StampColumn(utc_s_to_stamps(times_s))
+    values = np.arange(3)
+    buffers = [
+        encode_profile([stamps, NumberColumn(tag, values), NumberColumn(Tag.UNSIGNED8, values)]).raw
+        for tag in (Tag.UNSIGNED16, Tag.INTEGER16, Tag.UNSIGNED32, Tag.UNSIGNED64)
+    ]
+    for _ in range(2):
+        for buffer in buffers:
+            profile = decode_profile(buffer)
+            assert profile.times_s.tolist() == times_s.tolist()
+            assert [column.values.tolist() for column in profile.columns[1:]] == [[0, 1, 2], [0, 1, 2]]
+    assert len(profile_rows._layouts) <= profile_rows._LAYOUTS_MAX

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -35,6 +36,9 @@ from openami.ami.mbus.header import manufacturer_code, manufacturer_letters
 from openami.ami.mbus.readings import NoReadingError
 from openami.ami.mbus.records import Function, RawRecord, interpret, split_records, variable_size
 from openami.ami.mbus.telegram import decode_application
+from openami.ami.telegrams.decode import decode as tell
+
+KEY = bytes(range(16))
 
 
 def wall(*fields: int) -> datetime:
@@ -231,6 +235,28 @@ def test_an_encrypted_telegram_asks_for_its_key():
     header = Header("00000001", "OAG", 1, Medium.GAS, 0, configuration=0x0500)
     with pytest.raises(EncryptedError):
         decode_telegram(LongFrame(RSP_UD, 1, 0x72, header.encode() + bytes(16)))
+    with pytest.raises(EncryptedError, match="names no meter"):
+        decode_telegram(LongFrame(RSP_UD, 1, 0x7A, bytes.fromhex("01000005") + bytes(16)))
+    mode_7 = Header("00000001", "OAG", 1, Medium.GAS, 0, configuration=0x0710)
+    with pytest.raises(EncryptedError, match="message counter"):
+        decode_telegram(LongFrame(RSP_UD, 1, 0x72, mode_7.encode() + bytes(16)), lambda _: bytes(16))
+
+
+def test_an_encrypted_telegram_is_read_with_its_key():
+    plain = b"\x2f\x2f" + build.volume_litres(4711).octets + b"\x2f" * 8
+    header = Header("12345678", "OAG", 1, Medium.GAS, 42, configuration=0x0510)
+    octets = header.encode()
+    vector = octets[4:6] + octets[:4] + octets[6:8] + bytes([42]) * 8
+    sealed = Cipher(algorithms.AES(KEY), modes.CBC(vector)).encryptor().update(plain)
+    frame = LongFrame(RSP_UD, 1, 0x72, octets + sealed)
+    telegram = decode_telegram(frame, {"12345678": KEY}.get)
+    assert isinstance(telegram, VariableData)
+    assert [record.value for record in telegram.records] == [Decimal("4.711")]
+    (told,) = tell(encode(frame), key=KEY)
+    assert (told.meter, told.readings[0].value) == ("OAG12345678", Decimal("4.711"))
+    for key in (None, bytes(16)):
+        (told,) = tell(encode(frame), language="mbus", key=key)
+        assert told.error
 
 
 def test_a_scaled_quantity_with_correction_and_qualifier():

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 MAX_DEPTH = 32
 # One decoded element costs about a hundred octets of memory; a year of quarter hours with twelve columns fits.
 MAX_ELEMENTS = 500_000
+# Null members of compact arrays need no octets at all: a message of few octets may still not claim many elements.
+_ELEMENTS_AN_OCTET = 64
+_ELEMENTS_AT_LEAST = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,8 @@ def decode(octets: bytes) -> Data:
 
 def read_data(reader: Reader) -> Data:
     """The next value of `reader`."""
-    return _Decoder(reader, MAX_ELEMENTS).value(MAX_DEPTH)
+    budget = min(MAX_ELEMENTS, _ELEMENTS_AT_LEAST + _ELEMENTS_AN_OCTET * reader.remaining)
+    return _Decoder(reader, budget).value(MAX_DEPTH)
 
 
 def read_encoded(reader: Reader) -> Encoded:
@@ -164,7 +168,7 @@ class _Decoder:
     def _spend(self, depth: int) -> None:
         self.budget -= 1
         if self.budget < 0 or depth < 0:
-            msg = f"A value has more than {MAX_ELEMENTS} elements or nests deeper than {MAX_DEPTH} levels."
+            msg = f"A value has more elements than its octets allow, or nests deeper than {MAX_DEPTH} levels."
             raise RemoteProtocolError(msg)
 
     def _count(self) -> int:

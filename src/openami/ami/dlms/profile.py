@@ -90,8 +90,21 @@ def decode_profile(raw: bytes, *, zone: tzinfo = UTC, capture_period_s: int = 0)
         raise RemoteProtocolError(msg)
     rows = sum(run.rows for run in runs)
     everywhere = np.ones(rows, np.bool_)
+    if len(runs) == 1:
+        plain = [_of_run(raw, runs[0], index, everywhere, zone, capture_period_s) for index in range(widths.pop())]
+        return Profile(tuple(plain), rows)
     columns = [_column(raw, runs, index, everywhere, zone, capture_period_s) for index in range(widths.pop())]
     return Profile(tuple(columns), rows)
+
+
+def _of_run(
+    raw: bytes, run: Run, index: int, everywhere: NDArray[np.bool_], zone: tzinfo, capture_period_s: int
+) -> Column:
+    """A column of rows that are all laid out alike: hardly ever more than one look at it is needed."""
+    field = run.fields[index]
+    if field.kind is Kind.INTEGER and field.layout != ">u8":
+        return Column(Kind.INTEGER, run.numbers(raw, index).astype(np.int64), everywhere)
+    return _column(raw, [run], index, everywhere, zone, capture_period_s)
 
 
 def _column(

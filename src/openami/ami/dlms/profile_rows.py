@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from operator import itemgetter
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -14,6 +16,8 @@ from openami.ami.dlms.errors import RemoteProtocolError
 from openami.ami.dlms.reader import Reader
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
 
@@ -58,11 +62,28 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class _Template:
-    """The fields of a row, the places of the octets that say what follows, and the octets a row has."""
+    """The fields of a row, the octets a row has, and those among them that say what follows.
+
+    `announcing` takes the latter out of a row, `announced` is what they are, and `mask` has ones where they stand.
+    """
 
     fields: tuple[Field, ...]
-    fixed: list[int]
     row_octets: int
+    announcing: Callable[[bytes], tuple[int, ...]]
+    announced: tuple[int, ...]
+    mask: NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, fields: list[Field], fixed: list[int], row: bytes) -> Self:
+        """The template of a row."""
+        mask = np.zeros(len(row), np.uint8)
+        mask[fixed] = 0xFF
+        announcing = itemgetter(*fixed)
+        return cls(tuple(fields), len(row), announcing, announcing(row), mask)
+
+    def fits(self, row: bytes) -> bool:
+        """Whether a row is laid out like this."""
+        return len(row) == self.row_octets and self.announcing(row) == self.announced
 
 
 _NUMBERS: dict[int, tuple[Kind, str, int]] = {
@@ -80,6 +101,10 @@ _MOST_COLUMNS = 127
 # The first look ahead covers a day of quarter hours; each further one is four times as far, so that rows which change
 # their layout all the time cost no more than reading them one by one.
 _FIRST_LOOK = 128
+
+# The layouts met last: the meters of a street have a handful of them.
+_LAYOUTS_MAX = 16
+_layouts: deque[_Template] = deque(maxlen=_LAYOUTS_MAX)
 
 
 def read_runs(raw: bytes) -> list[Run] | None:
@@ -109,6 +134,9 @@ def read_runs(raw: bytes) -> list[Run] | None:
 
 def _read_template(raw: bytes, start: int) -> _Template | None:
     """The layout of the row at `start`, or None when it holds something that is no number and no stamp."""
+    for known in tuple(_layouts):
+        if known.fits(raw[start : start + known.row_octets]):
+            return known
     try:
         if raw[start] != Tag.STRUCTURE:
             return None
@@ -134,24 +162,26 @@ def _read_template(raw: bytes, start: int) -> _Template | None:
     if at > len(raw):
         msg = f"A profile ends at octet {len(raw)} within the row that starts at {start}."
         raise RemoteProtocolError(msg)
-    return _Template(tuple(fields), fixed, at - start)
+    template = _Template.of(fields, fixed, raw[start:at])
+    _layouts.append(template)
+    return template
 
 
 def _repeats(octets: NDArray[np.uint8], start: int, template: _Template, most: int) -> int:
     """How many rows behind the first are laid out like it."""
-    row_octets, fixed = template.row_octets, np.array(template.fixed)
+    row_octets = template.row_octets
     most = min(most, (len(octets) - start) // row_octets - 1)
     if most <= 0:
         return 0
-    pattern = octets[start + fixed]
+    first = octets[start : start + row_octets]
     found, look = 0, _FIRST_LOOK
     while found < most:
         rows = min(look, most - found)
         begin = start + (1 + found) * row_octets
         matrix = octets[begin : begin + rows * row_octets].reshape(rows, row_octets)
-        same = (matrix[:, fixed] == pattern).all(axis=1)
-        if not same.all():
-            return found + int(same.argmin())
+        differing = (matrix ^ first) & template.mask
+        if differing.any():
+            return found + int(differing.any(axis=1).argmax())
         found += rows
         look *= 4
     return found

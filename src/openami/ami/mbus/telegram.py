@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from openami.ami.mbus import security
 from openami.ami.mbus.driver import meaning_of, own_records
 from openami.ami.mbus.errors import ControlInformationError, EncryptedError, SlaveError
 from openami.ami.mbus.fixed import FixedData, decode_fixed
@@ -19,7 +20,7 @@ from openami.ami.mbus.header import (
 from openami.ami.mbus.records import DIF_MANUFACTURER, DIF_MORE_RECORDS, RawRecord, Record, split_records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 CI_ERROR: Final = 0x70
 CI_VARIABLE: Final = 0x72
@@ -57,25 +58,35 @@ class VariableData:
 Telegram = VariableData | FixedData
 
 
-def decode_telegram(frame: LongFrame) -> Telegram:
-    """The content of a slave's answer.
+def _no_key(_identification: str) -> None:
+    return None
+
+
+def decode_telegram(frame: LongFrame, keys: Callable[[str], bytes | None] = _no_key) -> Telegram:
+    """The content of a slave's answer; `keys` gives the key of a meter by its eight digits.
 
     Raises:
         SlaveError: the slave reports an application error.
         ControlInformationError: the CI field is of another application layer.
-        EncryptedError: the records are encrypted (EN 13757-7 modes 5 and 7).
+        EncryptedError: the records are encrypted (EN 13757-7), and the key is missing or wrong, or the mode is not 5.
         MBusError: the header or a record is cut, or breaks a bound of the standard.
     """
-    return decode_application(frame.control_information, frame.data)
+    return decode_application(frame.control_information, frame.data, keys)
 
 
-def decode_application(control_information: int, data: bytes) -> Telegram:
+def decode_application(
+    control_information: int, data: bytes, keys: Callable[[str], bytes | None] = _no_key
+) -> Telegram:
     """The same for an application layer without its wired frame, as the radio carries it."""
     match control_information:
         case 0x72:
-            return _variable(decode_long_header(data), data[LONG_HEADER_SIZE:])
+            header = decode_long_header(data)
+            return _variable(header, _opened(header, data, keys))
         case 0x7A:
-            return _variable(decode_short_header(data), data[SHORT_HEADER_SIZE:])
+            short = decode_short_header(data)
+            if _is_sealed(short, data[SHORT_HEADER_SIZE:]):
+                raise EncryptedError("The telegram is encrypted and names no meter.", hint="Ask with a long header.")
+            return _variable(short, data[SHORT_HEADER_SIZE:])
         case 0x78:
             return _variable(Header("", "", 0, 0, 0), data)
         case 0x73:
@@ -111,11 +122,24 @@ def encryption_mode(configuration: int) -> int:
     return configuration >> _MODE_SHIFT & _MODE_MASK
 
 
+def _is_sealed(header: Header, data: bytes) -> bool:
+    modes = (security.MODE_CBC_IV, security.MODE_CBC_NO_IV)
+    return encryption_mode(header.configuration) in modes and not data.startswith(security.FILLERS)
+
+
+def _opened(header: Header, data: bytes, keys: Callable[[str], bytes | None]) -> bytes:
+    """The records behind a long header, deciphered where they are ciphered."""
+    records = data[LONG_HEADER_SIZE:]
+    if not _is_sealed(header, records):
+        return records
+    key = security.need_key(keys(header.identification), header.identification)
+    if encryption_mode(header.configuration) != security.MODE_CBC_IV:
+        raise EncryptedError("Mode 7 needs a message counter, which no wired telegram has.", hint="Use its radio.")
+    address = data[4:6] + data[:4] + data[6:8]
+    return security.decrypt_mode_5(records, header.configuration >> 4 & 0x0F, key, address, header.access_number)
+
+
 def _variable(header: Header, data: bytes) -> VariableData:
-    if encryption_mode(header.configuration) in (5, 7) and data[:2] != b"\x2f\x2f":
-        raise EncryptedError(
-            f"The telegram of {header.identification or 'this meter'} is encrypted.", hint="Give its key."
-        )
     raws, manufacturer_data, more = split_records(data)
     records = meaning_of(header, raws)
     records += own_records(header, manufacturer_data, behind_records=True) or []

@@ -51,7 +51,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 def decode_mbus(octets: bytes, how: How) -> list[DecodedTelegram]:
     """Wired M-Bus frames, one after the other; noise between them is skipped."""
     splitter = mbus.FrameSplitter()
-    told = [_mbus_frame(frame, how.zone_name) for frame in splitter.feed(octets) if isinstance(frame, mbus.LongFrame)]
+    told = [_mbus_frame(frame, how) for frame in splitter.feed(octets) if isinstance(frame, mbus.LongFrame)]
     if not told and splitter.last_error is not None:
         return [DecodedTelegram("mbus", error=str(splitter.last_error))]
     if not told and splitter.pending_bytes:
@@ -133,9 +133,9 @@ def _guarded(
         return DecodedTelegram(language, error=str(error))
 
 
-def _mbus_frame(frame: mbus.LongFrame, zone_name: str) -> DecodedTelegram:
+def _mbus_frame(frame: mbus.LongFrame, how: How) -> DecodedTelegram:
     try:
-        telegram = mbus.decode_telegram(frame)
+        telegram = mbus.decode_telegram(frame, how.key_of)
     except OpenAmiError as error:
         return DecodedTelegram("mbus", error=str(error))
     if isinstance(telegram, mbus.FixedData):
@@ -145,7 +145,7 @@ def _mbus_frame(frame: mbus.LongFrame, zone_name: str) -> DecodedTelegram:
         )
         return DecodedTelegram("mbus", telegram.identification, readings=counters)
     meter = f"{telegram.header.manufacturer}{telegram.header.identification}"
-    return _mbus_telegram("mbus", meter, telegram.records, zone_name)
+    return _mbus_telegram("mbus", meter, telegram.records, how.zone_name)
 
 
 def _mbus_telegram(language: str, meter: str, records: tuple[Record, ...], zone_name: str) -> DecodedTelegram:

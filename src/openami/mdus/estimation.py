@@ -6,11 +6,12 @@ replace the estimates when they come after all.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Final
 
 from openami.mdus.duties import done_until, note_done
+from openami.mdus.vee.review import Review
 from openami.shared.spans import local_date, zone
 
 if TYPE_CHECKING:
@@ -35,10 +36,15 @@ class Estimation:
     patience: timedelta = timedelta(hours=30)
     """How long a day must be over."""
     days_a_turn: int = 10_000
+    review: Review = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "review", Review(self.vee))
 
     async def start(self, tx: AsyncConnection) -> None:
         """Begin with the morning after the first start."""
         await note_done(tx, NAME, self.clock.now(), first=True)
+        await self.review.start(tx, self.clock.now())
 
     async def due(self, tx: AsyncConnection) -> datetime | None:
         """The next morning, None before the first start."""
@@ -46,12 +52,15 @@ class Estimation:
         return None if done is None else next_morning(done, self.at, self.zone)
 
     async def act(self, tx: AsyncConnection) -> int:
-        """Estimate a part of what is due; the morning counts as done when nothing is left."""
+        """Estimate a part of what is due, then review it; the morning counts as done when nothing is left."""
         now = self.clock.now()
         judged = await self.vee.estimate_due(tx, self.last_day(now), now, limit=self.days_a_turn)
-        if not judged.days:
+        if judged.days:
+            return judged.days
+        reviewed = await self.review.act(tx, self.last_day(now), now)
+        if not reviewed:
             await note_done(tx, NAME, now)
-        return judged.days + 1
+        return reviewed + 1
 
     def last_day(self, now: datetime) -> date:
         """The last local day that is over for as long as it takes."""

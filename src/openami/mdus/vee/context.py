@@ -10,6 +10,7 @@ import numpy as np
 from openami.mdus.series.channels import NO_REGISTER
 from openami.mdus.series.model import ChannelDays, Flag
 from openami.mdus.series.rules import RANK, RANK_MEASURED
+from openami.mdus.vee.history import facts_from
 from openami.mdus.vee.model import Facts, Reference
 from openami.mdus.vee.supply import dead_slots
 from openami.shared.quality import Verdict, has_value, is_estimated, verdicts
@@ -95,6 +96,7 @@ def attach_history(facts: Facts, kept: Iterable[ChannelDays]) -> Facts:
     offsets = offsets[np.argsort(np.abs(offsets), kind="stable")]
     values = np.zeros((len(days), len(offsets), days.count), np.int64)
     usable = np.zeros(values.shape, np.bool_)
+    estimates = np.zeros((len(days), len(offsets)), np.int64)
     more: dict[str, NDArray[np.int64] | NDArray[np.bool_]] = {
         "previous": np.zeros(len(days), np.int64),
         "previous_good": np.zeros(len(days), np.bool_),
@@ -105,8 +107,10 @@ def attach_history(facts: Facts, kept: Iterable[ChannelDays]) -> Facts:
         good = usable_slots(group)
         slots = _same_local_time(days.count, group.count, facts.interval_s)
         position = _Lookup(group)
+        guessed = is_estimated(group.quality).sum(axis=1)
         for place, offset in enumerate(offsets):
             row, found = position.of(days.channel, days.day + offset)
+            estimates[row, place] = guessed[found]
             if slots is not None:
                 values[row, place], usable[row, place] = group.values[found][:, slots], good[found][:, slots]
             if abs(offset) == 1:
@@ -118,7 +122,8 @@ def attach_history(facts: Facts, kept: Iterable[ChannelDays]) -> Facts:
         np.broadcast_to(offsets, (len(days), len(offsets))).copy(),
         ((days.day[:, None] + offsets + 6) % 7).astype(np.int8),
     )
-    return replace(facts, reference=reference, more={**facts.more, **more})
+    own = facts_from(facts, reference, estimates)
+    return replace(facts, reference=reference, more={**facts.more, **more, **own})
 
 
 def usable_slots(group: ChannelDays) -> NDArray[np.bool_]:

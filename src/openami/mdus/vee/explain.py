@@ -153,7 +153,7 @@ async def _proof(series: Series, tx: AsyncConnection, channel: int, day: date, v
     )
     facts = await facts_of(series, tx, days, channels, knowledge)
     estimate = bool(is_estimated(version.quality).any()) or "estimated by" in version.cause
-    if estimate:
+    if estimate or "reviewed by" in version.cause:
         facts = await with_history(series, tx, facts, knowledge)
     again = evaluate(facts, rule_set.for_class(channels.members[0].kind), estimate=estimate).days
     differs = (again.values != days.values) | (again.quality != days.quality)

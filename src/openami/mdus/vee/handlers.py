@@ -23,7 +23,7 @@ from openami.mdus.vee.ruleset import load
 from openami.shared.quality import is_estimated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -78,6 +78,8 @@ class _Scene:
     channels: Channels
     provenance: Provenance
     knowledge: Knowledge
+    review: bool = False
+    """Whether the days before are looked at even where nothing is estimated."""
 
 
 class Vee:
@@ -119,6 +121,10 @@ class Vee:
         """Judge channel-days and estimate what has no usable value."""
         return await self._run(tx, keys, at, estimate=True)
 
+    async def review_days(self, tx: AsyncConnection, keys: Iterable[tuple[int, date]], at: datetime) -> Judged:
+        """Judge channel-days once more, with the weeks before them at hand; what was noted is kept in any case."""
+        return await self._run(tx, keys, at, estimate=False, review=True)
+
     async def estimate_due(self, tx: AsyncConnection, up_to_day: date, at: datetime, *, limit: int = 10_000) -> Judged:
         """Estimate what is still open in days up to and including `up_to_day`; about `limit` channel-days a call.
 
@@ -139,7 +145,13 @@ class Vee:
         return sorted(keys)
 
     async def _run(
-        self, tx: AsyncConnection, keys: Iterable[tuple[int, date]], at: datetime, *, estimate: bool
+        self,
+        tx: AsyncConnection,
+        keys: Iterable[tuple[int, date]],
+        at: datetime,
+        *,
+        estimate: bool,
+        review: bool = False,
     ) -> Judged:
         distinct = {(channel, day.toordinal()) for channel, day in keys}
         channels = await self._series.channels(tx, {channel for channel, _ in distinct}, lock=True)
@@ -148,7 +160,7 @@ class Vee:
         def count_of(key: tuple[int, int]) -> int:
             return by_id[key[0]].calendar.count(key[1])
 
-        scene = _Scene(channels, Provenance(at, AUTHOR, ""), await Knowledge.here(tx))
+        scene = _Scene(channels, Provenance(at, AUTHOR, ""), await Knowledge.here(tx), review)
         total = NOTHING_DONE
         for count, members in groupby(sorted(distinct, key=lambda key: (count_of(key), key)), count_of):
             keys = np.array(list(members), np.int64)
@@ -171,7 +183,7 @@ class Vee:
         anew = is_estimated(days.quality).any(axis=1) | estimate
         total = NOTHING_DONE
         for rows, again in ((np.flatnonzero(~anew), False), (np.flatnonzero(anew), True)):
-            at_once = _ROWS_AT_ONCE if again else max(len(rows), 1)
+            at_once = _ROWS_AT_ONCE if again or scene.review else max(len(rows), 1)
             for start in range(0, len(rows), at_once):
                 part = rows[start : start + at_once]
                 total += await self._judge(tx, kept.rows(part), days.rows(part), scene, estimate=again)
@@ -189,16 +201,20 @@ class Vee:
         owner = scene.channels.members[int(scene.channels.places(days.channel[:1])[0])]
         rule_set = load(owner.rule_set, self._folder)
         facts = await facts_of(self._series, tx, days, scene.channels, scene.knowledge)
-        if estimate:
+        if estimate or scene.review:
             facts = await with_history(self._series, tx, facts, scene.knowledge)
         outcome = evaluate(facts, rule_set.for_class(owner.kind), estimate=estimate)
         await store.keep_run(tx, scene.knowledge, rule_set)
         provenance = scene.provenance
-        why = f"{'estimated' if estimate else 'validated'} by {rule_set.stamp}"
+        how = "estimated" if estimate else "reviewed" if scene.review else "validated"
+        why = f"{how} by {rule_set.stamp}"
         cause = f"{provenance.cause}; {why}" if provenance.cause else why
         changed = outcome.days.rows(np.flatnonzero(_differs(kept, outcome.days)))
         written = await hot.append(tx, changed, replace(provenance, cause=cause))
-        await self._keep(tx, written, outcome, rule_set.stamp, provenance.recorded_at, tried=estimate)
+        about = kept if scene.review else ChannelDays.empty(days.channel[:0], days.day[:0], days.count)
+        await self._keep(
+            tx, (about, written), outcome, rule_set.stamp, provenance.recorded_at, tried=estimate or scene.review
+        )
         still_open = outcome.days.rows(np.flatnonzero(outcome.open.any(axis=1)))
         return Judged(
             len(days),
@@ -208,10 +224,18 @@ class Vee:
         )
 
     async def _keep(
-        self, tx: AsyncConnection, written: ChannelDays, outcome: Outcome, stamp: str, at: datetime, *, tried: bool
+        self,
+        tx: AsyncConnection,
+        about: Sequence[ChannelDays],
+        outcome: Outcome,
+        stamp: str,
+        at: datetime,
+        *,
+        tried: bool,
     ) -> None:
+        """Keep findings with the versions that they are about (the last one that has a day), and what is still open."""
         if outcome.findings:
-            versions = dict(zip(written.keys(), written.version.tolist(), strict=True))
+            versions = {key: int(n) for days in about for key, n in zip(days.keys(), days.version, strict=True)}
             await store.keep_findings(tx, outcome.findings, versions, stamp, at)
         await store.keep_open(tx, outcome.days, outcome.open, tried=tried)
 

@@ -27,14 +27,15 @@ def profile(work: Work, _: Parameters) -> Filled:
 
 @method("E08", "A gap takes the average daily load, spread evenly over the intervals of that local day.")
 def average_daily_load(work: Work, _: Parameters) -> Filled:
-    """Needs `average_daily` by row; the parts of a day sum to it exactly."""
+    """Needs `average_daily` by row (`average_known` where it is one); the parts of a day sum to it exactly."""
     more = work.facts.more
     if "average_daily" not in more:
         return Filled(work.values, np.zeros_like(work.needed))
     rows, n = work.values.shape
     group = np.repeat(np.arange(rows), n)
     parts = share_out(more["average_daily"], np.ones(rows * n, np.int64), group).reshape(rows, n)
-    return Filled(parts, work.needed, {"average_daily": more["average_daily"]})
+    known = more.get("average_known", np.ones(rows, np.bool_))[:, None]
+    return Filled(parts, work.needed & known, {"average_daily": more["average_daily"]})
 
 
 @method("E16", "Past the last actual value the last one is held, until data return.")

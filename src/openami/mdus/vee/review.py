@@ -1,0 +1,55 @@
+"""The review: every day once more, when it is over, against the weeks before it (V17, V20, V27, V36).
+
+Validation on arrival looks at a day alone, so that loading costs the same whatever is kept. What only history can tell
+is asked once a morning, in pages of channels; a page is one transaction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import select
+
+from openami.mdus.duties import done_until, note_done
+from openami.mdus.series import tables
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from openami.mdus.vee.handlers import Vee
+
+NAME: Final = "review"
+CATCH_UP: Final = timedelta(days=7)
+"""How far back a review goes that was not done in time."""
+
+
+@dataclass(slots=True)
+class Review:
+    """Goes through the channels of each day that is over."""
+
+    vee: Vee
+    channels_a_turn: int = 2_000
+    _after: dict[date, int] = field(default_factory=dict)
+
+    async def start(self, tx: AsyncConnection, now: datetime) -> None:
+        """Begin with the days after the first start."""
+        await note_done(tx, NAME, now - CATCH_UP, first=True)
+
+    async def act(self, tx: AsyncConnection, last_day: date, now: datetime) -> int:
+        """Review one page of what is due up to `last_day`; returns 0 when all is done."""
+        done = await done_until(tx, NAME)
+        day = max((done.date() + timedelta(days=1)) if done else last_day, last_day - CATCH_UP)
+        if day > last_day:
+            return 0
+        table = tables.day
+        query = select(table.c.channel).where(table.c.day == day, table.c.channel > self._after.get(day, -1)).distinct()
+        page = list(await tx.scalars(query.order_by(table.c.channel).limit(self.channels_a_turn)))
+        if page:
+            await self.vee.review_days(tx, [(channel, day) for channel in page], now)
+            self._after = {day: page[-1]}
+        else:
+            self._after = {}
+            await note_done(tx, NAME, datetime(day.year, day.month, day.day, tzinfo=UTC))
+        return len(page) + 1

@@ -1,0 +1,120 @@
+"""What only the weeks before a day can tell: told by the review, kept with the version, and proven like all else."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from openami.mdus.series import ChannelDays, Provenance, Series
+from openami.mdus.vee.explain import recompute
+from openami.mdus.vee.review import Review
+from openami.mdus.vee.store import findings_of
+from openami.shared.quality import EMPTY, MEASURED, Origin, Verdict, origins, verdicts
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from openami.mdus.vee.handlers import Vee
+    from openami.shared.database import Database
+
+pytestmark = [pytest.mark.postgres, pytest.mark.enable_socket]
+
+FIRST = date(2026, 3, 1)
+AT = datetime(2026, 4, 20, tzinfo=UTC)
+SHAPE = np.array([100] * 34 + [400] * 10 + [100] * 4, np.int64)
+
+
+async def live(mdus: Database, vee: Vee, days: int, odd: dict[int, NDArray[np.int64]] | None = None) -> None:
+    """Days of one home, the same every day but for the odd ones; of values below 0 nothing has come."""
+    async with mdus.begin() as tx:
+        for number in range(days):
+            day = FIRST + timedelta(days=number)
+            values = (odd or {}).get(number, SHAPE)
+            if day == date(2026, 3, 29):
+                values = np.delete(values, [4, 5])
+            packed = np.where(values < 0, EMPTY, MEASURED).astype(np.uint8)[None]
+            row = np.where(values < 0, 0, values)[None]
+            batch = ChannelDays.of(np.array([1]), np.array([day.toordinal()]), row, packed)
+            await vee.accept(tx, batch, Provenance(AT, "unify", "delivery", "d"))
+
+
+async def rules_on(mdus: Database, number: int) -> dict[str, Verdict]:
+    day = FIRST + timedelta(days=number)
+    async with mdus.begin() as tx:
+        found = await findings_of(tx, 1, day, day + timedelta(days=1))
+    return {one.rule: one.verdict for _, _, one in found}
+
+
+async def review(mdus: Database, vee: Vee, number: int) -> int:
+    async with mdus.begin() as tx:
+        judged = await vee.review_days(tx, [(1, FIRST + timedelta(days=number))], AT)
+    return len(judged.written)
+
+
+async def test_use_and_peak_far_above_the_weeks_before_are_warned_of(mdus: Database, series: Series, vee: Vee) -> None:
+    await live(mdus, vee, 42, dict.fromkeys(range(35, 42), SHAPE * 3))
+    assert "V17" not in await rules_on(mdus, 41), "on arrival a day is looked at alone"
+    assert await review(mdus, vee, 41) == 1
+    assert (await rules_on(mdus, 41))["V17"] is Verdict.WV
+    await review(mdus, vee, 35)
+    assert {rule: verdict for rule, verdict in (await rules_on(mdus, 35)).items() if rule in {"V17", "V20"}} == {
+        "V20": Verdict.WV
+    }, "a day of three times the use makes no week of twice the use, but a peak"
+    async with mdus.begin() as tx:
+        (kept,) = await series.days(tx, [1], range((FIRST + timedelta(days=41)).toordinal(), 1_000_000))
+        proofs = await recompute(series, tx, 1, FIRST + timedelta(days=41))
+    assert set(verdicts(kept.quality)[0].tolist()) == {Verdict.WV}
+    assert [(one.version, one.equal) for one in proofs] == [(1, True), (2, True)]
+
+
+async def test_a_usual_day_is_left_as_it_is(mdus: Database, vee: Vee) -> None:
+    await live(mdus, vee, 40)
+    assert await review(mdus, vee, 39) == 0
+    assert await rules_on(mdus, 39) == {}
+
+
+async def test_estimates_day_after_day_are_noted_though_no_value_changes(
+    mdus: Database, series: Series, vee: Vee
+) -> None:
+    holes = np.where(np.arange(48) < 12, -1, SHAPE)
+    await live(mdus, vee, 34, dict.fromkeys((30, 31, 32, 33), holes))
+    keys = [(1, FIRST + timedelta(days=number)) for number in (30, 31, 32, 33)]
+    async with mdus.begin() as tx:
+        await vee.estimate_days(tx, keys, AT)
+    await review(mdus, vee, 33)
+    noted = await rules_on(mdus, 33)
+    assert (noted["V36"], noted["V27"]) == (Verdict.PV, Verdict.PV), "a task for the field, no verdict on a value"
+    async with mdus.begin() as tx:
+        (kept,) = await series.days(tx, [1], range(keys[-1][1].toordinal(), 1_000_000))
+    assert set(verdicts(kept.quality)[0].tolist()) == {Verdict.PV}
+
+
+async def test_without_a_like_day_the_average_load_stands_in(mdus: Database, series: Series, vee: Vee) -> None:
+    """E08 where E03 has no day of the same kind: a Sunday after five working days."""
+    everything = np.full(48, -1)
+    await live(mdus, vee, 8, {0: everything, 6: everything, 7: everything})
+    async with mdus.begin() as tx:
+        await vee.estimate_days(tx, [(1, FIRST + timedelta(days=7))], AT)
+        (kept,) = await series.days(tx, [1], range((FIRST + timedelta(days=7)).toordinal(), 1_000_000))
+    assert set(origins(kept.quality)[0].tolist()) == {Origin.E08_AVERAGE_DAILY_LOAD}
+    assert int(kept.values.sum()) == int(SHAPE.sum())
+
+
+async def test_the_morning_goes_through_all_channels_in_pages_and_catches_up(mdus: Database, vee: Vee) -> None:
+    await live(mdus, vee, 42, dict.fromkeys(range(35, 42), SHAPE * 3))
+    last = FIRST + timedelta(days=41)
+    review_ = Review(vee, channels_a_turn=1)
+    async with mdus.begin() as tx:
+        await review_.start(tx, datetime(last.year, last.month, last.day, tzinfo=UTC))
+    turns = 0
+    while True:
+        async with mdus.begin() as tx:
+            if not await review_.act(tx, last, AT):
+                break
+        turns += 1
+    assert turns == 2 * 7, "seven days, each one page and the end of it"
+    assert "V17" in await rules_on(mdus, 41)
+    assert "V20" in await rules_on(mdus, 35)

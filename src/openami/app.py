@@ -216,7 +216,9 @@ def _mdus(parts: Parts) -> Area:
     from openami.mdus.area import build  # noqa: PLC0415 - as above
     from openami.mdus.channel_links import Judging  # noqa: PLC0415
     from openami.mdus.middle import MdusSettings  # noqa: PLC0415
+    from openami.mdus.registry.codes import CodeTables  # noqa: PLC0415
     from openami.mdus.series.lake import Lake  # noqa: PLC0415
+    from openami.mdus.services.codes import EnterpriseCodes  # noqa: PLC0415
     from openami.mdus.tables import seam  # noqa: PLC0415
     from openami.shared.contract.enterprise.catalogue import Side  # noqa: PLC0415
 
@@ -242,6 +244,7 @@ def _mdus(parts: Parts) -> Area:
             reply_address=f"{settings.url_of('mdus')}/cim/reply",
             judging=Judging(settings.rule_set, settings.data_dir / "rulesets"),
             second_person=settings.edits_need_approval,
+            codes=EnterpriseCodes(CodeTables(day_starts_s={"7": settings.gas_day_starts_h * 3600})),
             keep=timedelta(days=settings.keep_days) if settings.keep_days else None,
             drop_folder=settings.drop_folder or settings.data_dir / "drop",
             drop_registers=settings.drop_registers,

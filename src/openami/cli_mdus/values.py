@@ -95,6 +95,8 @@ def determinants(
     demand_s: Annotated[int, typer.Option(help="Length of the demand window in seconds; 0: the interval.")] = 0,
     max_estimated: Annotated[float, typer.Option(help="Share of estimates up to which the span is released.")] = 1.0,
     as_of: Annotated[str | None, typer.Option(help="As known at this instant.")] = None,
+    calorific: Annotated[str | None, typer.Option(help="Of gas: kWh in a cubic metre; gives the energy.")] = None,
+    z: Annotated[str | None, typer.Option("--z", help="Of gas: the state number, beside the calorific value.")] = None,
     as_json: AsJson = False,
     data_dir: DataDir = None,
     port: Port = None,
@@ -102,6 +104,7 @@ def determinants(
     """What a bill is made from: totals, buckets, tiers, demand, registers, losses, and whether it may be billed."""
     asked: dict[str, Any] = {"channel": channel, "span": span, "tou": tou or [], "tiers": tiers, "as_of": as_of}
     asked |= {"demand_s": demand_s or None, "max_estimated_share": max_estimated}
+    asked |= {"calorific_kwh_m3": calorific, "z": z}
     found = ask(data_dir, port, lambda mdus: mdus.get("/api/determinants", **asked))
     if as_json:
         _print(found)
@@ -136,6 +139,8 @@ def _lines(found: dict[str, Any]) -> list[tuple[str, str]]:
         lines.append((f"losses, {losses['share']:.2%}", _amount(losses["energy"], scale)))
     if found.get("registers") and found["registers"]["advance"] is not None:
         lines.append(("register advance", _amount(found["registers"]["advance"], scale)))
+    if "energy_kwh" in found:
+        lines.append(("energy in kWh", found["energy_kwh"]))
     return [*lines, ("intervals", str(found["intervals"])), ("without a value", str(found["missing"]))]
 
 

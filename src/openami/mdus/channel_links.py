@@ -57,6 +57,7 @@ def series_channel(
         id=channel.id,
         zone=channel.zone,
         interval_s=channel.interval_s,
+        day_start_s=channel.day_start_s,
         unit=channel.unit,
         scale=channel.scale,
         register=register.id if register else None,

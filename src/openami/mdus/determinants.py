@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -16,6 +17,7 @@ from openami.mdus.series import determinants as pure
 from openami.mdus.series.calendar import Calendar, instant_of
 from openami.mdus.series.determinants import Gate, Window
 from openami.mdus.series.knowledge import Knowledge
+from openami.mdus.vee.gas import energy_de_kwh, energy_gb_kwh
 from openami.shared.errors import OpenAmiError
 from openami.shared.quality import has_value, is_estimated
 
@@ -54,6 +56,8 @@ class Asked:
     demand_s: int = 0
     """Length of the demand window; 0: the interval."""
     gate: Gate = field(default_factory=Gate)
+    gas: Mapping[str, Decimal] = field(default_factory=dict)
+    """`calorific_kwh_m3` with the state number `z` (GA2), or `calorific_mj_m3` (GA1): from volume to energy."""
 
 
 async def determinants(
@@ -95,7 +99,22 @@ async def determinants(
         found |= _together(members, spans)
     elif first.register:
         found["registers"] = await _registers(series, tx, first.register, span, knowledge)
+    if asked.gas:
+        found["energy_kwh"] = str(_energy_kwh(first, total, asked.gas))
     return found | {"released": not found["not_yet"]}
+
+
+def _energy_kwh(channel: Channel, total: int, gas: Mapping[str, Decimal]) -> Decimal:
+    """What a volume of gas is worth, exactly; a channel in standard volume (OBIS 7-0:3.2) is not converted twice."""
+    if channel.unit != "m3" or channel.obis[:1] != "7":
+        raise BadTariffError(f"Channel {channel.id} holds no gas volume.", hint="Name a channel of gas, in m3.")
+    volume_m3 = Decimal(total).scaleb(channel.scale)
+    if "calorific_mj_m3" in gas:
+        return energy_gb_kwh(volume_m3, gas["calorific_mj_m3"])
+    if "calorific_kwh_m3" not in gas:
+        raise BadTariffError("The calorific value is missing.", hint="Give calorific_kwh_m3 and z, or calorific_mj_m3.")
+    standard = channel.obis.partition(":")[2].split(".")[1:2] == ["2"]
+    return energy_de_kwh(volume_m3, gas["calorific_kwh_m3"], gas.get("z", Decimal(1)), standard_volume=standard)
 
 
 def _check_alike(channels: Sequence[Channel]) -> None:
@@ -112,7 +131,7 @@ def _buckets(channel: Channel, whole: ChannelSpan, words: Sequence[str]) -> dict
     if not words:
         return {}
     names, windows = windows_of(words)
-    calendar = Calendar(channel.zone, channel.interval_s)
+    calendar = channel.calendar
     bucket = _bucket_of_slots(calendar, whole.start_s, windows)
     values = np.where(has_value(whole.quality), whole.values, 0)
     totals = np.zeros(len(names), np.int64)

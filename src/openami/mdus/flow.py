@@ -180,6 +180,7 @@ def _description(channel: Channel, device: Device, registers: dict[int, Channel]
         scale=channel.scale,
         interval_s=channel.interval_s,
         zone=channel.zone,
+        day_start_s=channel.day_start_s,
         span=channel.span,
         rollover=dial.rollover if dial else channel.rollover,
         differenced=differenced,

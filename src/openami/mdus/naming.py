@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Final
 
@@ -83,8 +83,8 @@ async def _of_device(tx: AsyncConnection, name: str) -> Channel:
     raise UnknownNameError(f"{name!r} names {len(intervals)} interval channels, not one.", hint=hint)
 
 
-def span_named(text: str, zone_name: str) -> Span:
-    """A local day, a local month, or two instants (or days) with a slash between them.
+def span_named(text: str, zone_name: str, day_start_s: int = 0) -> Span:
+    """A local day, a local month, or two instants (or days) with a slash between them; days begin at `day_start_s`.
 
     Raises:
         BadSpanError: it cannot be read, or it ends before it starts.
@@ -92,16 +92,16 @@ def span_named(text: str, zone_name: str) -> Span:
     first, slash, second = text.strip().partition("/")
     try:
         if slash:
-            start, end = _instant(first, zone_name), _instant(second, zone_name)
+            start, end = (_instant(one, zone_name, day_start_s) for one in (first, second))
         elif _DAY.fullmatch(first):
             day = date.fromisoformat(first)
-            start, end = local_midnight(zone_name, day), local_midnight(zone_name, day + timedelta(days=1))
+            start, end = (_begin(zone_name, one, day_start_s) for one in (day, day + timedelta(days=1)))
         elif _MONTH.fullmatch(first):
             day = date.fromisoformat(f"{first}-01")
             after = (day + timedelta(days=31)).replace(day=1)
-            start, end = local_midnight(zone_name, day), local_midnight(zone_name, after)
+            start, end = (_begin(zone_name, one, day_start_s) for one in (day, after))
         else:
-            start = end = _instant("", zone_name)
+            start = end = _instant("", zone_name, day_start_s)
     except (ValueError, OverflowError) as error:
         hint = "Use 2026-03-01, 2026-03, or 2026-03-01T00:00Z/2026-03-01T06:00Z."
         raise BadSpanError(f"{text!r} is no span.", hint=hint) from error
@@ -110,9 +110,17 @@ def span_named(text: str, zone_name: str) -> Span:
     return Span(start, end)
 
 
-def _instant(text: str, zone_name: str) -> datetime:
+def _begin(zone_name: str, day: date, day_start_s: int) -> datetime:
+    """Where a local day begins, by the clock on the wall."""
+    if not day_start_s:
+        return local_midnight(zone_name, day)
+    wall = datetime.combine(day, time()) + timedelta(seconds=day_start_s)
+    return wall.replace(tzinfo=zone(zone_name)).astimezone(UTC)
+
+
+def _instant(text: str, zone_name: str, day_start_s: int) -> datetime:
     if _DAY.fullmatch(text.strip()):
-        return local_midnight(zone_name, date.fromisoformat(text.strip()))
+        return _begin(zone_name, date.fromisoformat(text.strip()), day_start_s)
     found = datetime.fromisoformat(text.strip().replace(" ", "T"))
     return (found if found.tzinfo else found.replace(tzinfo=zone(zone_name))).astimezone(UTC)
 

@@ -16,7 +16,6 @@ from sqlalchemy import select
 from openami.mdus.registry.channel_store import channels_of_tasks
 from openami.mdus.registry.ids import bare
 from openami.mdus.registry.tables import point_table
-from openami.mdus.series.calendar import Calendar
 from openami.shared.quality import has_value, is_estimated
 from openami.shared.spans import Span
 
@@ -91,7 +90,7 @@ async def _days(
 
 
 def _add(use: PointUse, channel: Channel, part: Span, span: Span, groups: Iterable[ChannelDays]) -> None:
-    calendar = Calendar(channel.zone, channel.interval_s)
+    calendar = channel.calendar
     for group in groups:
         rows = group.rows(group.channel == channel.id)
         if not len(rows):

@@ -121,6 +121,7 @@ def _row(channel: Channel) -> dict[str, object]:
         "rollover": channel.rollover,
         "step": channel.step,
         "register_channel": channel.register,
+        "day_start_s": channel.day_start_s,
     }
 
 
@@ -138,4 +139,5 @@ def _channel(row: Row[Any]) -> Channel:
         rollover=row.rollover,
         step=row.step,
         register=row.register_channel,
+        day_start_s=row.day_start_s,
     )

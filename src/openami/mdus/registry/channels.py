@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from openami.mdus.registry.slices import OPEN_INSTANT
+from openami.mdus.series.calendar import Calendar
 from openami.shared.spans import Span
 
 if TYPE_CHECKING:
@@ -40,6 +41,13 @@ class Channel:
     """The last digit of the display, in scaled values."""
     register: int | None = None
     """The register channel that advances by the sum of these intervals."""
+    day_start_s: int = 0
+    """When its days begin after local midnight: a gas day begins at six."""
+
+    @property
+    def calendar(self) -> Calendar:
+        """How it cuts time."""
+        return Calendar(self.zone, self.interval_s, self.day_start_s)
 
     @property
     def quantity(self) -> str:
@@ -48,9 +56,9 @@ class Channel:
         return f"{medium.partition('-')[0]}:{groups.partition('.')[0]}"
 
     @property
-    def configuration(self) -> tuple[str, str, str, int, int, str]:
+    def configuration(self) -> tuple[str, str, str, int, int, str, int]:
         """What makes it this channel: when any of it changes, another channel begins."""
-        return (self.task, self.obis, self.unit, self.scale, self.interval_s, self.zone)
+        return (self.task, self.obis, self.unit, self.scale, self.interval_s, self.zone, self.day_start_s)
 
 
 def wanted_channels(device: Device, codes: CodeTables, default_zone: str) -> tuple[Channel, ...]:
@@ -112,6 +120,7 @@ def _channel(device: Device, register: Register, codes: CodeTables, default_zone
         unit=rule.unit,
         scale=scale,
         interval_s=interval_s,
+        day_start_s=codes.day_start_s(register.obis) if interval_s else 0,
         zone=zone,
         span=register.period.span(zone),
         step=max(1, 10 ** max(0, rule.power - scale - register.fraction_digits)),

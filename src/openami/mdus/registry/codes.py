@@ -28,6 +28,12 @@ class CodeTables:
     """The tables of one landscape; an entry that is missing there is an error, never a guess."""
 
     tables: Mapping[str, CodeTable] = field(default_factory=code_tables)
+    day_starts_s: Mapping[str, int] = field(default_factory=dict)
+    """Where days do not begin at midnight, by medium (value group A of OBIS): 7 is gas, 21600 six in the morning."""
+
+    def day_start_s(self, obis: str) -> int:
+        """When the days of a quantity begin, in seconds after local midnight."""
+        return self.day_starts_s.get(obis[:1], 0)
 
     def unit(self, code: str) -> UnitRule:
         """The books' unit of a unit code.

@@ -147,4 +147,5 @@ channel_table: Final = Table(
     Column("rollover", BigInteger),
     Column("step", BigInteger, nullable=False),
     Column("register_channel", BigInteger),
+    Column("day_start_s", Integer, nullable=False, server_default="0"),
 )

@@ -11,7 +11,6 @@ from openami.mdus.registry.channel_store import channels_of_tasks
 from openami.mdus.registry.errors import RegistryError, UnknownTaskError
 from openami.mdus.registry.ids import bare
 from openami.mdus.series import Provenance, place
-from openami.mdus.series.calendar import Calendar
 from openami.mdus.services.codes import ItemStatus
 from openami.mdus.services.desk import not_yet
 from openami.shared.errors import OpenAmiError
@@ -91,7 +90,7 @@ class Intake:
         if not rows:
             return
         ids = np.array([row[0] for row in rows], np.int64)
-        calendars = {one.id: Calendar(one.zone, one.interval_s) for one in channels if one.interval_s}
+        calendars = {one.id: one.calendar for one in channels if one.interval_s}
         placed = place(calendars, ids, *_columns(rows))
         if placed.off_grid.size:
             first = sent.item[int(placed.off_grid[0])].utc_validity_start_date_time

@@ -23,7 +23,7 @@ from openami.mdus.registry.store import load_devices
 from openami.mdus.registry.tables import among
 from openami.mdus.series import ChannelDays
 from openami.mdus.series import tables as series_tables
-from openami.mdus.series.calendar import Calendar, instant_of
+from openami.mdus.series.calendar import instant_of
 from openami.mdus.series.feed import pending_changes, take_changes
 from openami.mdus.series.knowledge import NOTHING, Knowledge
 from openami.mdus.services.upload_rules import Feed, Items, bundles, items_of, uncovered
@@ -199,7 +199,7 @@ class Uploads:
     def _feed(self, profile: Profile, channel: Channel, span: Span) -> Feed:
         unit_code = profile.unit_code or channel.unit.upper()
         power = self.codes.registry.unit(unit_code).power
-        calendar = Calendar(channel.zone, channel.interval_s)
+        calendar = channel.calendar
         shift = channel.scale - power
         return Feed(
             channel.id, profile.id, span, calendar, unit_code, shift, channel.obis, channel.device, channel.task

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import date
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
@@ -58,7 +59,7 @@ class ValueViews:
         """Each value of `channel` in `span`: delivery, rules that fired, method and inputs, rule set."""
         async with self._middle.database.read() as tx:
             channel = await channel_named(tx, request.query_params.get("channel", ""))
-            span = span_named(request.query_params.get("span", ""), channel.zone)
+            span = span_named(request.query_params.get("span", ""), channel.zone, channel.day_start_s)
             found = await explain(self._middle.series, tx, channel.id, span)
         return as_response(_head(channel) | {"intervals": [asdict(one) for one in found]})
 
@@ -67,7 +68,7 @@ class ValueViews:
         proofs = []
         async with self._middle.database.read() as tx:
             channel = await channel_named(tx, request.query_params.get("channel", ""))
-            span = span_named(request.query_params.get("span", ""), channel.zone)
+            span = span_named(request.query_params.get("span", ""), channel.zone, channel.day_start_s)
             known = (await self._middle.series.channels(tx, [channel.id])).members[0]
             for day in known.calendar.days_of(span):
                 proofs += await recompute(self._middle.series, tx, channel.id, date.fromordinal(day))
@@ -79,7 +80,7 @@ class ValueViews:
         rows: list[dict[str, Any]] = []
         async with self._middle.database.read() as tx:
             channel = await channel_named(tx, request.query_params.get("channel", ""))
-            span = span_named(request.query_params.get("span", ""), channel.zone)
+            span = span_named(request.query_params.get("span", ""), channel.zone, channel.day_start_s)
             known = (await self._middle.series.channels(tx, [channel.id])).members[0]
             for day in known.calendar.days_of(span):
                 before = None
@@ -107,7 +108,7 @@ class ValueViews:
         query = request.query_params
         async with self._middle.database.read() as tx:
             members = await channels_named(tx, query.get("channel", ""))
-            span = span_named(query.get("span", ""), members[0][1].zone)
+            span = span_named(query.get("span", ""), members[0][1].zone, members[0][1].day_start_s)
             snapshot = query.get("knowledge", "")
             as_of = Knowledge(snapshot) if snapshot else instant_in(query, "as_of", None)
             asked = _asked(query, query.getlist("tou"), members[0][1])
@@ -178,7 +179,7 @@ class ValueViews:
 
     async def _edit(self, tx: AsyncConnection, body: Mapping[str, Any]) -> tuple[Edit, Channel]:
         channel = await channel_named(tx, str(body.get("channel", "")))
-        span = span_named(str(body.get("span", "")), channel.zone)
+        span = span_named(str(body.get("span", "")), channel.zone, channel.day_start_s)
         try:
             action = Action(str(body.get("action", "set")))
         except ValueError as error:
@@ -216,7 +217,11 @@ def _asked(query: Mapping[str, str], buckets: list[str], channel: Channel) -> As
         max_unjudged=int(number("max_unjudged", 0)),
     )
     tiers = in_values([one for one in query.get("tiers", "").split(",") if one.strip()], channel.scale)
-    return Asked(buckets=tuple(buckets), tiers=tiers, demand_s=int(number("demand_s", 0)), gate=gate)
+    gas = {
+        name: in_values([query[name]], -9) for name in ("calorific_kwh_m3", "z", "calorific_mj_m3") if query.get(name)
+    }
+    factors = {name: Decimal(value).scaleb(-9) for name, (value,) in gas.items()}
+    return Asked(buckets=tuple(buckets), tiers=tiers, demand_s=int(number("demand_s", 0)), gate=gate, gas=factors)
 
 
 def _head(channel: Channel) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from openami.mdus.duties import Duty, done_until, note_done
-from openami.mdus.duties import table as duty_table
 from openami.mdus.estimation import next_morning
+from openami.mdus.tables import metadata
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -43,7 +43,7 @@ class Bell:
 @pytest.fixture
 async def bell(database: Database, clock: ManualClock) -> Bell:
     async with database.engine.begin() as connection:
-        await connection.run_sync(duty_table.create)
+        await connection.run_sync(metadata.create_all)
     return Bell(database, clock)
 
 

@@ -52,9 +52,10 @@ class Party:
         *,
         settle: Settle | None = None,
         faults: Faults | None = None,
+        encode: Callable[[Message], bytes] = codec.encode,
         patience_s: float = PATIENCE_S,
     ) -> None:
-        """Take which side we are, whose time stamps we write, and how bytes get to the other side."""
+        """Take which side we are, the clock of our stamps, how bytes get to the other side, and who makes them."""
         self.side = side
         self.clock = clock
         self.faults = faults or Faults()
@@ -65,6 +66,7 @@ class Party:
         """Says why an item is refused when it is confirmed; None takes it."""
         self._post = post
         self._settle = settle
+        self._encode = encode
         self._patience_s = patience_s
         self._held: list[HeadedMessage] = []
         self._to_answer: list[HeadedMessage] = []
@@ -103,7 +105,7 @@ class Party:
         """Put a synchronous question; raises WrongAnswerError unless its response comes back."""
         name = codec.operation_of(query).name
         self.crossed[name] += 1
-        status, body = await self._post(name, codec.encode(query))
+        status, body = await self._post(name, self._encode(query))
         answer = codec.decode(body) if status in ACCEPTED else None
         if not isinstance(answer, Response):
             raise WrongAnswerError(f"{name} was answered by HTTP {status}: {body[:200]!r}.")
@@ -189,7 +191,7 @@ class Party:
             await asyncio.sleep(LOOK_S)
 
     async def _deliver(self, message: HeadedMessage) -> None:
-        name, body = codec.operation_of(message).name, codec.encode(message)
+        name, body = codec.operation_of(message).name, self._encode(message)
         if self.faults.strikes("malformed"):
             status, answer = await self._post(name, broken(body))
             if status in ACCEPTED:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from tests.zeep_client import ZeepWriter
 
 from openami.shared.contract import field as cim
 from openami.shared.contract.enterprise.catalogue import Side
@@ -19,6 +20,7 @@ from openami.testing.scripts import Stage
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import date, datetime, timedelta
+    from pathlib import Path
 
 HALF_HOUR = cim.ReadingTypeCode.parse(cim.reading_type_table()["electricity.delivered.1800s"].code)
 DAILY = cim.ReadingTypeCode.parse(cim.reading_type_table()["electricity.delivered.daily"].code)
@@ -89,13 +91,24 @@ class PlayedField:
         return cim.MeterReading(meter=home.identity, blocks=(block,), readings=tuple(dials))
 
 
+@pytest.fixture(scope="session")
+def writers() -> dict[bytes, ZeepWriter]:
+    """zeep's reading of each WSDL, made once."""
+    return {}
+
+
 @pytest.fixture
-def sap(world: Any) -> Party:
+async def sap(world: Any, writers: dict[bytes, ZeepWriter], tmp_path: Path) -> Party:
+    """A fake SAP whose messages are written by zeep, from the WSDL that the running middle hands out."""
+    document = (await world.client.get("/services?wsdl")).content
+    if document not in writers:
+        writers[document] = ZeepWriter(document, tmp_path)
+
     async def post(operation: str, body: bytes) -> tuple[int, bytes]:
         response = await world.client.post(f"/services/{operation}", content=body, auth=("OFFICE", "secret"))
         return response.status_code, response.content
 
-    made = Party(Side.OFFICE, world.clock, post, settle=world.settle)
+    made = Party(Side.OFFICE, world.clock, post, settle=world.settle, encode=writers[document])
     world.listeners.append(made.hear)
     return made
 

@@ -7,13 +7,13 @@ from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import zeep
 from lxml import etree
+from tests.zeep_client import as_arguments, client_of
 
 from openami.shared.contract.enterprise.catalogue import Operation, Side, catalogue
 from openami.shared.contract.enterprise.codec import decode
 from openami.shared.contract.enterprise.examples import example
-from openami.shared.contract.enterprise.shapes import Shape, shapes
+from openami.shared.contract.enterprise.shapes import shapes
 from openami.shared.contract.enterprise.wsdl import SOAP_ACTION, operation_wsdl, side_wsdl
 
 if TYPE_CHECKING:
@@ -22,35 +22,10 @@ if TYPE_CHECKING:
 ADDRESS = "https://mdus.example.org/services"
 
 
-def client_of(document: bytes, folder: Path) -> Any:
-    path = folder / "service.wsdl"
-    path.write_bytes(document)
-    return zeep.Client(str(path))  # type: ignore[no-untyped-call]
-
-
 @pytest.fixture(scope="module", params=list(Side), ids=lambda side: side.value)
 def offered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Side, Any]:
     side = request.param
     return side, client_of(side_wsdl(side, ADDRESS), tmp_path_factory.mktemp("wsdl"))
-
-
-def as_arguments(value: Any, shape: Shape) -> dict[str, Any]:
-    """A message as the plain dictionaries that zeep takes."""
-    found: dict[str, Any] = {}
-    if shape.text is not None:
-        found["_value_1"] = value.value
-    for member in (*shape.attributes, *shape.elements):
-        inner = getattr(value, member.name)
-        if inner is None or inner == ():
-            continue
-        content = member.content
-        if isinstance(content, Shape):
-            found[member.xml_name] = (
-                [as_arguments(each, content) for each in inner] if member.many else as_arguments(inner, content)
-            )
-        else:
-            found[member.xml_name] = list(inner) if member.many else inner
-    return found
 
 
 def test_zeep_sees_every_operation_of_the_side(offered: tuple[Side, Any]) -> None:

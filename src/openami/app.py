@@ -8,19 +8,23 @@ import gc
 import sys
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
 from openami.shared.clock import RealClock, SharedClock
+from openami.shared.contract.enterprise.codec import use_overlay
+from openami.shared.contract.enterprise.codes import code_tables
 from openami.shared.database import Database
 from openami.shared.log import configure_logs
 from openami.shared.postgres import EmbeddedPostgres
 from openami.shared.seam import Inbox, Outbox, Seam, SeamTables
+from openami.shared.seam.access import Rights
 from openami.shared.seam.enterprise import CONTENT_TYPE as SOAP
 from openami.shared.seam.enterprise import EnterpriseDoor
 from openami.shared.seam.field import CONTENT_TYPE as CIM
 from openami.shared.seam.field import FieldDoor
+from openami.shared.seam.tls import client_context, tls_server
 from openami.shared.seam.transport import HttpTransport, Partner
 from openami.shared.seam.views import MessageViews
 from openami.shared.secrets import Secrets, load_secrets
@@ -29,10 +33,14 @@ from openami.shared.settings import CONSOLE_USERS
 from openami.shared.supervisor import DATABASES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from starlette.types import ASGIApp
 
     from openami.shared.clock import Clock
     from openami.shared.contract.enterprise.catalogue import Side
+    from openami.shared.contract.enterprise.codes import CodeTable
     from openami.shared.settings import Settings
 
 CLOCK_FILE = "clock"
@@ -88,6 +96,16 @@ class Seams:
 
     def enterprise(self, *, side: Side, partner: str, at: Partner, passwords: dict[str, str]) -> EnterpriseDoor:
         """Open the enterprise door: which side we are, our one partner, who may send to us."""
+        settings = self._parts.settings
+        rights = {
+            user: Rights(one.password, one.certificate_sha256, tuple(one.operations))
+            for user, one in settings.partners.items()
+        }
+        peer, tls = settings.peer, None
+        if peer.user:
+            at = Partner(at.url, peer.user, peer.password)
+        if peer.authorities or peer.certificate:
+            tls = client_context(authorities=peer.authorities, certificate=peer.certificate, key=peer.key)
         door = EnterpriseDoor(
             database=self._database,
             clock=self._parts.clock,
@@ -96,8 +114,9 @@ class Seams:
             side=side,
             partner=partner,
             passwords=passwords,
+            rights=rights,
         )
-        transport = HttpTransport({partner: at}, content_type=SOAP)
+        transport = HttpTransport({partner: at}, content_type=SOAP, tls=tls)
         self.outbox.connect(Seam.ENTERPRISE, transport.deliver)
         door.carry = transport.deliver
         self._doors.append(door)
@@ -134,12 +153,14 @@ async def serve_area(name: str, settings: Settings, *, supervised: bool) -> None
             stack.enter_context(server)
             server.ensure_database(DATABASES[name])
             url = server.url("").rstrip("/")
+        use_overlay(settings.contract_folder / "schemas")
         area = _BUILDERS[name](Parts(settings, secrets, clock, url))
         if area.database is not None:
             await area.database.migrate(_PACKAGES[name])
         address = settings.address(name)
+        application = create_app(area, token=secrets.token("service"))
         config = uvicorn.Config(
-            create_app(area, token=secrets.token("service")),
+            application,
             host=address.host,
             port=address.port,
             log_level="warning",
@@ -152,9 +173,31 @@ async def serve_area(name: str, settings: Settings, *, supervised: bool) -> None
         gc.freeze()  # what was imported stays: the collector need not walk it again and again
         gc.set_threshold(20_000, 20, 20)
         watch = asyncio.create_task(_until_orphaned(server_http)) if supervised else None
+        partners = _tls_listener(name, settings, application)
         await server_http.serve()
+        if partners is not None:
+            partners[0].should_exit = True
+            await partners[1]
         if watch is not None:
             watch.cancel()
+
+
+def _tls_listener(
+    name: str, settings: Settings, application: ASGIApp
+) -> tuple[uvicorn.Server, asyncio.Task[None]] | None:
+    """The enterprise services over TLS, where that is set and the area has any."""
+    if settings.tls is None or name not in {"mdus", "office"}:
+        return None
+    tls = settings.tls
+    server = tls_server(
+        application,
+        host=tls.host,
+        port=tls.mdus_port if name == "mdus" else tls.office_port,
+        certificate=tls.certificate,
+        key=tls.key,
+        client_authorities=tls.client_authorities,
+    )
+    return server, asyncio.create_task(server.serve())
 
 
 async def _until_orphaned(server: uvicorn.Server) -> None:
@@ -216,9 +259,7 @@ def _mdus(parts: Parts) -> Area:
     from openami.mdus.area import build  # noqa: PLC0415 - as above
     from openami.mdus.channel_links import Judging  # noqa: PLC0415
     from openami.mdus.middle import MdusSettings  # noqa: PLC0415
-    from openami.mdus.registry.codes import CodeTables  # noqa: PLC0415
     from openami.mdus.series.lake import Lake  # noqa: PLC0415
-    from openami.mdus.services.codes import EnterpriseCodes  # noqa: PLC0415
     from openami.mdus.tables import seam  # noqa: PLC0415
     from openami.shared.contract.enterprise.catalogue import Side  # noqa: PLC0415
 
@@ -244,10 +285,10 @@ def _mdus(parts: Parts) -> Area:
             reply_address=f"{settings.url_of('mdus')}/cim/reply",
             judging=Judging(settings.rule_set, settings.data_dir / "rulesets"),
             second_person=settings.edits_need_approval,
-            codes=EnterpriseCodes(CodeTables(day_starts_s={"7": settings.gas_day_starts_h * 3600})),
             keep=timedelta(days=settings.keep_days) if settings.keep_days else None,
             drop_folder=settings.drop_folder or settings.data_dir / "drop",
             drop_registers=settings.drop_registers,
+            **_of_the_customer(settings),
         ),
         enterprise_door=enterprise_door,
         field_door=field_door,
@@ -255,6 +296,22 @@ def _mdus(parts: Parts) -> Area:
         lake=Lake(database.url, settings.data_dir.resolve() / "lake"),
     )
     return seams.join(area)
+
+
+def _of_the_customer(settings: Settings) -> dict[str, Any]:
+    """The tables of the middle that a customer edits: codes, events, capabilities."""
+    from openami.mdus.events import rules as events  # noqa: PLC0415 - as above
+    from openami.mdus.registry.codes import CodeTables  # noqa: PLC0415
+    from openami.mdus.services import capabilities  # noqa: PLC0415
+    from openami.mdus.services.codes import EnterpriseCodes  # noqa: PLC0415
+
+    tables = _tables(settings)
+    forwarding = _own(settings, "forwarding.csv") or events.SHIPPED
+    return {
+        "codes": EnterpriseCodes(CodeTables(tables, day_starts_s={"7": settings.gas_day_starts_h * 3600})),
+        "event_table": events.table_of(tables, forwarding.read_text(encoding="utf-8")),
+        "capabilities": capabilities.load(_own(settings, "capabilities.toml") or capabilities.DEFAULT),
+    }
 
 
 def _office(parts: Parts) -> Area:
@@ -272,7 +329,19 @@ def _office(parts: Parts) -> Area:
         passwords={"MDUS": parts.password("enterprise")},
     )
     settings = OfficeSettings(zone=parts.settings.zone, ams_id=AMS)
-    return seams.join(build(database=database, clock=parts.clock, door=door, settings=settings))
+    tables = _tables(parts.settings)
+    return seams.join(build(database=database, clock=parts.clock, door=door, settings=settings, codes=tables))
+
+
+def _own(settings: Settings, name: str) -> Path | None:
+    """A file of the customer, if it is there."""
+    path = settings.contract_folder / name
+    return path if path.exists() else None
+
+
+def _tables(settings: Settings) -> Mapping[str, CodeTable]:
+    """The code tables, with those of the customer in place of ours."""
+    return code_tables(_own(settings, "tables"))
 
 
 def _web(parts: Parts) -> Area:

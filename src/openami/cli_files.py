@@ -1,4 +1,4 @@
-"""The commands that read or write files and need no running landscape: `decode`, `services`."""
+"""The command that reads files and needs no running landscape: `decode`."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from rich.table import Table
 from openami.shared.errors import OpenAmiError
 
 console = Console()
-
-services = typer.Typer(no_args_is_help=True, help="The enterprise services: what integrators need of the contract.")
 
 
 class BadKeyError(OpenAmiError):
@@ -43,21 +41,9 @@ def decode(
             _show_telegram(told)
 
 
-@services.command("export")
-def export(
-    directory: Annotated[Path, typer.Argument(help="Folder to write to; made if it is not there.")],
-) -> None:
-    """Write every WSDL, every schema and a valid example of every message, for SoapUI or an SAP team."""
-    from openami.shared.contract.enterprise.export import export as write  # noqa: PLC0415 - as above
-
-    files = write(directory)
-    console.print(f"{len(files)} files in {directory.resolve()}: wsdl/, xsd/, examples/.")
-
-
 def add_to(app: typer.Typer) -> None:
     """Put the commands into the main one."""
     app.command()(decode)
-    app.add_typer(services, name="services")
 
 
 def _read(path: Path) -> bytes:

@@ -13,6 +13,7 @@ from openami.mdus.commands.handlers import Commands
 from openami.mdus.commands.model import Command, Limits, State
 from openami.mdus.duties import Duty
 from openami.mdus.estimation import Estimation
+from openami.mdus.events.rules import enterprise_table
 from openami.mdus.field_side import FieldSide, transformers_of
 from openami.mdus.flow import Flow
 from openami.mdus.intake.drop import DropFolder
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from openami.mdus.events.model import EnterpriseCodes as EventCodes
     from openami.mdus.registry.channels import Channel
     from openami.mdus.registry.model import Device
     from openami.mdus.series.lake import Lake
@@ -107,6 +109,8 @@ class MdusSettings:
     """A folder whose files are taken in as they come."""
     drop_registers: bool = False
     """Whether meters of dropped files that nobody knows are registered."""
+    event_table: Mapping[str, EventCodes] = field(default_factory=enterprise_table)
+    """Codes of every event in the back office, and whether it is forwarded."""
 
 
 class Middle:
@@ -143,7 +147,7 @@ class Middle:
         """What the back office deals with."""
         clock, settings = self.clock, self.settings
         self.desk = Desk(self._send, clock)
-        self.notices = Notices(self.desk, clock, one_by_one=settings.events_one_by_one)
+        self.notices = Notices(self.desk, clock, settings.event_table, one_by_one=settings.events_one_by_one)
         self.uploads = Uploads(
             self.desk,
             clock,

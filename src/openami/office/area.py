@@ -21,15 +21,17 @@ from openami.office.events import handlers as events
 from openami.office.readings import corrections, orders
 from openami.office.services.handlers import handlers
 from openami.office.supply import handlers as supply
+from openami.shared.contract.enterprise.codes import code_tables
 from openami.shared.service import Area, json_body
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from sqlalchemy.ext.asyncio import AsyncConnection
     from starlette.requests import Request
 
     from openami.shared.clock import Clock
+    from openami.shared.contract.enterprise.codes import CodeTable
     from openami.shared.database import Database
     from openami.shared.seam.enterprise import EnterpriseDoor
 
@@ -158,9 +160,16 @@ class OfficeApi:
         return views.bill_head(bill), bill.document
 
 
-def build(*, database: Database, clock: Clock, door: EnterpriseDoor, settings: OfficeSettings | None = None) -> Area:
+def build(
+    *,
+    database: Database,
+    clock: Clock,
+    door: EnterpriseDoor,
+    settings: OfficeSettings | None = None,
+    codes: Mapping[str, CodeTable] | None = None,
+) -> Area:
     """Wire the office; the caller joins the door's routes and the seam's loops to the area."""
-    office = Office(database, clock, door, settings or OfficeSettings())
+    office = Office(database, clock, door, settings or OfficeSettings(), codes=codes or code_tables())
     runs = BillingRuns(office)
     door.handlers.update(handlers(office))
     return Area(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from openami.shared.errors import OpenAmiError
@@ -30,6 +30,47 @@ class Address(NamedTuple):
         return f"http://{self.host}:{self.port}"
 
 
+class PartnerSettings(BaseModel):
+    """Who may call our enterprise services: user name -> password, certificate, operations."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    password: str | None = Field(default=None, description="Password of HTTP basic; none: the certificate alone.")
+    certificate_sha256: str | None = Field(default=None, description="Fingerprint of the client certificate.")
+    operations: list[str] = Field(default=[], description="Patterns of operation names; none: all.")
+
+    @model_validator(mode="after")
+    def _shows_something(self) -> PartnerSettings:
+        if not self.password and not self.certificate_sha256:
+            raise ValueError("give a password, a certificate_sha256, or both")
+        return self
+
+
+class PeerSettings(BaseModel):
+    """How we call a partner's enterprise services."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    user: str | None = Field(default=None, description="User of HTTP basic.")
+    password: str = ""
+    authorities: Path | None = Field(default=None, description="Certificates of the issuers that we trust.")
+    certificate: Path | None = Field(default=None, description="The certificate that we show.")
+    key: Path | None = None
+
+
+class TlsSettings(BaseModel):
+    """TLS for the enterprise services of MDUS and office, on ports of their own."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    host: str = Field(default="0.0.0.0", description="Address to listen on.")  # noqa: S104 - only services are shown
+    mdus_port: int = Field(default=8443, ge=1, le=65535)
+    office_port: int = Field(default=8444, ge=1, le=65535)
+    certificate: Path
+    key: Path
+    client_authorities: Path | None = Field(default=None, description="Issuers of client certificates.")
+
+
 class Settings(BaseSettings):
     """Everything that one may set; the names are the variables' without the prefix, in lower case."""
 
@@ -49,6 +90,14 @@ class Settings(BaseSettings):
     headend_url: str | None = Field(default=None, description="Another head-end (AMS) than ours.")
     mdus_url: str | None = Field(default=None, description="Another host's MDUS.")
     office_url: str | None = Field(default=None, description="Your back office, an SAP system for example.")
+    contract_dir: Path | None = Field(
+        default=None, description="Schemas and code tables of yours; by default `contract` in the data folder."
+    )
+    partners: dict[str, PartnerSettings] = Field(
+        default={}, description="Who else may call the enterprise services (TOML tables)."
+    )
+    peer: PeerSettings = Field(default=PeerSettings(), description="How we call your SAP or MDUS (TOML table).")
+    tls: TlsSettings | None = Field(default=None, description="The enterprise services over TLS (TOML table).")
     homes: int = Field(default=50, ge=1, le=5000, description="Homes of the simulated street.")
     seed: int = Field(default=1, description="Seed of the simulated street.")
     fleet_secret: str | None = Field(default=None, description="Root of the simulated meters' passwords.")
@@ -87,6 +136,11 @@ class Settings(BaseSettings):
     def url_of(self, area: str) -> str:
         """Where an area is reached: here, or on the host that a setting names."""
         return getattr(self, f"{area}_url", None) or self.address(area).url
+
+    @property
+    def contract_folder(self) -> Path:
+        """Where schemas (`schemas/`) and code tables (`tables/`) of a customer are."""
+        return self.contract_dir or self.data_dir / "contract"
 
     @property
     def collector_port(self) -> int:

@@ -106,7 +106,7 @@ class Party:
         name = codec.operation_of(query).name
         self.crossed[name] += 1
         status, body = await self._post(name, self._encode(query))
-        answer = codec.decode(body) if status in ACCEPTED else None
+        answer = codec.decode(body) if status in ACCEPTED and body else None
         if not isinstance(answer, Response):
             raise WrongAnswerError(f"{name} was answered by HTTP {status}: {body[:200]!r}.")
         return answer

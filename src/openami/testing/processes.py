@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 
 class Field(Protocol):
-    """What meters and their AMS do."""
+    """What meters and their AMS do; `present` is False where there are none: devices are then never registered."""
+
+    present: bool
 
     async def discover(self, *homes: Home) -> None:
         """The AMS reports these meters."""

@@ -28,9 +28,10 @@ async def initialized(stage: Stage, *homes: Home) -> None:
         await stage.sap.send(create, registers, *others, series)
         for request in (create, registers, series):
             await stage.sap.confirmed(request)
-    await stage.field.discover(*homes)
-    for home in homes:
-        await stage.sap.hears(Registered, _of(home))
+    if stage.field.present:
+        await stage.field.discover(*homes)
+        for home in homes:
+            await stage.sap.hears(Registered, _of(home))
 
 
 @process(

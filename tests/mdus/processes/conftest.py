@@ -34,6 +34,7 @@ class PlayedField:
 
     world: Any
     events: int = 0
+    present: bool = True
 
     async def discover(self, *homes: Home) -> None:
         meters = tuple(

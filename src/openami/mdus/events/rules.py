@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from openami.mdus.events.model import DeviceEvent, EnterpriseCodes
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
     from openami.mdus.registry.model import Device
     from openami.shared.contract import field
+    from openami.shared.contract.enterprise.codes import CodeTable
 
+SHIPPED: Final = Path(__file__).with_name("forwarding.csv")
 UNKNOWN: Final = "unknown"
 """The name of an event whose code no table knows: kept with its code, shown, not forwarded by default."""
 OTHER: Final = "other"
@@ -42,13 +44,17 @@ def from_field(device: Device, event: field.EndDeviceEvent, source: str) -> Devi
 
 @cache
 def enterprise_table() -> Mapping[str, EnterpriseCodes]:
+    """The table that is shipped."""
+    return table_of(code_tables(), SHIPPED.read_text("utf-8"))
+
+
+def table_of(tables: Mapping[str, CodeTable], forwarding: str) -> Mapping[str, EnterpriseCodes]:
     """Every event name with its codes, and whether it is forwarded; `other` is for names that the table lacks.
 
-    Codes come from the contract's tables, what to forward from `forwarding.csv`; both belong to the customer.
+    Codes come from the contract's tables, what to forward from the text of a `forwarding.csv`; both belong to the
+    customer.
     """
-    text = files("openami.mdus.events").joinpath("forwarding.csv").read_text("utf-8")
-    lines = {row["event"]: row for row in csv.DictReader(text.splitlines())}
-    tables = code_tables()
+    lines = {row["event"]: row for row in csv.DictReader(forwarding.splitlines())}
     found = {}
     for code in tables["event_types"].codes:
         line = lines.get(code.name, {"forward": "no", "origin": "device"})

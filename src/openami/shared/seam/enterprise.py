@@ -21,7 +21,7 @@ from openami.shared.contract.enterprise.fault import encode_fault
 from openami.shared.contract.enterprise.model import HeadedMessage, Message
 from openami.shared.contract.enterprise.model import Response as Answer
 from openami.shared.contract.enterprise.wsdl import operation_wsdl, side_wsdl
-from openami.shared.seam.access import partner_of, stranger
+from openami.shared.seam.access import Rights, known_partner, stranger
 from openami.shared.seam.model import Envelope, InboundMessage, Seam
 from openami.shared.seam.store import PROCESSED, REFUSED
 
@@ -54,6 +54,13 @@ class NotOfferedError(Refusal):
     type_id = "OAMI014"
 
 
+class NotPermittedError(Refusal):
+    """The partner is known, but not allowed to call this operation."""
+
+    type_id = "OAMI015"
+    category = "PRE.AUE"
+
+
 class EnterpriseDoor:
     """One area's door on the enterprise seam; `handlers` take a message class and return nothing."""
 
@@ -67,8 +74,12 @@ class EnterpriseDoor:
         side: Side,
         partner: str,
         passwords: Mapping[str, str],
+        rights: Mapping[str, Rights] | None = None,
     ) -> None:
-        """Take the area's stores, which side we are, to whom we send, and the partners' passwords by user name."""
+        """Take the area's stores, which side we are, to whom we send, and who may send to us.
+
+        `passwords` by user name are for partners that may do everything, `rights` for all others.
+        """
         self.side = side
         self.partner = partner
         self.handlers: dict[type[Any], Handler] = {}
@@ -78,7 +89,7 @@ class EnterpriseDoor:
         self._clock = clock
         self._outbox = outbox
         self._inbox = inbox
-        self._passwords = passwords
+        self._partners = {user: Rights(password) for user, password in passwords.items()} | dict(rights or {})
         self._system_id = side.value.upper()
         inbox.connect(Seam.ENTERPRISE, self._handle, self._refuse)
 
@@ -148,12 +159,13 @@ class EnterpriseDoor:
         return Response(codec.encode(answer), media_type=CONTENT_TYPE)
 
     async def _receive(self, request: Request) -> Response:
-        partner = partner_of(request, self._passwords)
+        partner = known_partner(request, self._partners)
         if partner is None:
             return stranger()
         body = await request.body()
         try:
             message = codec.decode(body)
+            self._check_permission(partner, message)
             if not isinstance(message, HeadedMessage):
                 return await self._answer_at_once(message)
             headers.message_key(message.message_header)
@@ -163,9 +175,16 @@ class EnterpriseDoor:
         await self._keep(partner, message, body)
         return Response(status_code=202)
 
+    def _check_permission(self, partner: str, message: Message) -> None:
+        operation = codec.operation_of(message).name
+        if not self._partners[partner].permits(operation):
+            raise NotPermittedError(
+                f"{partner} may not call {operation}.", hint="Its operations are in the settings of the partner."
+            )
+
     async def _say_no(self, body: bytes, error: Refusal) -> Response:
         """A message that was recognised but breaks its schema gets a negative confirmation, other bytes a fault."""
-        answer = confirm.refusal_for(body, error, created=self._clock.now())
+        answer = confirm.refusal_for(body, error, created=self._clock.now(), sender=self._system_id)
         if answer is None:
             return _soap_fault(error)
         async with self._database.begin() as transaction:
@@ -190,7 +209,7 @@ class EnterpriseDoor:
 
     async def _describe_side(self, request: Request) -> Response:
         address = str(request.url.replace(query=""))
-        return Response(side_wsdl(self.side, address), media_type=CONTENT_TYPE)
+        return Response(side_wsdl(self.side, address, overlay=codec.codec().overlay), media_type=CONTENT_TYPE)
 
     async def _describe(self, request: Request) -> Response:
         try:
@@ -198,7 +217,8 @@ class EnterpriseDoor:
         except Refusal as error:
             return Response(f"{error}\n", status_code=404, media_type="text/plain")
         address = str(request.url.replace(query=""))
-        return Response(operation_wsdl(operation, address), media_type=CONTENT_TYPE)
+        document = operation_wsdl(operation, address, overlay=codec.codec().overlay)
+        return Response(document, media_type=CONTENT_TYPE)
 
     async def _handle(self, transaction: AsyncConnection, inbound: InboundMessage) -> None:
         message = codec.decode(inbound.body)

@@ -35,6 +35,7 @@ class Codec:
     """
 
     def __init__(self, overlay: Path | None = None) -> None:
+        self.overlay = overlay
         self.files = schema_files(overlay)
         self.shapes = shapes()
         self._validations = {
@@ -135,8 +136,17 @@ def enveloped(message: bytes) -> bytes:
 
 
 def codec(overlay: Path | None = None) -> Codec:
-    """The codec for the schema files with this overlay, built once a process."""
-    return _codec(overlay)
+    """The codec for the schema files with this overlay, else with that of the installation; built once a process."""
+    return _codec(overlay if overlay is not None else _installed[0])
+
+
+def use_overlay(overlay: Path | None) -> None:
+    """From now on the schemas of this folder stand in for ours, in the whole process."""
+    _installed[0] = overlay if overlay is not None and overlay.is_dir() else None
+    codec()
+
+
+_installed: list[Path | None] = [None]
 
 
 @lru_cache(maxsize=8)
@@ -145,12 +155,12 @@ def _codec(overlay: Path | None) -> Codec:
 
 
 def decode(body: bytes, *, maximum_bytes: int = MAXIMUM_BYTES) -> Message:
-    """The message in a SOAP request, by the schemas of the product; see Codec.decode."""
+    """The message in a SOAP request, by the schemas of the installation; see Codec.decode."""
     return codec().decode(body, maximum_bytes=maximum_bytes)
 
 
 def encode(message: Message) -> bytes:
-    """The message in a SOAP 1.1 envelope, by the schemas of the product; see Codec.encode."""
+    """The message in a SOAP 1.1 envelope, by the schemas of the installation; see Codec.encode."""
     return codec().encode(message)
 
 

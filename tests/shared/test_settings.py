@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from openami.shared.settings import AREAS, SettingsError, load_settings
+from openami.shared.supervisor import as_variable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,3 +46,16 @@ def test_an_unknown_setting_is_not_ignored(tmp_path: Path) -> None:
     (tmp_path / "openami.toml").write_text("hoems = 7\n")
     with pytest.raises(SettingsError, match="hoems"):
         load_settings()
+
+
+def test_what_a_supervisor_hands_on_is_what_it_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = load_settings(
+        data_dir=tmp_path,
+        homes=7,
+        partners={"SAP": {"password": "secret", "operations": ["*MeterReading*"]}},
+        collect_keys={"12345678": "00112233445566778899AABBCCDDEEFF"},
+        tls={"certificate": "a.pem", "key": "a.key"},
+    )
+    for name, value in given.model_dump(exclude_none=True).items():
+        monkeypatch.setenv(f"OPENAMI_{name.upper()}", as_variable(value))
+    assert load_settings() == given

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import json
 import os
 import signal
 import socket
@@ -18,6 +19,7 @@ from typing import IO, TYPE_CHECKING
 
 import httpx
 import structlog
+from pydantic import SecretStr
 
 from openami.shared.errors import OpenAmiError
 from openami.shared.postgres import EmbeddedPostgres
@@ -135,7 +137,7 @@ class Supervisor:
         settings = self.settings
         (settings.data_dir / "logs").mkdir(exist_ok=True)
         given = settings.model_dump(exclude_none=True, exclude={"data_dir"})
-        environment = os.environ | {f"OPENAMI_{key.upper()}": str(value) for key, value in given.items()}
+        environment = os.environ | {f"OPENAMI_{key.upper()}": as_variable(value) for key, value in given.items()}
         environment["OPENAMI_DATA_DIR"] = str(settings.data_dir.resolve())
         environment["PYTHONUNBUFFERED"] = "1"
         if settings.postgres_url is None:
@@ -217,3 +219,12 @@ def _lock_folder(folder: Path) -> IO[str]:
             f"Another landscape runs on {folder.resolve()}.", hint="Stop it, or choose another folder with --data-dir."
         ) from error
     return lock
+
+
+def as_variable(value: object) -> str:
+    """A setting as the text of an environment variable: tables as JSON, secrets as they are."""
+    return json.dumps(value, default=_plain) if isinstance(value, dict | list) else _plain(value)
+
+
+def _plain(value: object) -> str:
+    return str(value.get_secret_value()) if isinstance(value, SecretStr) else str(value)

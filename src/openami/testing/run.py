@@ -136,7 +136,7 @@ async def play_sap(
     if unknown:
         raise UnknownProcessError(f"There is no process {unknown[0]!r}.", hint="See `openami testkit processes`.")
     clock = RealClock()
-    first = int(time.time()) % 10**9  # numbers that no run before has used
+    first = int(clock.now().timestamp()) % 10**9  # numbers that no run before has used
     numbers = itertools.count(1)
     async with _poster(mdus, user, password) as post:
         sap = Party(Side.OFFICE, clock, post, faults=faults, patience_s=patience_s)

@@ -237,7 +237,7 @@ async def test_a_control_is_done_once_whatever_message_repeats_it(bench, make_me
     ("payload", "code"),
     [
         (order(serials=("E0404",)), "2.4"),
-        (order(contract.control_code("demand_reset")), "2.20"),
+        (order(contract.control_code("arm_for_connect")), "2.20"),
         (order(end=START - timedelta(hours=1)), "4.1"),
         (order(serials=()), "1.3"),
         (order(serials=("G0001",)), "2.20"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 from openami.ami.collector import store as telegrams
 from openami.ami.dlms.errors import AccessDeniedError, DlmsError
 from openami.ami.headend import command_store, reports, store
-from openami.ami.headend.command_store import CONTROL, DONE, FAILED, OPEN, READ, WAITING
+from openami.ami.headend.command_store import CONTROL, DONE, FAILED, FUNCTION, OPEN, READ, WAITING
+from openami.ami.headend.functions.catalogue import function_of
 from openami.ami.headend.links import LinkDownError
 from openami.ami.headend.model import Kind, Switch
 from openami.ami.headend.sessions import WrongMeterError
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from openami.ami.headend.command_store import Item
     from openami.ami.headend.deliveries import Sender
     from openami.ami.headend.dialogues import Dialogue
+    from openami.ami.headend.functions.model import Found
     from openami.ami.headend.model import LoadProfile, Meter, RegisterValue, SwitchResult
     from openami.shared.clock import Clock
     from openami.shared.database import Database
@@ -44,6 +47,9 @@ class ExpiredError(OpenAmiError):
 
 
 SWITCH_POSITION: Final = field.ReadingTypeCode.parse(reading_type_table()["switch.position"].code)
+OUTCOME_MAX: Final = 20_000
+"""Characters of an outcome in an event; all of it stands at the head-end."""
+_FAILED: Final = {"update_firmware": "firmware.failed"}
 LAST_DAY: Final = timedelta(hours=36)  # holds the last local midnight whatever the zone does
 """Without a period, daily values of this span are meant."""
 
@@ -192,14 +198,32 @@ class Answers:
             await self._sender.event(transaction, payload, now, cause=cause, business_key=item.serial)
         await self._answer_if_through(transaction, item.command_id)
 
-    async def failed(self, transaction: AsyncConnection, item: Item, meter: Meter, error: OpenAmiError) -> None:
+    async def function_done(self, transaction: AsyncConnection, item: Item, row: Row[Any], found: Found) -> None:
+        """A function was carried out: what it found is kept, told as an event, and answered."""
+        if not await self._close(transaction, item, DONE, outcome=found):
+            return
+        command = await command_store.lock_command(transaction, item.command_id)
+        if not command.request.get("local"):
+            facts = [("function", item.action), ("outcome", json.dumps(found)[:OUTCOME_MAX])]
+            event = self._event(function_of(item.action).event, item, row, facts=facts)
+            payload = field.EndDeviceEvents((event,))
+            now = self._clock.now()
+            await self._sender.event(transaction, payload, now, cause=_header(command), business_key=item.serial)
+        await self._answer_if_through(transaction, item.command_id)
+
+    async def failed(
+        self, transaction: AsyncConnection, item: Item, meter: Meter | Row[Any], error: OpenAmiError
+    ) -> None:
         """An item cannot be carried out, or not any more: say so once."""
         code = error_code(error)
         if not await self._close(transaction, item, FAILED, error_code=code, error=str(error)):
             return
-        if item.kind == CONTROL:
-            event = self._event("switch.failed", item, meter, reason=str(error))
-            cause = _header(await command_store.lock_command(transaction, item.command_id))
+        command = await command_store.lock_command(transaction, item.command_id)
+        if item.kind != READ and not command.request.get("local"):
+            name = "switch.failed" if item.kind == CONTROL else _FAILED.get(item.action, "order.failed")
+            facts = [("function", item.action)] if item.kind == FUNCTION else []
+            event = self._event(name, item, meter, reason=str(error), facts=facts)
+            cause = _header(command)
             await self._sender.event(
                 transaction,
                 field.EndDeviceEvents((event,)),
@@ -213,7 +237,7 @@ class Answers:
         self,
         name: str,
         item: Item,
-        meter: Meter,
+        meter: Meter | Row[Any],
         *,
         reason: str | None = None,
         facts: Sequence[tuple[str, str]] = (),
@@ -252,6 +276,10 @@ class Answers:
         outcomes = [item.outcome or {} for item in items]
         errors += [_error(each) for outcome in outcomes for each in outcome.get("refused", ())]
         done = any(item.state == DONE for item in items)
+        if command.request.get("local"):
+            result = field.Result.OK if not errors else field.Result.PARTIAL if done else field.Result.FAILED
+            await command_store.close_command(transaction, command_id, result=result.value, at=now)
+            return
         worst = any(error.level is not field.Level.INFORM for error in errors)
         result = field.Result.OK if not worst else field.Result.PARTIAL if done else field.Result.FAILED
         payload = _merged(outcomes) if command.kind == READ else None

@@ -16,8 +16,10 @@ from openami.ami.headend import shipment, store, views
 from openami.ami.headend.answers import Answers
 from openami.ami.headend.command_handlers import Orders
 from openami.ami.headend.commands import Commands
+from openami.ami.headend.counter import OrderDoor
 from openami.ami.headend.deliveries import Deliveries, Sender
 from openami.ami.headend.dialogues import Manners
+from openami.ami.headend.functions.keys import KeyChange
 from openami.ami.headend.handlers import Provisioning
 from openami.ami.headend.links import Links
 from openami.ami.headend.model import Kind
@@ -90,7 +92,15 @@ class HeadEnd:
         self.reader = MeterReader(self.links, clock, sessions, manners=manners)
         self.deliveries = Deliveries(database, clock, sender, zone_name=zone_name)
         self.schedule = Schedule(database, clock, self.reader, self.deliveries, offset_s=offset_s)
-        self.commands = Commands(database, clock, self.reader, Answers(database, clock, sender), offset_s=offset_s)
+        self.commands = Commands(
+            database,
+            clock,
+            self.reader,
+            Answers(database, clock, sender),
+            keys=KeyChange(database, clock, sealer, self.protections, self.reader),
+            sealer=sealer,
+            offset_s=offset_s,
+        )
         self.listener = Listener(
             database, clock, host=settings.collector_host, port=settings.collector_port, zone_name=zone_name
         )
@@ -119,6 +129,7 @@ class HeadEnd:
             Route("/api/meters", self._meters),
             Route("/api/meters/{serial}", self._meter),
             Route("/api/shipment", self._shipment, methods=["POST"]),
+            *OrderDoor(self.database, self.clock, self.commands.wake).routes(),
             Route("/api/read/{serial}", self._read, methods=["POST"]),
         ]
 

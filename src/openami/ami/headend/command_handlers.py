@@ -5,21 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from openami.ami.headend import command_store, store
-from openami.ami.headend.command_store import CANCELLED, CONTROL, OPEN, READ, WAITING
+from openami.ami.headend.command_store import CANCELLED, CONTROL, FUNCTION, OPEN, READ, WAITING
+from openami.ami.headend.functions.catalogue import function_of
+from openami.ami.headend.functions.model import BadParametersError
 from openami.ami.headend.handlers import UNKNOWN_METER, payload_of
 from openami.ami.headend.model import Kind, Switch
 from openami.shared.contract import field
 from openami.shared.contract.field.errors import MissingInRequestError
 from openami.shared.database import after_commit
+from openami.shared.errors import OpenAmiError
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Sequence
-    from datetime import datetime
 
     from sqlalchemy import Row
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -30,6 +32,13 @@ if TYPE_CHECKING:
 # How long an order may take when it names no end itself (61968-9 sheet, 4).
 READ_WITHIN: Final = timedelta(minutes=15)
 SWITCH_WITHIN: Final = timedelta(minutes=5)
+FUNCTION_WITHIN: Final = timedelta(hours=6)
+NAMED: Final[dict[str, tuple[str, dict[str, object]]]] = {
+    "clear_load_limit": ("set_limiter", {"threshold_w": 0}),
+    "demand_reset": ("reset_demand", {}),
+    "clock_sync": ("synchronize_clock", {}),
+}
+"""Control types of the seam that are functions of ours."""
 SWITCHES: Final = {"disconnect": Switch.DISCONNECT, "connect": Switch.CONNECT}
 _COMMANDS: Final = uuid.UUID("c9d4b3c0-4b5e-4f0b-9d39-0a6f5f6f2d11")
 
@@ -121,29 +130,48 @@ class Orders:
     async def _items_of(
         self, transaction: AsyncConnection, key: uuid.UUID, mrid: str, control: field.EndDeviceControl
     ) -> tuple[list[dict[str, object]], list[field.FieldError]]:
-        switch = SWITCHES.get(control.name or "")
-        if switch is None:
-            reason = f"Control type {control.code} is not carried out here."
-            return [], [field.FieldError.of("2.20", reason, name=mrid, kind="EndDeviceControl")]
+        try:
+            kind, action, parameters = wanted_of(control)
+        except OpenAmiError as error:
+            return [], [field.FieldError.of("2.20", str(error), name=mrid, kind="EndDeviceControl")]
         found, errors = await self._meters(transaction, [each.identity for each in control.devices])
-        errors += [_no_breaker(row.serial) for row in found if row.kind != Kind.ELECTRICITY]
+        if kind == CONTROL:
+            errors += [_no_breaker(row.serial) for row in found if row.kind != Kind.ELECTRICITY]
         now = self._clock.now()
         interval = (control.timing.interval if control.timing else None) or field.Period()
         start = max(interval.start or now, now)
-        deadline = interval.end or start + SWITCH_WITHIN
+        deadline = interval.end or start + (SWITCH_WITHIN if kind == CONTROL else FUNCTION_WITHIN)
         if deadline <= now:
-            reason = f"The time to {switch.value} ended at {deadline:%Y-%m-%d %H:%M}Z."
+            reason = f"The time to {action} ended at {deadline:%Y-%m-%d %H:%M}Z."
             errors.append(field.FieldError.of("4.1", reason, name=mrid, kind="EndDeviceControl"))
         detail: dict[str, object] = {
             "issuer_id": control.issuer_id,
             "issuer_tracking_id": control.issuer_tracking_id,
             "reason": control.reason,
+            "parameters": parameters,
         }
         digest = _digest(control)
         items = [
-            _item(key, mrid, row.serial, CONTROL, switch.value, detail, due=start, deadline=deadline, digest=digest)
+            _item(key, mrid, row.serial, kind, action, detail, due=start, deadline=deadline, digest=digest)
             for row in found
         ]
+        if parameters.get("until") is not None and action == "open_relay":
+            end = datetime.fromisoformat(parameters.pop("until"))
+            close = detail | {"parameters": {}}
+            items += [
+                _item(
+                    key,
+                    f"{mrid}/end",
+                    row.serial,
+                    kind,
+                    "close_relay",
+                    close,
+                    due=end,
+                    deadline=end + FUNCTION_WITHIN,
+                    digest=digest,
+                )
+                for row in found
+            ]
         return items, errors or ([] if found else [_nobody()])
 
     async def _meters(
@@ -193,6 +221,47 @@ class Orders:
         )
 
 
+def wanted_of(control: field.EndDeviceControl) -> tuple[str, str, dict[str, Any]]:
+    """What a control orders: its kind, the action, and the parameters.
+
+    Raises:
+        OpenAmiError: it is nothing that is carried out here.
+    """
+    name = control.name or ""
+    if name in SWITCHES:
+        return CONTROL, SWITCHES[name].value, {}
+    if control.display is not None:
+        return FUNCTION, "display_text", {"text": control.display.text}
+    if control.demand_response is not None:
+        return FUNCTION, *_load_control(control.demand_response)
+    if name in NAMED:
+        action, parameters = NAMED[name]
+        return FUNCTION, action, dict(parameters)
+    if control.action is None or not control.action.command:
+        raise BadParametersError(f"Control type {control.code} is not carried out here.", hint="Name a function.")
+    command = control.action.command.strip()
+    if name == "set_load_limit":
+        command = f"set_limiter {command}" if command.startswith("{") else command
+    action, _, text = command.partition(" ")
+    try:
+        parameters = json.loads(text or "{}")
+    except ValueError as error:
+        raise BadParametersError(f"The parameters of {action} are no JSON: {error}.", hint="Send an object.") from error
+    if not isinstance(parameters, dict):
+        raise BadParametersError(f"The parameters of {action} are no object.", hint="Send {...}.")
+    function_of(action).check(parameters)
+    return FUNCTION, action, parameters
+
+
+def _load_control(wanted: field.PanDemandResponse) -> tuple[str, dict[str, Any]]:
+    """Load is switched off, and on again when its time is over; a cancel switches it on at once."""
+    if wanted.cancel_now:
+        return "close_relay", {}
+    if wanted.duration_min is None:
+        return "open_relay", {}
+    return "open_relay", {"until": (wanted.start + timedelta(minutes=wanted.duration_min)).isoformat()}
+
+
 def _item(
     key: uuid.UUID,
     mrid: str,
@@ -224,6 +293,7 @@ def _digest(control: field.EndDeviceControl) -> str:
     interval = control.timing.interval if control.timing else None
     facts = [
         str(control.code),
+        str(control.action or control.display or control.demand_response or ""),
         sorted(each.identity.label() for each in control.devices),
         [str(interval.start), str(interval.end)] if interval else [],
     ]

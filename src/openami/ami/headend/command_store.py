@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 READ: Final = "read"
 CONTROL: Final = "control"
+FUNCTION: Final = "function"
 OPEN, CLOSED = "open", "closed"
 WAITING, DONE, FAILED, CANCELLED = "waiting", "done", "failed", "cancelled"
 
@@ -120,7 +121,9 @@ async def add(
 
 async def items_of_controls(transaction: AsyncConnection, mrids: Iterable[str]) -> list[Row[Any]]:
     """The items of controls by their mRID, locked."""
-    query = select(item_table).where(item_table.c.control_mrid.in_(list(mrids)), item_table.c.kind == CONTROL)
+    query = select(item_table).where(
+        item_table.c.control_mrid.in_(list(mrids)), item_table.c.kind.in_((CONTROL, FUNCTION))
+    )
     return list(await transaction.execute(query.with_for_update()))
 
 

@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
 from openami.ami.headend import answers, command_store, store
 from openami.ami.headend.answers import ExpiredError, NotProvenError
-from openami.ami.headend.command_store import CONTROL, Item
+from openami.ami.headend.command_store import CONTROL, FUNCTION, Item
+from openami.ami.headend.functions.catalogue import function_of
+from openami.ami.headend.functions.house import HOUSE_RUNS, Desk
+from openami.ami.headend.functions.keys import KEY_FUNCTIONS
+from openami.ami.headend.functions.model import BadParametersError
 from openami.ami.headend.model import Kind, Purpose, Switch, SwitchResult
+from openami.ami.headend.reader import Visit
 from openami.ami.headend.schedule import AFTER_FAULT_S, wait_for
+from openami.ami.headend.store import SessionRecord
 from openami.shared.errors import OpenAmiError
 from openami.shared.service import Work
 
@@ -24,12 +30,16 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+    from sqlalchemy import Row
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from openami.ami.headend.answers import Answers, ReadResult
     from openami.ami.headend.dialogues import Dialogue
+    from openami.ami.headend.functions.keys import KeyChange
+    from openami.ami.headend.functions.model import Found, Function
     from openami.ami.headend.model import Meter
-    from openami.ami.headend.reader import MeterReader, Visit
+    from openami.ami.headend.reader import MeterReader
+    from openami.ami.headend.shipment import Seals
     from openami.shared.clock import Clock
     from openami.shared.database import Database
 
@@ -54,12 +64,22 @@ class Commands:
     """The loop that carries out what is due."""
 
     def __init__(
-        self, database: Database, clock: Clock, reader: MeterReader, writer: Answers, *, offset_s: int
+        self,
+        database: Database,
+        clock: Clock,
+        reader: MeterReader,
+        writer: Answers,
+        *,
+        keys: KeyChange,
+        sealer: Seals,
+        offset_s: int,
     ) -> None:
         self._database = database
         self._clock = clock
         self._reader = reader
         self._answers = writer
+        self._keys = keys
+        self._sealer = sealer
         self._offset_s = offset_s
         self._in_flight: dict[tuple[UUID, str, str], asyncio.Task[None]] = {}
         self.wake = asyncio.Event()
@@ -96,7 +116,9 @@ class Commands:
                 row = await store.meter_row(transaction, item.serial)
                 meter = await store.load_meter(transaction, item.serial, offset_s=self._offset_s)
             assert row is not None
-            if item.kind == CONTROL:
+            if item.kind == FUNCTION:
+                await self._function(item, meter, row)
+            elif item.kind == CONTROL:
                 assert meter is not None
                 await self._control(item, meter)
             elif row.kind == Kind.ELECTRICITY and meter is not None:
@@ -138,6 +160,65 @@ class Commands:
             elif not isinstance(visit.error, WithdrawnError):
                 await self._failed(transaction, item, meter, visit)
 
+    async def _function(self, item: Item, meter: Meter | None, row: Row[Any]) -> None:
+        function = function_of(item.action)
+        wanted = dict(item.detail["parameters"])
+        if self._clock.now() > item.deadline_at:
+            async with self._database.begin() as transaction:
+                late = ExpiredError(f"{item.action} could not be carried out at {item.serial} before its deadline.")
+                await self._answers.failed(transaction, item, row, late)
+            return
+        if function.where == "head-end":
+            await self._in_house(item, row, wanted)
+            return
+        visit = await self._at_meter(item, meter, function, wanted)
+        async with self._database.begin() as transaction:
+            await store.keep_sessions(transaction, [visit.record])
+            if visit.result is not None and visit.error is None:
+                await self._answers.function_done(transaction, item, row, visit.result)
+            elif not isinstance(visit.error, WithdrawnError):
+                await self._failed(transaction, item, row, visit)
+
+    async def _at_meter(
+        self, item: Item, meter: Meter | None, function: Function, wanted: dict[str, Any]
+    ) -> Visit[Found]:
+        """Carry out a function in a session of its own, or in several where keys change."""
+        try:
+            if meter is None:
+                raise BadParametersError(f"{item.serial} has no sessions.", hint="Only electricity meters have.")
+            if function.name in KEY_FUNCTIONS:
+                return await self._keys.carry_out(meter, wanted)
+            if function.name == "update_firmware":
+                wanted |= await self._image(item, str(wanted["image"]))
+        except OpenAmiError as error:
+            return Visit(SessionRecord(item.serial, Purpose.ON_DEMAND, self._clock.now(), 0), error=error)
+
+        async def talk(dialogue: Dialogue) -> Found:
+            await dialogue.check_identity()
+            await self._write_ahead(item)
+            assert function.run is not None
+            return await function.run(dialogue, wanted)
+
+        return await self._reader.visit(meter, Purpose.ON_DEMAND, talk)
+
+    async def _image(self, item: Item, version: str) -> dict[str, Any]:
+        """The image of a version, and whether its transfer was begun before."""
+        async with self._database.begin() as transaction:
+            content = await store.image(transaction, version)
+        if content is None:
+            raise BadParametersError(f"There is no image {version!r}.", hint="POST /api/images brings one.")
+        return {"content": content, "resume": item.attempts > 0}
+
+    async def _in_house(self, item: Item, row: Row[Any], wanted: dict[str, Any]) -> None:
+        async with self._database.begin() as transaction:
+            desk = Desk(transaction, row, self._sealer, self._clock.now())
+            try:
+                found = await HOUSE_RUNS[item.action](desk, wanted)
+            except OpenAmiError as error:
+                await self._answers.failed(transaction, item, row, error)
+            else:
+                await self._answers.function_done(transaction, item, row, found)
+
     async def _try_to_switch(self, item: Item, meter: Meter) -> Visit[SwitchResult] | None:
         if self._clock.now() > item.deadline_at:
             return None  # too late to begin: what was right then may be wrong now
@@ -158,7 +239,7 @@ class Commands:
                 raise WithdrawnError(f"The order for {item.serial} was cancelled.")
 
     async def _failed(
-        self, transaction: AsyncConnection, item: Item, meter: Meter, visit: Visit[ReadResult] | Visit[SwitchResult]
+        self, transaction: AsyncConnection, item: Item, meter: Meter | Row[Any], visit: Visit[Any]
     ) -> None:
         """Try again later if that may help and there is time, else answer that it failed."""
         assert visit.error is not None

@@ -31,9 +31,15 @@ class Stream(StrEnum):
     STANDARD_LOG = "0-0:99.98.0"
     FRAUD_LOG = "0-0:99.98.1"
     SWITCH_LOG = "0-0:99.98.2"
+    MBUS_LOG = "0-0:99.98.3"
+    QUALITY_LOG = "0-0:99.98.4"
+    COMMUNICATION_LOG = "0-0:99.98.5"
 
 
-LOGS = (Stream.STANDARD_LOG, Stream.FRAUD_LOG, Stream.SWITCH_LOG)
+LOGS = (
+    *(Stream.STANDARD_LOG, Stream.FRAUD_LOG, Stream.SWITCH_LOG),
+    *(Stream.MBUS_LOG, Stream.QUALITY_LOG, Stream.COMMUNICATION_LOG),
+)
 
 
 class Purpose(StrEnum):
@@ -93,6 +99,9 @@ class Meter:
     marks: dict[str, Mark] = field(default_factory=dict)
     sealed_keys: bytes = b""
     system_title: bytes = b""
+    debugging: bool = False
+    list_max: int | None = None
+    """Attributes that it takes in one list, if that was set."""
     counter_received: int = -1
     """The last invocation counter that was accepted from the meter, as far as it was stored."""
 

@@ -56,7 +56,7 @@ class MeterReader:
     async def visit(self, meter: Meter, purpose: Purpose, talk: Callable[[Dialogue], Awaitable[_T]]) -> Visit[_T]:
         """Open a session with a meter and hold one dialogue; an error becomes part of the result."""
         started_at, started_s = self._clock.now(), time.monotonic()
-        traffic = Traffic()
+        traffic = Traffic(trace=[] if meter.debugging else None)
         result: _T | None = None
         failure: OpenAmiError | None = None
         try:
@@ -79,6 +79,7 @@ class MeterReader:
             octets_received=traffic.received,
             error_class=None if failure is None else type(failure).__name__,
             error=None if failure is None else str(failure),
+            trace=None if traffic.trace is None else tuple(traffic.trace),
         )
         return Visit(record, result, failure)
 

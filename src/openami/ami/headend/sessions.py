@@ -34,6 +34,7 @@ from openami.ami.dlms.failures import refused
 from openami.ami.dlms.gateway import GatewayAddress
 from openami.ami.dlms.queries import opened
 from openami.ami.dlms.wrapper import WrapperFraming
+from openami.ami.headend.functions.model import HopelessError
 from openami.ami.headend.model import Link
 from openami.ami.headend.protections import CounterJumpError
 from openami.ami.headend.wires import ConnectionLostError, SessionError
@@ -59,6 +60,7 @@ CLIENT_SAP: Final = 1  # client management process, wPort 1 (cosem 1.2)
 SERVER_SAP: Final = 1  # management logical device
 # A quarter-hour profile of two years with four columns stays below; more is not an answer but a flood.
 SESSION_OCTETS_MAX: Final = 16 * 1024 * 1024
+TRACE_MAX: Final = 500
 LIST_MAX: Final = 16
 """Attributes in one request: more make answers of many blocks, which a bad link loses as a whole."""
 
@@ -90,6 +92,13 @@ class Traffic:
 
     sent: int = 0
     received: int = 0
+    trace: list[str] | None = None
+    """What was said, if that is to be kept."""
+
+    def note(self, sign: str, octets: bytes) -> None:
+        """Keep octets of a session that is watched."""
+        if self.trace is not None and len(self.trace) < TRACE_MAX:
+            self.trace.append(sign + octets.hex())
 
 
 class Session:
@@ -103,12 +112,14 @@ class Session:
         traffic: Traffic,
         protection: Protection | None = None,
         reserve: Callable[[], Awaitable[object]] | None = None,
+        list_max: int = LIST_MAX,
     ) -> None:
         self._wire = wire
         self._client = client
         self._timing = timing
         self._protection = protection
         self._reserve = reserve
+        self._list_max = list_max
         self.traffic = traffic
         self.repeated = 0
         self.answered = False
@@ -135,7 +146,7 @@ class Session:
         They travel in lists if the meter takes such, else one by one.
         """
         listed = Conformance.MULTIPLE_REFERENCES in self._client.agreed.conformance
-        step = LIST_MAX if listed else 1
+        step = self._list_max if listed else 1
         found: list[Encoded | DataAccessResult] = []
         for start in range(0, len(attributes), step):
             part = tuple(attributes[start : start + step])
@@ -192,6 +203,7 @@ class Session:
     def _write(self, octets: bytes) -> None:
         if octets:
             self.traffic.sent += len(octets)
+            self.traffic.note(">", octets)
             self._wire.write(octets)
 
     async def _read(self) -> None:
@@ -200,6 +212,7 @@ class Session:
         self.traffic.received += len(octets)
         if self.traffic.received > SESSION_OCTETS_MAX:
             raise FloodError(f"More than {SESSION_OCTETS_MAX} octets came in one session.")
+        self.traffic.note("<", octets)
         self._client.receive_data(octets)
 
 
@@ -277,7 +290,7 @@ class Sessions:
                 await self._protections.prepare([meter])
 
         client = ClientConnection(framing, protection=ciphering, prover=prover)
-        return Session(wire, client, self._timing, traffic, protection, reserve)
+        return Session(wire, client, self._timing, traffic, protection, reserve, meter.list_max or LIST_MAX)
 
 
 def _not_values(answer: object, wanted: int) -> Exception:
@@ -296,4 +309,4 @@ def retry_helps(error: Exception) -> bool:
         return error.result is AssociationResult.REJECTED_TRANSIENT
     if isinstance(error, ActionRefusedError):
         return error.result is ActionResult.TEMPORARY_FAILURE
-    return not isinstance(error, WrongMeterError | SealBrokenError | CounterJumpError)
+    return not isinstance(error, WrongMeterError | SealBrokenError | CounterJumpError | HopelessError)

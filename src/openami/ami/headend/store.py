@@ -56,7 +56,14 @@ meter_table = Table(
     Column("sealed_password", LargeBinary),
     Column("sealed_keys", LargeBinary),
     Column("system_title", LargeBinary),
+    Column("sealed_pending_keys", LargeBinary),
     Column("keys_changed_at", _Instant),
+    Column("push_counter", BigInteger, nullable=False, server_default="-1"),
+    Column("debugging", Boolean, nullable=False, server_default="false"),
+    Column("communication", JSONB, nullable=False, server_default="{}"),
+    Column("channels", JSONB, nullable=False, server_default="{}"),
+    Column("profile", Text, nullable=False, server_default="generic"),
+    Column("lifecycle", Text),
     Column("counter_reserved", BigInteger, nullable=False, server_default="1"),
     Column("counter_received", BigInteger, nullable=False, server_default="-1"),
     Column("shipped_at", _Instant, nullable=False),
@@ -110,8 +117,41 @@ session_table = Table(
     Column("octets_received", Integer, nullable=False),
     Column("error_class", Text),
     Column("error", Text),
+    Column("trace", JSONB),
 )
 Index("session_of_meter", session_table.c.serial, session_table.c.id)
+
+
+push_table = Table(
+    "push",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("serial", Text, nullable=False),
+    Column("setup", Text, nullable=False),
+    Column("received_at", _Instant, nullable=False),
+    Column("counter", BigInteger, nullable=False),
+    Column("values", JSONB, nullable=False),
+)
+Index("push_of_meter", push_table.c.serial, push_table.c.id)
+
+system_event_table = Table(
+    "system_event",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("serial", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("at", _Instant, nullable=False),
+    Column("detail", JSONB, nullable=False),
+)
+Index("system_event_of_meter", system_event_table.c.serial, system_event_table.c.id)
+
+image_table = Table(
+    "firmware_image",
+    metadata,
+    Column("version", Text, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+    Column("taken_at", _Instant, nullable=False),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +166,8 @@ class SessionRecord:
     octets_received: int = 0
     error_class: str | None = None
     error: str | None = None
+    trace: tuple[str, ...] | None = None
+    """What was said, where debugging is on: `>` sent, `<` received, hexadecimal."""
 
 
 def meter_of(row: Row[Any], marks: Mapping[str, Mark] | None = None, *, offset_s: int = 0) -> Meter:
@@ -139,6 +181,8 @@ def meter_of(row: Row[Any], marks: Mapping[str, Mark] | None = None, *, offset_s
         sealed_keys=row.sealed_keys or b"",
         system_title=row.system_title or b"",
         counter_received=row.counter_received,
+        debugging=row.debugging,
+        list_max=row.communication.get("list_max"),
         mrid=row.mrid,
         usage_point=row.usage_point,
         installed_at=row.installed_at,
@@ -202,6 +246,26 @@ async def reserve_counters(
     statement = update(meter_table).where(meter_table.c.serial.in_(serials)).values(counter_reserved=reserved)
     rows = await transaction.execute(statement.returning(meter_table.c.serial, meter_table.c.counter_reserved))
     return {row.serial: row.counter_reserved for row in rows}
+
+
+async def system_event(
+    transaction: AsyncConnection, serial: str, kind: str, detail: Mapping[str, object], at: datetime
+) -> None:
+    """Note what the head-end noticed by itself."""
+    await transaction.execute(insert(system_event_table).values(serial=serial, kind=kind, detail=detail, at=at))
+
+
+async def keep_image(transaction: AsyncConnection, version: str, content: bytes, at: datetime) -> None:
+    """Keep a firmware image under its version."""
+    statement = insert(image_table).values(version=version, content=content, taken_at=at)
+    await transaction.execute(
+        statement.on_conflict_do_update(index_elements=["version"], set_={"content": content, "taken_at": at})
+    )
+
+
+async def image(transaction: AsyncConnection, version: str) -> bytes | None:
+    """The firmware image of a version."""
+    return (await transaction.execute(select(image_table.c.content).where(image_table.c.version == version))).scalar()
 
 
 async def keep_point(transaction: AsyncConnection, mrid: str, name: str, stated_at: datetime) -> None:
@@ -300,6 +364,7 @@ def _session_values(record: SessionRecord) -> dict[str, object]:
         "octets_received": record.octets_received,
         "error_class": record.error_class,
         "error": record.error,
+        "trace": None if record.trace is None else list(record.trace),
     }
 
 

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 SILENT_MAX: Final = 200  # meters named in the status; their number is always whole
 UNKNOWN_MAX: Final = 200
 METERS_MAX: Final = 1000  # a page
-_HIDDEN: Final = {"sealed_password", "sealed_keys", "system_title", "layouts", "physical_address"}
+_HIDDEN: Final = {
+    *("sealed_password", "sealed_keys", "sealed_pending_keys"),
+    *("system_title", "layouts", "physical_address"),
+}
 
 
 async def status(transaction: AsyncConnection, now: datetime) -> dict[str, Any]:
@@ -51,7 +54,7 @@ async def status(transaction: AsyncConnection, now: datetime) -> dict[str, Any]:
         "meters": {key: _text(value) for key, value in meters.items()},
         "oldest_profile": None if oldest is None else {"serial": oldest.serial, "until": _text(oldest.at)},
         "lag_s": None if oldest is None else round((now - oldest.at).total_seconds()),
-        "silent": [_row(row) for row in await transaction.execute(failing)],
+        "silent": [plain_row(row) for row in await transaction.execute(failing)],
         "commands_open": await _count(transaction, select(command_table).where(command_table.c.state == OPEN)),
         "telegrams": await _telegrams(transaction),
     }
@@ -65,7 +68,7 @@ async def meters(transaction: AsyncConnection, *, after: str = "", limit: int = 
         .order_by(meter_table.c.serial)
         .limit(min(limit, METERS_MAX))
     )
-    return [_row(row) for row in await transaction.execute(query)]
+    return [plain_row(row) for row in await transaction.execute(query)]
 
 
 async def meter(transaction: AsyncConnection, serial: str) -> dict[str, Any] | None:
@@ -76,10 +79,10 @@ async def meter(transaction: AsyncConnection, serial: str) -> dict[str, Any] | N
     marks = await transaction.execute(select(mark_table).where(mark_table.c.serial == serial))
     sessions = select(session_table).where(session_table.c.serial == serial).order_by(session_table.c.id.desc())
     items = select(item_table).where(item_table.c.serial == serial).order_by(item_table.c.deadline_at.desc()).limit(20)
-    answer = _row(row)
+    answer = plain_row(row)
     answer["gateway_address"] = row.physical_address.hex().upper()
     answer["marks"] = {Stream(each.stream).name.lower(): {"obis": each.stream, "at": _text(each.at)} for each in marks}
-    answer["sessions"] = [_row(each) for each in await transaction.execute(sessions)]
+    answer["sessions"] = [plain_row(each) for each in await transaction.execute(sessions)]
     answer["orders"] = [_order(each) for each in await transaction.execute(items)]
     if row.mbus_id is not None:
         answer["telegrams"] = await _telegrams_of(transaction, row.mbus_id)
@@ -121,7 +124,7 @@ async def _telegrams(transaction: AsyncConnection) -> dict[str, Any]:
         .order_by(table.mbus_id)
         .limit(UNKNOWN_MAX)
     )
-    return {**found, "unknown_meters": [_row(row) for row in await transaction.execute(unknown)]}
+    return {**found, "unknown_meters": [plain_row(row) for row in await transaction.execute(unknown)]}
 
 
 async def _telegrams_of(transaction: AsyncConnection, mbus_id: str) -> list[dict[str, Any]]:
@@ -143,7 +146,7 @@ async def _telegrams_of(transaction: AsyncConnection, mbus_id: str) -> list[dict
         .order_by(table.id.desc())
         .limit(48)
     )
-    return [_row(row) for row in await transaction.execute(query)]
+    return [plain_row(row) for row in await transaction.execute(query)]
 
 
 async def _count(transaction: AsyncConnection, query: Select[Any]) -> int:
@@ -151,14 +154,15 @@ async def _count(transaction: AsyncConnection, query: Select[Any]) -> int:
 
 
 def _order(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
-    shown = _row(row)
+    shown = plain_row(row)
     shown.pop("outcome")
-    if row.kind == "control":
+    if row.kind != "read":
         shown["outcome"] = row.outcome
     return shown
 
 
-def _row(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
+def plain_row(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
+    """A row as JSON holds it, without what is secret."""
     return {key: _text(value) for key, value in row._asdict().items() if key not in _HIDDEN}
 
 

@@ -183,7 +183,7 @@ def test_a_late_answer_is_dropped_and_counted(pair: ConnectionPair) -> None:
 
 def test_an_unconfirmed_request_is_carried_out_without_an_answer(pair: ConnectionPair) -> None:
     request = act(BREAKER, 70, 1).request
-    silent = type(request)(request.methods, request.parameters, invoke=Invoke(confirmed=False))  # type: ignore[union-attr,arg-type]  # an action
+    silent = type(request)(request.methods, request.parameters, invoke=Invoke(confirmed=False))  # type: ignore[union-attr,arg-type,call-arg]  # an action
     assert serve(pair.server, pair.meter, pair.client.send(silent)) == b""
     assert not pair.meter.connected
     assert pair.client.state is pair.server.state is State.READY

@@ -22,8 +22,9 @@ Client and server joined by a fake wire::
 
 The head-end. `client.send(event)` gives the octets to write. After each `receive_data`, loop over `next_event()` until
 NEED_DATA, and write `data_to_send()`: block transfer asks for its next blocks there. `give_up()` when your timer runs
-out. `read`, `read_many`, `read_profile`, `read_entries`, `write` and `act` build queries; `query.result(answer)` is the
-value or raises AccessDeniedError, ActionRefusedError, ServiceRefusedError (`lost_association`: associate again).
+out. `read`, `read_many`, `read_profile`, `read_entries`, `write`, `act` and `access` build queries;
+`query.result(answer)` is the value or raises AccessDeniedError, ActionRefusedError, ServiceRefusedError
+(`lost_association`: associate again).
 `opened(answer)` checks the association. RemoteProtocolError means the meter deviates, LocalProtocolError that we do.
 `read_profile` returns a `Profile` of numpy columns: `profile.times_s` (int64 UTC seconds, stamps at interval END),
 `profile.columns[i].values` and `.present`.
@@ -71,6 +72,7 @@ from openami.ami.dlms.data import (
 )
 from openami.ami.dlms.device import LogicalDevice, respond, serve
 from openami.ami.dlms.enums import (
+    OUR_CONFORMANCE_WITH_ACCESS,
     AcseDiagnostic,
     ActionResult,
     AssociationResult,
@@ -92,6 +94,11 @@ from openami.ami.dlms.errors import (
 )
 from openami.ami.dlms.events import (
     NEED_DATA,
+    Access,
+    AccessOutcome,
+    AccessRequest,
+    AccessResponse,
+    AccessVerb,
     ActionRequest,
     ActionResponse,
     AssociationRequest,
@@ -115,6 +122,7 @@ from openami.ami.dlms.profile_rows import Kind
 from openami.ami.dlms.profile_times import NO_TIME, stamps_to_utc_s, utc_s_to_stamps
 from openami.ami.dlms.queries import (
     Query,
+    access,
     act,
     opened,
     read,
@@ -135,7 +143,13 @@ __all__ = [
     "NEED_DATA",
     "NO_TIME",
     "NULL",
+    "OUR_CONFORMANCE_WITH_ACCESS",
+    "Access",
     "AccessDeniedError",
+    "AccessOutcome",
+    "AccessRequest",
+    "AccessResponse",
+    "AccessVerb",
     "AcseDiagnostic",
     "ActionRefusedError",
     "ActionRequest",
@@ -197,6 +211,7 @@ __all__ = [
     "WrapperBuffer",
     "WrapperFrame",
     "WrapperFraming",
+    "access",
     "act",
     "array",
     "bit_string",

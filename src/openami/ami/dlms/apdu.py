@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from openami.ami.dlms import failures, service_action, service_get, service_set, unsolicited
+from openami.ami.dlms import failures, service_access, service_action, service_get, service_set, unsolicited
 from openami.ami.dlms.blocks import Block, NextBlock, Service
 from openami.ami.dlms.errors import LocalProtocolError, RemoteProtocolError
 from openami.ami.dlms.events import (
+    AccessRequest,
+    AccessResponse,
     ActionRequest,
     ActionResponse,
     ConfirmedServiceError,
@@ -33,6 +35,8 @@ Apdu = (
     | LastAck
     | ActionRequest
     | ActionResponse
+    | AccessRequest
+    | AccessResponse
     | Block
     | NextBlock
     | ExceptionResponse
@@ -49,6 +53,8 @@ _DECODERS: dict[int, Callable[[bytes], Apdu]] = {
     service_set.RESPONSE_TAG: service_set.decode_response,
     service_action.REQUEST_TAG: service_action.decode_request,
     service_action.RESPONSE_TAG: service_action.decode_response,
+    service_access.REQUEST_TAG: service_access.decode_request,
+    service_access.RESPONSE_TAG: service_access.decode_response,
     failures.EXCEPTION_TAG: failures.decode_exception,
     failures.SERVICE_ERROR_TAG: failures.decode_service_error,
     unsolicited.DATA_NOTIFICATION_TAG: unsolicited.decode_data_notification,
@@ -64,6 +70,8 @@ _ENCODERS: dict[type, Callable[[Any], bytes]] = {
     LastAck: service_set.encode_response,
     ActionRequest: service_action.encode_request,
     ActionResponse: service_action.encode_response,
+    AccessRequest: service_access.encode_request,
+    AccessResponse: service_access.encode_response,
     ExceptionResponse: failures.encode_exception,
     ConfirmedServiceError: failures.encode_service_error,
     DataNotification: unsolicited.encode_data_notification,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from openami.ami.dlms.blocks import Block, NextBlock, Service
 from openami.ami.dlms.enums import ActionResult
 from openami.ami.dlms.events import (
+    AccessRequest,
+    AccessResponse,
     ActionRequest,
     ActionResponse,
     ConfirmedServiceError,
@@ -29,6 +31,8 @@ _WHOLE: dict[type, Sent] = {
     LastAck: Sent.SET_RESULT,
     ActionRequest: Sent.ACTION,
     ActionResponse: Sent.ACTION_RESULT,
+    AccessRequest: Sent.ACCESS,
+    AccessResponse: Sent.ACCESS_RESULT,
     ConfirmedServiceError: Sent.EXCEPTION,
     ExceptionResponse: Sent.EXCEPTION,
     DataNotification: Sent.UNSOLICITED,

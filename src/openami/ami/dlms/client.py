@@ -12,6 +12,8 @@ from openami.ami.dlms.enums import OUR_CONFORMANCE, AcseDiagnostic, Conformance,
 from openami.ami.dlms.errors import LocalProtocolError, RemoteProtocolError, SecurityFailureError
 from openami.ami.dlms.events import (
     DEFAULT_INVOKE,
+    AccessRequest,
+    AccessResponse,
     ActionRequest,
     ActionResponse,
     AssociationRequest,
@@ -36,7 +38,16 @@ if TYPE_CHECKING:
     from openami.ami.dlms.protection import Protection
     from openami.ami.dlms.security.hls import Prover
 
-ClientEvent = AssociationRequest | ReleaseRequest | GetRequest | SetRequest | ActionRequest | DataNotificationConfirm
+ClientEvent = (
+    AssociationRequest
+    | ReleaseRequest
+    | GetRequest
+    | SetRequest
+    | ActionRequest
+    | AccessRequest
+    | DataNotificationConfirm
+)
+_ACCESS_NUMBERS = 0xFF_FFFF
 
 # One day of quarter hours with four columns is about 4 kB and so needs no blocks; modems still buffer it.
 DEFAULT_MAX_PDU_OCTETS = 8192
@@ -67,6 +78,7 @@ class ClientConnection(Connection):
         self._password = password
         self._echoes_invoke = echoes_invoke
         self._listed = False
+        self._access_number = 0
         self._opening = AssociationResponse()
         self.late_answers = 0
 
@@ -99,9 +111,17 @@ class ClientConnection(Connection):
             case ActionRequest():
                 action_request = replace(event, listed=event.listed or len(event.methods) > 1)
                 self._ask(replace(action_request, invoke=self._next_invoke(event.invoke)))
+            case AccessRequest():
+                self._access_number = self._access_number + 1 & _ACCESS_NUMBERS
+                self._drop_transfers()
+                self._put(replace(event, number=self._access_number))
             case DataNotificationConfirm():
                 self._put(event)
-        if isinstance(event, GetRequest | SetRequest | ActionRequest) and not event.invoke.confirmed:
+        if isinstance(event, AccessRequest):
+            unanswered = not event.confirmed
+        else:
+            unanswered = isinstance(event, GetRequest | SetRequest | ActionRequest) and not event.invoke.confirmed
+        if unanswered:
             # nobody will answer
             self.give_up()
         return self.data_to_send()
@@ -207,6 +227,9 @@ class ClientConnection(Connection):
         return self._opening
 
     def _is_late(self, answer: Apdu) -> bool:
+        if isinstance(answer, AccessResponse):
+            numbered = self._echoes_invoke and answer.number != self._access_number
+            return self._state is not State.ACCESSING or numbered
         invoke = getattr(answer, "invoke", None)
         if isinstance(answer, LastAck):
             invoke = answer.response.invoke
@@ -232,7 +255,7 @@ class ClientConnection(Connection):
                 return None
             case LastAck():
                 return answer.response
-            case GetRequest() | SetRequest() | ActionRequest():
+            case GetRequest() | SetRequest() | ActionRequest() | AccessRequest():
                 msg = "A server sent a request."
                 raise RemoteProtocolError(msg)
             case _:

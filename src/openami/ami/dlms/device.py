@@ -12,7 +12,7 @@ answer = serve(connection, Meter(), octets_from_the_wire)
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from openami.ami.dlms.axdr import Encoded, encode
 from openami.ami.dlms.enums import AcseDiagnostic, ActionResult, DataAccessResult, Mechanism
@@ -25,6 +25,12 @@ from openami.ami.dlms.errors import (
 )
 from openami.ami.dlms.events import (
     NEED_DATA,
+    NULL_DATA,
+    Access,
+    AccessOutcome,
+    AccessRequest,
+    AccessResponse,
+    AccessVerb,
     ActionOutcome,
     ActionRequest,
     ActionResponse,
@@ -37,14 +43,23 @@ from openami.ami.dlms.events import (
     SetRequest,
     SetResponse,
 )
+from openami.ami.dlms.references import MethodRef
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from openami.ami.dlms.data import Data
     from openami.ami.dlms.obis import Obis
-    from openami.ami.dlms.references import AttributeRef, MethodRef, Selection
+    from openami.ami.dlms.references import AttributeRef, Selection
     from openami.ami.dlms.server import ServerConnection, ServerEvent
+
+
+# behind a part that failed, where the client wants the rest left alone
+_NOT_DONE: Final = {
+    AccessVerb.GET: AccessOutcome(AccessVerb.GET, DataAccessResult.OTHER_REASON),
+    AccessVerb.SET: AccessOutcome(AccessVerb.SET, DataAccessResult.OTHER_REASON),
+    AccessVerb.ACTION: AccessOutcome(AccessVerb.ACTION, ActionResult.OTHER_REASON),
+}
 
 
 class LogicalDevice(Protocol):
@@ -104,11 +119,15 @@ def serve(
 
 def respond(connection: ServerConnection, device: LogicalDevice, event: Event) -> ServerEvent | None:
     """The answer of a device to one request, or None when there is nothing to answer."""
+    if isinstance(event, AssociationRequest):
+        return _associate(connection, device, event)
+    if isinstance(event, ReleaseRequest):
+        return ReleaseResponse()
+    return _served(device, event)
+
+
+def _served(device: LogicalDevice, event: Event) -> ServerEvent | None:
     match event:
-        case AssociationRequest():
-            return _associate(connection, device, event)
-        case ReleaseRequest():
-            return ReleaseResponse()
         case GetRequest():
             return GetResponse(tuple([_get(device, reference) for reference in event.attributes]))
         case SetRequest():
@@ -117,6 +136,8 @@ def respond(connection: ServerConnection, device: LogicalDevice, event: Event) -
         case ActionRequest():
             calls = zip(event.methods, event.parameters, strict=True)
             return ActionResponse(tuple([_act(device, reference, parameter) for reference, parameter in calls]))
+        case AccessRequest():
+            return AccessResponse(tuple(_accessed(device, event)))
         case _:
             return None
 
@@ -132,6 +153,28 @@ def _associate(connection: ServerConnection, device: LogicalDevice, request: Ass
         return connection.accept()
     except SecurityFailureError:
         return connection.reject(AcseDiagnostic.AUTHENTICATION_FAILURE)
+
+
+def _accessed(device: LogicalDevice, request: AccessRequest) -> Iterator[AccessOutcome]:
+    failed = False
+    for access in request.accesses:
+        outcome = _NOT_DONE[access.verb] if failed and request.break_on_error else _access(device, access)
+        failed = failed or outcome.result != DataAccessResult.SUCCESS
+        yield outcome
+
+
+def _access(device: LogicalDevice, access: Access) -> AccessOutcome:
+    reference = access.reference
+    if isinstance(reference, MethodRef):
+        done = _act(device, reference, None if access.value == NULL_DATA else access.value)
+        returned = done.returned if isinstance(done.returned, Encoded) else NULL_DATA
+        return AccessOutcome(AccessVerb.ACTION, done.result, returned)
+    if access.verb is AccessVerb.SET:
+        return AccessOutcome(AccessVerb.SET, _set(device, reference, access.value))
+    found = _get(device, reference)
+    if isinstance(found, Encoded):
+        return AccessOutcome(AccessVerb.GET, DataAccessResult.SUCCESS, found)
+    return AccessOutcome(AccessVerb.GET, found)
 
 
 def _get(device: LogicalDevice, reference: AttributeRef) -> Encoded | DataAccessResult:

@@ -171,3 +171,5 @@ OUR_CONFORMANCE = (
     | Conformance.EVENT_NOTIFICATION
     | Conformance.ACTION
 )
+# ACCESS is understood too; few meters have it, so that it is offered where somebody asks for it.
+OUR_CONFORMANCE_WITH_ACCESS = OUR_CONFORMANCE | Conformance.ACCESS

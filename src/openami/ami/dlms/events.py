@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
+from openami.ami.dlms.axdr import Encoded
 from openami.ami.dlms.enums import (
     OUR_CONFORMANCE,
     AcseDiagnostic,
@@ -19,7 +21,6 @@ from openami.ami.dlms.enums import (
 from openami.ami.dlms.references import AttributeRef, Invoke, MethodRef
 
 if TYPE_CHECKING:
-    from openami.ami.dlms.axdr import Encoded
     from openami.ami.dlms.data import Data
     from openami.ami.dlms.times import CosemDateTime
 
@@ -34,6 +35,7 @@ class _NeedData:
 NEED_DATA: Final = _NeedData()
 
 DEFAULT_INVOKE = Invoke()
+NULL_DATA = Encoded(b"\x00")
 NO_PDU_LIMIT = 0xFFFF
 DLMS_VERSION = 6
 
@@ -173,6 +175,53 @@ class ActionResponse:
     invoke: Invoke = DEFAULT_INVOKE
 
 
+class AccessVerb(IntEnum):
+    """What one part of an ACCESS request does; the numbers are the CHOICE octets of the Green Book."""
+
+    GET = 1
+    SET = 2
+    ACTION = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """One part of an ACCESS request: a read, a write or a method, with its value or parameter (null without one)."""
+
+    verb: AccessVerb
+    reference: AttributeRef | MethodRef
+    value: Encoded = NULL_DATA
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRequest:
+    """Reads, writes and methods in one message; with `break_on_error` nothing is done behind the first that fails."""
+
+    accesses: tuple[Access, ...]
+    number: int = 0
+    break_on_error: bool = False
+    confirmed: bool = True
+    high_priority: bool = True
+    time: CosemDateTime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccessOutcome:
+    """How one part went, and what it gave (null without anything)."""
+
+    verb: AccessVerb
+    result: DataAccessResult | ActionResult
+    value: Encoded = NULL_DATA
+
+
+@dataclass(frozen=True, slots=True)
+class AccessResponse:
+    """How each part of an ACCESS request went, in order."""
+
+    outcomes: tuple[AccessOutcome, ...]
+    number: int = 0
+    time: CosemDateTime | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class ExceptionResponse:
     """The server could not handle the request at all; 1/1 means it knows no association with us."""
@@ -230,6 +279,8 @@ Event = (
     | SetResponse
     | ActionRequest
     | ActionResponse
+    | AccessRequest
+    | AccessResponse
     | ExceptionResponse
     | ConfirmedServiceError
     | DataNotification

@@ -16,6 +16,10 @@ from openami.ami.dlms.data import Data, integer8
 from openami.ami.dlms.enums import ActionResult, DataAccessResult
 from openami.ami.dlms.errors import AccessDeniedError, ActionRefusedError, AssociationRefusedError, RemoteProtocolError
 from openami.ami.dlms.events import (
+    Access,
+    AccessOutcome,
+    AccessRequest,
+    AccessResponse,
     ActionRequest,
     ActionResponse,
     AssociationResponse,
@@ -39,7 +43,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-Request = GetRequest | SetRequest | ActionRequest
+Request = GetRequest | SetRequest | ActionRequest | AccessRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,18 @@ def read_many(attributes: Iterable[AttributeRef]) -> Query[tuple[Data | DataAcce
         return tuple([result.data() if isinstance(result, Encoded) else result for result in results])
 
     return Query(request, values)
+
+
+def access(accesses: Iterable[Access], *, break_on_error: bool = False) -> Query[tuple[AccessOutcome, ...]]:
+    """Read, write and act in one request; the outcome of each part stands in its place."""
+    request = AccessRequest(tuple(accesses), break_on_error=break_on_error)
+
+    def outcomes(answer: object) -> tuple[AccessOutcome, ...]:
+        found = _expect(answer, AccessResponse).outcomes
+        _same_number(len(found), len(request.accesses))
+        return found
+
+    return Query(request, outcomes)
 
 
 def read_profile(

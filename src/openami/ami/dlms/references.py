@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 from openami.ami.dlms.axdr import encode, read_data
@@ -47,6 +47,10 @@ class AttributeRef:
         if with_selection and reader.flag():
             selection = Selection(reader.u8(), read_data(reader))
         return cls(class_id, obis, attribute, selection)
+
+    def selected(self, reader: Reader) -> Self:
+        """The same attribute with the selection that comes next."""
+        return replace(self, selection=Selection(reader.u8(), read_data(reader)))
 
     def __str__(self) -> str:
         return f"{self.class_id}/{self.obis}/{self.attribute}"

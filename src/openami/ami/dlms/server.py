@@ -22,6 +22,8 @@ from openami.ami.dlms.enums import (
 )
 from openami.ami.dlms.errors import RemoteProtocolError, SecurityFailureError
 from openami.ami.dlms.events import (
+    AccessRequest,
+    AccessResponse,
     ActionRequest,
     ActionResponse,
     AssociationRequest,
@@ -54,6 +56,7 @@ ServerEvent = (
     | GetResponse
     | SetResponse
     | ActionResponse
+    | AccessResponse
     | ExceptionResponse
     | DataNotification
     | EventNotification
@@ -66,6 +69,7 @@ _SERVICE_BITS: dict[type, Conformance] = {
     GetRequest: Conformance.GET,
     SetRequest: Conformance.SET,
     ActionRequest: Conformance.ACTION,
+    AccessRequest: Conformance.ACCESS,
 }
 
 
@@ -92,6 +96,7 @@ class ServerConnection(Connection):
         super().__init__(framing, Initiate(conformance, max_pdu_octets), protection, prover)
         self._requested = AssociationRequest()
         self._listed = False
+        self._access = AccessRequest(())
         self._blocks_received = 0
         self.client_sap = 0
 
@@ -145,6 +150,8 @@ class ServerConnection(Connection):
                 self._framing.send(acse.encode_release(event, self._sealed_agreement()))
             case GetResponse() | SetResponse() | ActionResponse():
                 self._answer(event)
+            case AccessResponse():
+                self._answer_access(event)
             case _:
                 self._put(event)
         return self.data_to_send()
@@ -184,6 +191,17 @@ class ServerConnection(Connection):
             self._put(response, encoded)
         else:
             self._answer_long(response)
+
+    def _answer_access(self, event: AccessResponse) -> None:
+        response = replace(event, number=self._access.number)
+        if not self._access.confirmed:
+            self._move(Sent.ACCESS_RESULT, by_us=True)
+            return
+        encoded = encode_apdu(response, from_client=False)
+        if self._fits(encoded):
+            self._put(response, encoded)
+        else:
+            self._put(ExceptionResponse(StateError.SERVICE_NOT_ALLOWED, ServiceError.PDU_TOO_LONG))
 
     def _answer_long(self, response: GetResponse | SetResponse | ActionResponse) -> None:
         if isinstance(response, GetResponse):
@@ -264,6 +282,10 @@ class ServerConnection(Connection):
             case GetRequest() | SetRequest() | ActionRequest():
                 self._blocks_received = 0
                 return self._start(request)
+            case AccessRequest():
+                self._access = request
+                self._need(request)
+                return request
             case Block():
                 return self._request_block(request)
             case NextBlock():
@@ -278,11 +300,14 @@ class ServerConnection(Connection):
     def _start(self, request: GetRequest | SetRequest | ActionRequest) -> Event:
         self._drop_transfers()
         self._invoke, self._listed = request.invoke, request.listed
+        self._need(request)
+        return request
+
+    def _need(self, request: GetRequest | SetRequest | ActionRequest | AccessRequest) -> None:
         # Green Book 9.4.6: a service that was not negotiated is answered "service not supported"
         if _SERVICE_BITS[type(request)] not in self._agreed.conformance:
             msg = f"{type(request).__name__} was not negotiated."
             raise RemoteProtocolError(msg, state_error=2, service_error=2)
-        return request
 
     def _request_block(self, block: Block) -> Event | None:
         if block.head is None and self._incoming is None:

@@ -38,6 +38,7 @@ class State(Enum):
     ACTION_SENDING = auto()  # the server owes the receipt of a block of the parameter
     ACTION_PAUSED = auto()  # the client owes the next block of the parameter
     RESULT_PAUSED = auto()  # the client owes "next" for the result
+    ACCESSING = auto()  # the server owes the results of an ACCESS request
     RELEASING = auto()  # the server owes an RLRE
 
 
@@ -67,6 +68,8 @@ class Sent(Enum):
     ACTION_NEXT = auto()
     RESULT_BLOCK = auto()
     ACTION_RESULT = auto()  # a normal or list answer, or the last block
+    ACCESS = auto()
+    ACCESS_RESULT = auto()
     EXCEPTION = auto()
     LOST = auto()  # the exception that says: I know no association with you
     UNSOLICITED = auto()
@@ -81,6 +84,7 @@ _ASK: dict[Sent, State] = {
     Sent.SET_BLOCK: State.SET_SENDING,
     Sent.ACTION: State.ACTING,
     Sent.ACTION_BLOCK: State.ACTION_SENDING,
+    Sent.ACCESS: State.ACCESSING,
     Sent.RLRQ: State.RELEASING,
 }
 
@@ -127,6 +131,8 @@ _TRANSITIONS: dict[State, dict[Sent, State]] = {
     },
     State.ACTION_PAUSED: {**_ASK, Sent.EXCEPTION: State.READY},
     State.RESULT_PAUSED: {**_ASK, Sent.ACTION_NEXT: State.ACTING, Sent.EXCEPTION: State.READY},
+    # long requests and answers travel in general blocks, so that there is nothing to pause
+    State.ACCESSING: {Sent.ACCESS_RESULT: State.READY, Sent.EXCEPTION: State.READY},
     State.RELEASING: {Sent.RLRE: State.IDLE, Sent.EXCEPTION: State.IDLE},
 }
 
@@ -156,6 +162,7 @@ FROM_CLIENT: frozenset[Sent] = frozenset(
         Sent.ACTION,
         Sent.ACTION_BLOCK,
         Sent.ACTION_NEXT,
+        Sent.ACCESS,
         Sent.RECEIPT,
     }
 )
@@ -170,6 +177,7 @@ AWAITING_SERVER: frozenset[State] = frozenset(
         State.SET_SENDING,
         State.ACTING,
         State.ACTION_SENDING,
+        State.ACCESSING,
         State.RELEASING,
     }
 )

@@ -20,7 +20,7 @@ _STAMP_OCTETS = 12
 
 def encode_data_notification(message: DataNotification) -> bytes:
     """The data-notification: long invoke-id, time, body."""
-    return _long_head(DATA_NOTIFICATION_TAG, message.invoke, message.time) + message.body.raw
+    return long_head(DATA_NOTIFICATION_TAG, message.invoke, message.time) + message.body.raw
 
 
 def decode_data_notification(octets: bytes) -> DataNotification:
@@ -28,19 +28,19 @@ def decode_data_notification(octets: bytes) -> DataNotification:
     reader = Reader(octets)
     reader.u8()
     invoke = reader.u32()
-    return DataNotification(time=_read_stamp(reader), body=Encoded(reader.rest()), invoke=invoke)
+    return DataNotification(time=read_stamp(reader), body=Encoded(reader.rest()), invoke=invoke)
 
 
 def encode_confirm(message: DataNotificationConfirm) -> bytes:
     """The data-notification-confirm."""
-    return _long_head(CONFIRM_TAG, message.invoke, message.time)
+    return long_head(CONFIRM_TAG, message.invoke, message.time)
 
 
 def decode_confirm(octets: bytes) -> DataNotificationConfirm:
     """The data-notification-confirm in `octets`."""
     reader = Reader(octets)
     reader.u8()
-    confirm = DataNotificationConfirm(reader.u32(), _read_stamp(reader))
+    confirm = DataNotificationConfirm(reader.u32(), read_stamp(reader))
     reader.finish("data-notification-confirm")
     return confirm
 
@@ -68,12 +68,14 @@ def decode_event_notification(octets: bytes) -> EventNotification:
     return EventNotification(attribute, value, time)
 
 
-def _long_head(tag: int, invoke: int, time: CosemDateTime | None) -> bytes:
+def long_head(tag: int, invoke: int, time: CosemDateTime | None) -> bytes:
+    """The first octets of messages with a long invoke-id: tag, invoke-id, time."""
     stamp = b"\x00" if time is None else bytes((_STAMP_OCTETS,)) + time.encode()
     return bytes((tag,)) + invoke.to_bytes(4, "big") + stamp
 
 
-def _read_stamp(reader: Reader) -> CosemDateTime | None:
+def read_stamp(reader: Reader) -> CosemDateTime | None:
+    """The time behind a long invoke-id, if there is one."""
     # The standard says a bare length (00 or 0C); Kaifa writes a whole octet-string (09 0C), others a date-time (19).
     lead = reader.u8()
     if lead == Tag.OCTET_STRING:

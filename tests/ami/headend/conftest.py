@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -216,7 +216,7 @@ class Street:
 class Bench:
     """A head-end on a street, with what a test needs to drive both."""
 
-    def __init__(self, database: Database, clock: ManualClock, street: Street) -> None:
+    def __init__(self, database: Database, clock: ManualClock, street: Street, **changes: Any) -> None:
         self.database, self.clock, self.street = database, clock, street
         self.outbox = Outbox(database, clock, seam)
         inbox = Inbox(database, clock, seam)
@@ -224,6 +224,7 @@ class Bench:
             database=database, clock=clock, outbox=self.outbox, inbox=inbox, source="AMS1", passwords={"mdus": "secret"}
         )
         settings = HeadEndSettings(connect_s=2.0, answer_s=0.5, breaker_polls=3, breaker_poll_s=0.0, collector_port=0)
+        settings = replace(settings, **changes)
         self.head_end = HeadEnd(database=database, clock=clock, settings=settings, door=self.door, sealer=SEALER)
         app = Starlette(routes=[*self.door.routes(), *self.head_end.routes()])
         self.http = httpx.AsyncClient(
@@ -328,8 +329,8 @@ async def make_bench(database: Database, clock: ManualClock, street: Street) -> 
         await connection.run_sync(metadata.create_all)
     async with AsyncExitStack() as stack:
 
-        def make() -> Bench:
-            bench = Bench(database, clock, street)
+        def make(**changes: Any) -> Bench:
+            bench = Bench(database, clock, street, **changes)
             stack.push_async_callback(bench.http.aclose)
             return bench
 

@@ -18,6 +18,7 @@ from openami.ami.dlms.errors import (
     AssociationRefusedError,
     DlmsError,
     RemoteProtocolError,
+    ReplayedCounterError,
     ServiceRefusedError,
 )
 from openami.ami.dlms.events import (
@@ -122,6 +123,7 @@ class Session:
         self._list_max = list_max
         self.traffic = traffic
         self.repeated = 0
+        self.replays = 0
         self.answered = False
         """Whether the meter has said anything yet."""
 
@@ -191,7 +193,11 @@ class Session:
     async def _answer(self) -> Event | _NeedData:
         async with asyncio.timeout(self._timing.answer_s) as limit:
             while True:
-                answer = self._client.next_event()
+                try:
+                    answer = self._client.next_event()
+                except ReplayedCounterError:
+                    self.replays += 1  # a frame that came twice: its first copy was taken
+                    continue
                 if answer is NEED_DATA:
                     self._write(self._client.data_to_send())
                     await self._read()
@@ -240,7 +246,7 @@ class Sessions:
         try:
             yield session
             await session.release()
-            good = session.repeated == 0  # late answers may still be on their way to a later session
+            good = session.repeated + session.replays == 0  # late answers may still be on their way to a later session
         except DlmsError:
             await session.release()
             raise

@@ -155,7 +155,15 @@ class Supervisor:
             started = time.monotonic()
             with (self.settings.data_dir / "logs" / f"{child.area}.log").open("ab") as output:
                 child.process = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-m", "openami", "serve", child.area, "--supervised"),
+                    *(
+                        sys.executable,
+                        "-P",
+                        "-m",
+                        "openami",
+                        "serve",
+                        child.area,
+                        "--supervised",
+                    ),  # -P: no module of the folder
                     env=environment,
                     stdin=asyncio.subprocess.PIPE,
                     stdout=output,

@@ -182,6 +182,42 @@ async def test_dial_values_of_a_file_become_registers(world: Any) -> None:
     assert file["readings"] == sum(one["count"] for one in told)
 
 
+async def test_registers_of_nem13_are_kept_as_registers(world: Any) -> None:
+    path = VECTORS / "nem12" / "Example_NEM13_consumption_data.csv"
+    file = await upload(world, path.name, path.read_bytes(), register="1")
+    assert file["refusals"] == []
+    (channel,) = (await world.api("/api/channels"))["channels"]
+    assert (channel["interval_s"], channel["obis"]) == (0, "1-0:1.8.0")
+    span = {"from": "2000-01-01T00:00:00Z", "to": "2030-01-01T00:00:00Z"}
+    shown = await world.api(f"/api/registers/{channel['channel']}", **span)
+    assert (shown["values"], file["readings"]) == ([6_342_800, 7_654_900], 2)
+
+
+async def test_a_day_of_23_hours_of_a_file_is_whole(world: Any) -> None:
+    """The clocks of Amsterdam change on 29 March 2026; NEM time does not."""
+    world.clock.advance_to(datetime(2026, 4, 2, tzinfo=UTC))
+    body = whole(*(nem12(f"202603{day}", ["0.5"] * 48) for day in (28, 29, 30, 31)))
+    file = await upload(world, "dst.csv", body, register="1", zone="Europe/Amsterdam")
+    assert (file["readings"], file["refusals"]) == (4 * 48, [])
+    found = await world.api("/api/determinants", channel="NEM1201009/E1", span="2026-03-29")
+    assert (found["intervals"], found["missing"], found["total"]) == (46, 0, 23_000)
+
+
+async def test_an_estimate_gives_way_to_a_late_file(world: Any) -> None:
+    days = [nem12(f"202603{day:02}", ["0.5"] * 48) for day in range(2, 16)]
+    late = nem12("20260309", ["0.75"] * 48)
+    await upload(world, "gap.csv", whole(*days[:7], *days[8:]), register="1")
+    async with world.database.begin() as tx:
+        await world.middle.vee.estimate_due(tx, datetime(2026, 3, 15, tzinfo=UTC).date(), world.clock.now())
+    asked = {"channel": "NEM1201009/E1", "span": "2026-03-09"}
+    assert (await world.api("/api/determinants", **asked))["estimated"] == 24_000
+    await upload(world, "late.csv", whole(late))
+    found = await world.api("/api/determinants", **asked)
+    assert (found["estimated"], found["measured"]) == (0, 36_000)
+    told = (await world.api("/api/versions", **asked))["versions"]
+    assert [one["author"] for one in told] == ["vee", "upload"]
+
+
 async def test_meters_of_the_back_office_are_left_as_they_are(world: Any, home: Any) -> None:
     await world.office(*home.initialization())
     before = await world.api(f"/api/devices/{home.device}")

@@ -15,6 +15,7 @@ from openami.mdus.registry.model import Device, DeviceMaster, Register
 from openami.mdus.registry.slices import OPEN_DATE, Period
 from openami.mdus.series import Calendar
 from openami.mdus.unify.adapters.quantities import obis_of_code
+from openami.mdus.unify.delivery import instant_block
 from openami.mdus.unify.refusals import UNKNOWN_TYPE
 from openami.mdus.unify.units import in_books
 from openami.shared.contract.field import Refusal
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from openami.mdus.registry.codes import CodeTables
     from openami.mdus.unify.adapters import SourceSeries
     from openami.shared.contract.enterprise.codes import Code
+    from openami.shared.contract.field import IntervalBlock
 
 MATERIAL: Final = "FROM FILE"
 """The material of devices that were registered from a file; only such devices are changed here."""
@@ -71,9 +73,10 @@ def registered(known: Device | None, name: str, registers: Iterable[Register]) -
 
 def _register(series: SourceSeries, codes: CodeTables, zone_name: str) -> Register | str | None:
     """What a series asks for; a text says why it cannot be."""
-    block, code = series.block, series.block.reading_type
-    if not len(block):
+    block = _kept_block(series)
+    if block is None or not len(block):
         return None
+    code = block.reading_type
     if not block.interval_s and code.accumulation == code.DELTA_DATA:
         return "it brings consumptions of periods of no fixed length, which no channel keeps."
     obis = obis_of_code(code)
@@ -99,6 +102,13 @@ def _register(series: SourceSeries, codes: CodeTables, zone_name: str) -> Regist
         recurrence=recurrence,
         time_zone=zone_name,
     )
+
+
+def _kept_block(series: SourceSeries) -> IntervalBlock | None:
+    """What is to be kept: the register readings, where a series has them beside the consumption that they say."""
+    if not series.registers:
+        return series.block
+    return instant_block(series.registers[0].reading_type, series.registers)
 
 
 def _unit(codes: CodeTables, unit: str) -> Code | None:

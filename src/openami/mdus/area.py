@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from openami.mdus.feed_views import FeedViews
 from openami.mdus.intake.views import PATH as INTAKE
 from openami.mdus.intake.views import IntakeViews
 from openami.mdus.middle import MdusSettings, Middle
@@ -48,7 +49,12 @@ def build(
         name="mdus",
         clock=clock,
         database=database,
-        routes=[*Views(middle).routes(), *IntakeViews(middle).routes(), *ValueViews(middle).routes()],
+        routes=[
+            *Views(middle).routes(),
+            *IntakeViews(middle).routes(),
+            *ValueViews(middle).routes(),
+            *FeedViews(middle).routes(),
+        ],
         loops=[*(duty.run for duty in middle.duties), *([drop.run] if drop else [])],
         work=[duty.work for duty in middle.duties],
         on_start=[middle.start],

@@ -130,7 +130,7 @@ class Middle:
         """Take the stores, the clock, the choices, the doors, the folder of raw deliveries, the lake of sealed days."""
         self.database, self.clock, self.settings = database, clock, settings
         self._enterprise_door, self._field_door = enterprise_door, field_door
-        self.series = Series(lake)
+        self.lake, self.series = lake, Series(lake)
         self.vee = Vee(self.series, rule_set_folder=settings.judging.folder)
         self.editing = Editing(self.series, self.vee, second_person=settings.second_person)
         self.ams = Ams(field_door, clock, settings.systems, reply_address=settings.reply_address)

@@ -65,15 +65,35 @@ async def take_changes(
 
     About `limit` versions at most; call again until the list is empty. A second caller waits for the first's commit.
     """
+    changes, seen = await look_at_changes(tx, consumer, limit, lake=lake)
+    if changes:
+        await confirm_changes(tx, consumer, seen)
+    return changes
+
+
+async def look_at_changes(
+    tx: AsyncConnection, consumer: str, limit: int = DEFAULT_LIMIT, *, lake: Lake | None = None
+) -> tuple[list[Change], Knowledge]:
+    """What changed since the consumer last confirmed, and what it is to confirm when it has kept them."""
     old = await _cursor(tx, consumer, lock=True)
     now = await _next(tx, old, await Knowledge.now(tx), limit)
     if now == old:
-        return []
+        return [], old
     window = {"old": old.snapshot, "now": now.snapshot}
     keys = np.array([tuple(row) for row in await tx.execute(_KEYS, window)], np.int64).reshape(-1, 3)
-    changes = [await _change(Both(lake), tx, keys[keys[:, 0] == n], old, now) for n in np.unique(keys[:, 0])]
-    await tx.execute(tables.cursor.update().where(tables.cursor.c.consumer == consumer).values(snapshot=now.snapshot))
-    return changes
+    return [await _change(Both(lake), tx, keys[keys[:, 0] == n], old, now) for n in np.unique(keys[:, 0])], now
+
+
+async def confirm_changes(tx: AsyncConnection, consumer: str, seen: Knowledge) -> None:
+    """Move a consumer's cursor to what it has kept."""
+    table = tables.cursor
+    await tx.execute(table.update().where(table.c.consumer == consumer).values(snapshot=seen.snapshot))
+
+
+async def forget_consumer(tx: AsyncConnection, consumer: str) -> bool:
+    """Let a consumer go: what it has not seen no longer waits for it. Whether there was one."""
+    gone = await tx.execute(tables.cursor.delete().where(tables.cursor.c.consumer == consumer))
+    return bool(gone.rowcount)
 
 
 async def pending_changes(tx: AsyncConnection, consumer: str) -> int:

@@ -230,8 +230,11 @@ def _field(parts: Parts) -> Area:
 def _headend(parts: Parts) -> Area:
     from openami.ami.headend.area import HeadEndSettings, build  # noqa: PLC0415 - as above
     from openami.ami.headend.tables import seam  # noqa: PLC0415
+    from openami.ami.mbus.driver import add_drivers  # noqa: PLC0415
 
     settings, database = parts.settings, parts.database("headend")
+    if settings.driver_dir is not None:
+        add_drivers(settings.driver_dir)
     seams = Seams(parts, database, seam)
     door = seams.field(
         source=AMS,

@@ -26,11 +26,17 @@ def decode(
     key: Annotated[str | None, typer.Option(help="The meter's key, in hexadecimal digits.")] = None,
     auth_key: Annotated[str | None, typer.Option(help="Its authentication key, where it has one.")] = None,
     zone: Annotated[str, typer.Option(help="Zone of telegrams that carry local time.")] = "Europe/Amsterdam",
+    drivers: Annotated[Path | None, typer.Option(help="Folder with drivers of yours for M-Bus meters.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a telegram, one a line.")] = False,
 ) -> None:
     """What a meter's telegram says: DLMS/COSEM pushes, M-Bus, wireless M-Bus, P1, SML, IEC 62056-21."""
-    from openami.ami.telegrams.decode import decode as decoded  # noqa: PLC0415 - other commands start faster
+    from openami.ami.mbus.driver import add_drivers  # noqa: PLC0415 - other commands start faster
+    from openami.ami.telegrams.decode import decode as decoded  # noqa: PLC0415
 
+    if drivers is not None:
+        if not drivers.is_dir():
+            raise OpenAmiError(f"{drivers} is no folder.", hint="Name the folder that your drivers are in.")
+        add_drivers(drivers)
     octets = sys.stdin.buffer.read() if file == "-" else _read(Path(file))
     own, authentication = _octets(key), _octets(auth_key)
     for telegram in decoded(octets, language=language, zone_name=zone, key=own, auth_key=authentication):

@@ -111,6 +111,7 @@ class Settings(BaseSettings):
         default_factory=list,
         description="Where telegrams of one-way meters come from: listen, tcp, mqtt, mqtts and file URLs.",
     )
+    driver_dir: Path | None = Field(default=None, description="Folder with drivers of yours for M-Bus meters.")
     collect_keys: dict[str, SecretStr] = Field(
         default_factory=dict, description="Keys of their meters, by identification or system title, in hexadecimal."
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from openami.ami.collector.cutting import OCTETS_MAX, cutter_of
 from openami.ami.collector.sources import Source, SourceError, source_of
 from openami.ami.telegrams.languages import LANGUAGES
+from openami.shared.settings import Settings
 
 VECTORS = Path(__file__).parents[2] / "vectors"
 
@@ -87,3 +90,11 @@ def test_any_line_is_cut(language: str | None, chunks: list[bytes]):
     cutter = cutter_of(language)
     found = [telegram for chunk in chunks for telegram in cutter.feed(chunk)] + cutter.pause()
     assert sum(map(len, found)) <= sum(map(len, chunks))
+
+
+def test_the_sources_of_the_guide_are_sources():
+    text = (Path(__file__).parents[3] / "docs" / "guides" / "telegrams.md").read_text()
+    block = next(each for each in re.findall(r"```toml\n(.*?)```", text, re.DOTALL) if "collect = " in each)
+    table = tomllib.loads(block)
+    assert [source_of(url).scheme for url in table["collect"]] == ["listen", "tcp", "mqtt", "file"]
+    assert Settings(**table).collect_keys["12345678"].get_secret_value() == bytes(range(16)).hex().upper()

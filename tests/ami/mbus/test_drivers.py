@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import json
+import re
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from openami import cli
 from openami.ami.mbus import Header, MBusError
+from openami.ami.mbus import driver as driver_module
 from openami.ami.mbus.compact import FormatBook, compact_form
-from openami.ami.mbus.driver import Driver, drivers, known_formats, own_records, parse_driver
-from openami.ami.mbus.errors import ScrambledError, UnknownFormatError
+from openami.ami.mbus.driver import Driver, add_drivers, drivers, known_formats, own_records, parse_driver
+from openami.ami.mbus.errors import BadDriverError, ScrambledError, UnknownFormatError
 from openami.ami.mbus.radio import decode_radio
 from openami.ami.mbus.records import RawRecord, data_size, split_records
 from openami.ami.telegrams.decode import decode
 from openami.ami.telegrams.languages import mbus_reading
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ANY = Header("12345678", "ABC", 1, 7, 0)
 
@@ -162,3 +172,51 @@ def test_a_reading_of_a_driver_is_named_like_any_other():
     (payload,) = next(driver for driver in drivers() if driver.name == "techem_water").payloads
     record = payload.read(bytes.fromhex("06 9F33 5900 1008 3100"))[1]
     assert mbus_reading(record, "UTC").quantity == "volume, storage 1"
+
+
+@pytest.fixture
+def no_drivers_added() -> Iterator[None]:
+    yield
+    driver_module._added.clear()
+
+
+GUIDE = Path(__file__).parents[3] / "docs" / "guides" / "telegrams.md"
+
+
+@pytest.mark.usefixtures("no_drivers_added")
+def test_the_driver_of_the_guide_is_taken_from_a_folder(tmp_path: Path):
+    text = next(
+        block for block in re.findall(r"```toml\n(.*?)```", GUIDE.read_text(), re.DOTALL) if "meters = " in block
+    )
+    (tmp_path / "mine.toml").write_text(text)
+    octets = parse_driver("mine", text).examples[0].octets
+    assert "needs a driver" in decode(octets)[0].error
+    for _ in range(2):  # taken twice it is there once
+        (mine,) = add_drivers(tmp_path)
+        assert [driver.name for driver in drivers()].count("mine") == 1
+    test_a_driver_reads_its_own_telegrams(mine)
+    assert "--drivers" in GUIDE.read_text()
+    result = CliRunner().invoke(cli.app, ["decode", "--json", "--drivers", str(tmp_path), "-"], input=octets)
+    assert json.loads(result.output)["readings"][0]["value"] == 4.711
+    wrong = CliRunner().invoke(cli.app, ["decode", "--drivers", str(tmp_path / "nothing"), "-"], input=octets)
+    assert "is no folder" in str(wrong.exception)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("meters = []", "'title' is missing"),
+        ('title = "x"\nmeters = []\n[[payload]]\nfield = [{ quantity = "v" }]', "'at' is missing"),
+        ('title = "x"\nmeters = []\n[[payload]]\nfield = [{ quantity = "v", at = 0, coding = "guess" }]', "guess"),
+        ('title = "x"\nmeters = []\n[[payload]]\nfield = [{ quantity = "v", at = 0, colour = 1 }]', "colour"),
+        ('title = "x"\nmeters = []\nformats = ["zz"]', "hexadecimal"),
+        ("title =", "Invalid value"),
+    ],
+)
+@pytest.mark.usefixtures("no_drivers_added")
+def test_a_file_that_is_no_driver_says_why(tmp_path: Path, text: str, reason: str):
+    (tmp_path / "bad.toml").write_text(text)
+    with pytest.raises(BadDriverError, match=f"(?s)driver bad .*{reason}") as error:
+        add_drivers(tmp_path)
+    assert "guides/telegrams.md" in error.value.hint
+    assert all(driver.name != "bad" for driver in drivers())

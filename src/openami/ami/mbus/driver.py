@@ -14,11 +14,13 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
 from openami.ami.mbus.driver_values import Place, read_place
-from openami.ami.mbus.errors import ScrambledError
+from openami.ami.mbus.errors import BadDriverError, ScrambledError
 from openami.ami.mbus.records import interpret
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from importlib.resources.abc import Traversable
+    from pathlib import Path
 
     from openami.ami.mbus.header import Header
     from openami.ami.mbus.records import RawRecord, Record
@@ -96,12 +98,34 @@ class Driver:
         return any(all(part in ("*", own) for part, own in zip(meter, code, strict=True)) for meter in self.meters)
 
 
-@cache
+_added: list[Driver] = []  # from folders of the installation; they come before the ones that we ship
+
+
 def drivers() -> tuple[Driver, ...]:
-    """All drivers, by name."""
-    folder = resources.files("openami.ami.mbus").joinpath("drivers")
+    """All drivers: those of the installation first, then ours, by name."""
+    return (*_added, *_shipped())
+
+
+def add_drivers(folder: Path) -> list[Driver]:
+    """Take the drivers in a folder, so that a new meter model needs no release of ours.
+
+    Raises:
+        BadDriverError: a file is no driver; it names the file and what is wrong, and none is taken.
+    """
+    found = _drivers_in(folder)
+    known = {driver.name for driver in found}
+    _added[:] = [*found, *(driver for driver in _added if driver.name not in known)]
+    return found
+
+
+@cache
+def _shipped() -> tuple[Driver, ...]:
+    return tuple(_drivers_in(resources.files("openami.ami.mbus").joinpath("drivers")))
+
+
+def _drivers_in(folder: Traversable) -> list[Driver]:
     files = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".toml")), key=lambda entry: entry.name)
-    return tuple(parse_driver(entry.name.removesuffix(".toml"), entry.read_text(encoding="utf-8")) for entry in files)
+    return [parse_driver(entry.name.removesuffix(".toml"), entry.read_text(encoding="utf-8")) for entry in files]
 
 
 def own_records(
@@ -166,8 +190,21 @@ def _unscrambled(payload: Payload, data: bytes, head: bytes, information: int) -
 
 
 def parse_driver(name: str, text: str) -> Driver:
-    """The driver that a file says."""
-    table = tomllib.loads(text)
+    """The driver that a file says.
+
+    Raises:
+        BadDriverError: it is no TOML, or something is missing, too much or no number.
+    """
+    try:
+        return _driver(name, tomllib.loads(text))
+    except (KeyError, TypeError, ValueError) as error:
+        what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise BadDriverError(
+            f"The driver {name} cannot be read: {what}.", hint="See docs/guides/telegrams.md."
+        ) from error
+
+
+def _driver(name: str, table: dict[str, Any]) -> Driver:
     return Driver(
         name,
         table["title"],

@@ -50,6 +50,9 @@ class Place:
         first = tuple(at) if isinstance(at, list) else (at,)
         repeat, step, storage_step = told.pop("repeat", 1), told.pop("step", 0), told.pop("storage_step", 1)
         storage = told.pop("storage", 0)
+        if told.get("coding", "unsigned") not in _NUMBERS.keys() | _DATES.keys():
+            msg = f"there is no coding {told['coding']!r}"
+            raise ValueError(msg)
         return [
             cls(
                 at=tuple(each + index * step for each in first),

@@ -61,6 +61,10 @@ class ScrambledError(MBusError):
     """A maker's own scrambling, which none of the keys that its driver knows undoes."""
 
 
+class BadDriverError(MBusError):
+    """A driver's file that is none."""
+
+
 class UnknownFormatError(MBusError):
     """A compact frame whose full form was not seen, or does not give its checksum."""
 

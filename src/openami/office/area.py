@@ -18,7 +18,8 @@ from openami.office.context import Office, OfficeSettings
 from openami.office.devices import handlers as devices
 from openami.office.devices import upkeep
 from openami.office.events import handlers as events
-from openami.office.readings import corrections, orders
+from openami.office.readings import corrections, orders, usage
+from openami.office.services import field_facts
 from openami.office.services.handlers import handlers
 from openami.office.supply import handlers as supply
 from openami.shared.contract.enterprise.codes import code_tables
@@ -44,6 +45,15 @@ COMMANDS: dict[str, Act] = {
     "/api/devices/withdraw": upkeep.withdraw,
     "/api/replications": upkeep.replicate,
     "/api/texts": upkeep.send_text,
+    "/api/measurement-tasks/change": field_facts.change_task,
+    "/api/transformers": field_facts.assign_transformer,
+    "/api/switch-notices": field_facts.tell_switch,
+    "/api/switch-notices/undo": field_facts.undo_switch,
+    "/api/own-values": field_facts.send_values,
+    "/api/device-states/ask": field_facts.ask_state,
+    "/api/series/ask": field_facts.ask_series,
+    "/api/usage-requests": usage.order_usage,
+    "/api/usage-requests/cancel": usage.cancel_usage,
     "/api/installations": devices.install,
     "/api/installations/reverse": upkeep.reverse,
     "/api/replacements": devices.swap,
@@ -68,6 +78,7 @@ VIEWS: dict[str, View] = {
     "/api/customers": views.customer_list,
     "/api/orders": views.order_list,
     "/api/connections": views.connection_list,
+    "/api/usage-requests": usage.usage_list,
     "/api/events": views.event_list,
     "/api/bills": views.bill_list,
     "/api/billing-runs": views.run_list,

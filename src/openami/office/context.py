@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from openami.shared.clock import Clock
     from openami.shared.contract.enterprise.messages.common import MessageHeader
-    from openami.shared.contract.enterprise.model import HeadedMessage
+    from openami.shared.contract.enterprise.model import HeadedMessage, Message, Response
     from openami.shared.database import Database
 
 
@@ -30,6 +30,10 @@ class Door(Protocol):
 
     def header(self, *, reference: HeadedMessage | None = None) -> MessageHeader:
         """A fresh header of ours, that of an answer if a request is given."""
+        ...
+
+    async def ask(self, query: Message) -> Response:
+        """Put a synchronous question to the middle."""
         ...
 
     async def send(self, transaction: AsyncConnection, message: HeadedMessage, *, business_key: str = "") -> None:
@@ -48,6 +52,8 @@ class OfficeSettings:
     policy: Policy = field(default_factory=Policy)
     limits: SafetyLimits = field(default_factory=SafetyLimits)
     payment_term: timedelta = timedelta(days=14)
+    form: str = "mixed"
+    """`single` sends each message by itself where the contract has a single form, `bulk` in bulk where it has one."""
     bulk_items_max: int = 200
     """How many items one bulk message carries at most; SAP publishes no limit, vendors take a few hundred."""
     default_tariffs: Mapping[str, str] = field(

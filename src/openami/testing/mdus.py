@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
 
 from openami.shared.contract.enterprise import confirm, logs
 from openami.shared.contract.enterprise.catalogue import Side
@@ -32,9 +33,11 @@ from openami.testing.party import Party
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from openami.shared.contract.enterprise.messages.common import Log
     from openami.shared.contract.enterprise.model import Message, Response
 
 Switch = connection.SmartMeterUtilitiesConnectionStatusChangeRequestERPCreateRequest
+SwitchCancel = connection.SmartMeterUtilitiesConnectionStatusChangeRequestERPCancellationRequest
 Switched = connection.SmartMeterUtilitiesConnectionStatusChangeRequestERPCreateConfirmation
 Order = reading_order.SmartMeterMeterReadingDocumentERPCreateRequest
 Result = reading_result.MeterReadingDocumentERPResultCreateRequest
@@ -54,7 +57,9 @@ class FakeMdus(Party):
         self.reading_of: Callable[[str, datetime], Decimal] = _growing
         self.in_bulk = True
         """Several things to tell go in one message; else each in its own."""
-        self._known: dict[str, bytes] = {}
+        self._held_switches: dict[str, Switch] = {}
+        self.holds_back = False
+        """Orders are accepted and nothing more: for processes that withdraw them."""
         self._facts: dict[str, set[str]] = {}
         self._registered: set[str] = set()
 
@@ -62,7 +67,10 @@ class FakeMdus(Party):
         """Confirm, and do what follows."""
         items: Sequence[Any] = message.items if isinstance(message, Bulk) else (message,)
         if isinstance(items[0], Switch):
-            await self._switch(message, items)
+            if self.holds_back:
+                self._held_switches |= {one.utilities_connection_status_change_request.id: one for one in items}
+            else:
+                await self._switch(message, items)
         elif isinstance(items[0], Calculation):
             await self._calculate(message, items)
         else:
@@ -84,7 +92,7 @@ class FakeMdus(Party):
             kind(
                 message_header=self.head(),
                 utilities_smart_meter_event=kind.UtilitiesSmartMeterEvent(
-                    id=f"{len(self.crossed)}-{number}-{int(self.clock.now().timestamp())}",
+                    id=f"{uuid4().int % 10**22:022}",
                     utilities_device_id=number,
                     date_time=self.clock.now(),
                     category_code="3",
@@ -147,12 +155,18 @@ class FakeMdus(Party):
     async def _follow(self, items: Sequence[Any]) -> None:
         """What an MDUS does after it has confirmed."""
         for item in items:
+            if isinstance(item, SwitchCancel):
+                held = self._held_switches.pop(item.utilities_connection_status_change_request.id, None)
+                if held is not None:
+                    await self.send(self._switched(held, logs.failed("Withdrawn before anything was done.")))
             if isinstance(item, RegisterCreate | Located):
                 self._facts.setdefault(item.utilities_device.id, set()).add(type(item).__name__)
         ready = [number for number, facts in self._facts.items() if len(facts) == 2 and number not in self._registered]
         self._registered |= set(ready)
-        await self._send_all([self._registration(number) for number in ready])
-        await self._send_all([self._result(item) for item in items if isinstance(item, Order)])
+        await self._send_all([self._registration(number) for number in ready], always_bulk=self.in_bulk)
+        if not self.holds_back:
+            results = [self._result(item) for item in items if isinstance(item, Order)]
+            await self._send_all(results, always_bulk=self.in_bulk)
 
     async def _send_all(self, messages: Sequence[HeadedMessage], *, always_bulk: bool = False) -> None:
         if messages and self.in_bulk and (always_bulk or len(messages) > 1):
@@ -200,10 +214,10 @@ class FakeMdus(Party):
         log = logs.overall([one.log for one in answers])
         await self.send(confirm.bulk_confirmation(answers, self.head(reply_to=message.message_header), log))
 
-    def _switched(self, request: Switch) -> Switched:
+    def _switched(self, request: Switch, refusal: Log | None = None) -> Switched:
         asked = request.utilities_connection_status_change_request
         content = Switched.UtilitiesConnectionStatusChangeRequest
-        log = self._log_of(request)
+        log = refusal or self._log_of(request)
         code = "1" if logs.is_success(log) else "2"
         results = tuple(
             content.DeviceConnectionStatus(

@@ -118,6 +118,7 @@ class Party:
         except OpenAmiError as error:
             return 500, str(error).encode()
         if not isinstance(message, HeadedMessage):
+            self.crossed[codec.operation_of(message).name] += 1
             answer = self.respond(message)
             return (200, codec.encode(answer)) if answer is not None else (500, b"not offered")
         key = headers.message_key(message.message_header)

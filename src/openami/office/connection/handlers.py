@@ -55,6 +55,9 @@ if TYPE_CHECKING:
     from openami.office.devices.model import Device
     from openami.office.supply.model import Contract
     from openami.shared.contract.enterprise.messages.connection import (
+        SmartMeterUtilitiesConnectionStatusChangeRequestERPBulkCreateConfirmation as SwitchedBulk,
+    )
+    from openami.shared.contract.enterprise.messages.connection import (
         SmartMeterUtilitiesConnectionStatusChangeRequestERPCancellationConfirmation as SwitchCancelled,
     )
     from openami.shared.contract.enterprise.messages.connection import (
@@ -191,6 +194,12 @@ async def on_switched(office: Office, transaction: AsyncConnection, message: Swi
         note=logs.notes(message.log),
     )
     await _after_result(office, transaction, document, state)
+
+
+async def on_switched_bulk(office: Office, transaction: AsyncConnection, message: SwitchedBulk) -> None:
+    """Several orders were executed, or could not be; each has its own result."""
+    for item in message.items:
+        await on_switched(office, transaction, item)
 
 
 async def on_cancelled(office: Office, transaction: AsyncConnection, message: SwitchCancelled) -> None:

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from openami.office.codes import item_statuses
-from openami.office.devices.store import registers_by_profile
+from openami.office.devices.store import occupant, registers_by_profile, registers_of
 from openami.office.readings.errors import UnknownProfile
 from openami.office.readings.profile_store import NewDay, add_days, lock_profiles, newest_days
 from openami.office.readings.series import DayBlock, Items, by_day, columns, merged, stamp_of
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from openami.office.devices.model import Register
     from openami.office.readings.model import ItemStatus
     from openami.shared.contract.enterprise.messages.common import Log
+    from openami.shared.contract.enterprise.messages.inferred_time_series import (
+        UtilitiesTimeSeriesERPItemBulkNotification as NotifiedBulk,
+    )
     from openami.shared.contract.enterprise.messages.time_series import (
         UtilitiesTimeSeriesERPItemBulkChangeRequest as ChangeBulk,
     )
@@ -73,6 +76,40 @@ async def on_upload(office: Office, transaction: AsyncConnection, message: Creat
             answers.append(logs.failed(reason))
     await _keep(office, transaction, parts)
     await answer(office, transaction, message, answers, business_key=next(iter(channels), ""))
+
+
+async def on_notified_upload(office: Office, transaction: AsyncConnection, message: NotifiedBulk) -> None:
+    """Interval values by point of delivery and OBIS code: told, not asked, so that a refusal is only noted.
+
+    Raises:
+        UnknownProfile: no channel of the point measures the quantity.
+    """
+    statuses = item_statuses(office.codes)
+    parts: list[Part] = []
+    for number, item in enumerate(message.items):
+        role = item.utilities_time_series.utilities_measurement_task_assignment_role
+        point = role.utilities_point_of_delivery_external_identification.utilities_point_of_delivery_party_id
+        obis = role.utilities_object_identification_system_code_text
+        channel = await _channel_at(transaction, point, obis)
+        assert channel.profile_id is not None
+        values = columns(item.utilities_time_series.item, channel.interval_s, channel.unit, statuses)
+        stamp = stamp_of(item.message_header.creation_date_time, replaces=False)
+        message_id = message_key(item.message_header)
+        parts += [
+            Part(number, channel.profile_id, channel.interval_s, day, part, stamp, message_id)
+            for day, part in by_day(values, office.settings.zone)
+        ]
+    await _keep(office, transaction, parts)
+
+
+async def _channel_at(transaction: AsyncConnection, point: str, obis: str) -> Register:
+    """The interval channel of a quantity at a point of delivery now."""
+    place = await occupant(transaction, point)
+    tasks = await registers_of(transaction, [place.device_id]) if place else []
+    found = next((one for one in tasks if one.profile_id and one.obis == obis), None)
+    if found is None:
+        raise UnknownProfile(f"No interval channel measures {obis} at {point}.", hint="Install a device there first.")
+    return found
 
 
 def _parts(

@@ -5,19 +5,22 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from openami.office.connection.handlers import on_cancelled, on_switched
+from openami.office.connection.handlers import on_cancelled, on_switched, on_switched_bulk
 from openami.office.devices.handlers import on_device_confirmed, on_registered, on_registered_bulk
 from openami.office.devices.upkeep import on_withdrawn
-from openami.office.events.handlers import on_event_bulk
+from openami.office.events.handlers import on_event, on_event_bulk
 from openami.office.readings.results import on_result, on_result_bulk
 from openami.office.readings.store import OrderState, change_order, order_by_id
-from openami.office.readings.uploads import on_upload
+from openami.office.readings.uploads import on_notified_upload, on_upload
+from openami.office.readings.usage import on_usage, on_usage_cancelled
 from openami.office.services.store import settle
 from openami.shared.contract.enterprise.messages import (
     connection,
     device,
     event,
+    inferred_calculation,
     inferred_device,
+    inferred_measurement_task,
     inferred_reading_result,
     inferred_time_series,
     reading_order,
@@ -95,6 +98,10 @@ _CONFIRMATIONS: Final[dict[type[Any], Answered]] = {
     inferred_device.UtilitiesDeviceERPSmartMeterCancellationConfirmation: on_withdrawn,
     inferred_device.UtilitiesDeviceERPSmartMeterCancellationBulkConfirmation: on_withdrawn,
     inferred_device.UtilitiesDeviceERPSmartMeterReplicationBulkConfirmation: on_settled,
+    inferred_measurement_task.SmartMeterUtilitiesMeasurementTaskERPChangeConfirmation: on_settled,
+    inferred_measurement_task.SmartMeterUtilitiesMeasurementTaskERPBulkChangeConfirmation: on_settled,
+    inferred_calculation.UtilitiesTimeSeriesCalculationERPCancellationBulkConfirmation: on_usage_cancelled,
+    inferred_time_series.UtilitiesTimeSeriesBundleItemCreateConfirmation: on_settled,
     inferred_time_series.UtilitiesTimeSeriesERPReplicationBulkConfirmation: on_settled,
 }
 _MESSAGES: Final[dict[type[Any], Handler]] = {
@@ -105,6 +112,10 @@ _MESSAGES: Final[dict[type[Any], Handler]] = {
     time_series.UtilitiesTimeSeriesERPItemBulkCreateRequest: on_upload,
     time_series.UtilitiesTimeSeriesERPItemBulkChangeRequest: on_upload,
     event.UtilitiesSmartMeterEventERPBulkCreateRequest: on_event_bulk,
+    event.UtilitiesSmartMeterEventERPCreateRequest: on_event,
+    inferred_calculation.UtilitiesTimeSeriesCalculationERPBulkCreateConfirmation: on_usage,
+    inferred_time_series.UtilitiesTimeSeriesERPItemBulkNotification: on_notified_upload,
+    connection.SmartMeterUtilitiesConnectionStatusChangeRequestERPBulkCreateConfirmation: on_switched_bulk,
     connection.SmartMeterUtilitiesConnectionStatusChangeRequestERPCreateConfirmation: on_switched,
     connection.SmartMeterUtilitiesConnectionStatusChangeRequestERPCancellationConfirmation: on_cancelled,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from openami.office.services.store import remember
-from openami.shared.contract.enterprise.confirm import bulk, confirmation_for
+from openami.shared.contract.enterprise.confirm import bulk, confirmation_for, has_bulk, stands_alone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 async def request(office: Office, transaction: AsyncConnection, message: HeadedMessage, subject: str) -> None:
     """Send one message that will be confirmed."""
     await remember(office, transaction, [(message, subject)])
-    await office.door.send(transaction, message, business_key=subject)
+    await office.door.send(transaction, _in_form(office, message), business_key=subject)
 
 
 async def notify(office: Office, transaction: AsyncConnection, message: HeadedMessage, subject: str) -> None:
     """Send one message that the contract confirms by nothing."""
     await remember(office, transaction, [(message, subject)], confirmed_later=False)
-    await office.door.send(transaction, message, business_key=subject)
+    await office.door.send(transaction, _in_form(office, message), business_key=subject)
 
 
 async def request_many(
@@ -39,10 +39,20 @@ async def request_many(
     """Send messages of one kind as bulk messages; each item is confirmed under its own UUID, if at all."""
     size = office.settings.bulk_items_max
     await remember(office, transaction, items, confirmed_later=confirmed_later)
+    if office.settings.form == "single" and all(stands_alone(type(item)) for item, _ in items):
+        for item, subject in items:
+            await office.door.send(transaction, item, business_key=subject)
+        return
     for start in range(0, len(items), size):
         piece = items[start : start + size]
         message = bulk([item for item, _ in piece], office.door.header())
         await office.door.send(transaction, message, business_key=piece[0][1] if len(piece) == 1 else "bulk")
+
+
+def _in_form(office: Office, message: HeadedMessage) -> HeadedMessage:
+    if office.settings.form == "bulk" and has_bulk(type(message)):
+        return bulk([message], office.door.header())
+    return message
 
 
 async def answer(

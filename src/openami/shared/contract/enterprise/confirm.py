@@ -10,7 +10,7 @@ from openami.shared.contract.enterprise import logs
 from openami.shared.contract.enterprise.catalogue import catalogue
 from openami.shared.contract.enterprise.codec import codec
 from openami.shared.contract.enterprise.decode import class_of, text_reader
-from openami.shared.contract.enterprise.errors import NoConfirmation, Refusal
+from openami.shared.contract.enterprise.errors import NoConfirmation, Refusal, UnknownMessage
 from openami.shared.contract.enterprise.headers import header
 from openami.shared.contract.enterprise.messages.common import MessageHeader
 from openami.shared.contract.enterprise.model import Bulk, HeadedMessage
@@ -32,6 +32,20 @@ def bulk(items: Sequence[ItemT], head: MessageHeader) -> Bulk[ItemT]:
     """The bulk message that carries these items; each keeps its own header."""
     kind = class_of(_bulk_shapes()[type(items[0])])
     return cast("Bulk[ItemT]", kind(message_header=head, items=tuple(items)))
+
+
+def has_bulk(kind: type[HeadedMessage]) -> bool:
+    """Whether the contract has a bulk message that carries messages of this class."""
+    return kind in _bulk_shapes()
+
+
+def stands_alone(kind: type[HeadedMessage]) -> bool:
+    """Whether a message of this class can be sent by itself."""
+    try:
+        codec().root_of(kind)
+    except UnknownMessage:
+        return False
+    return True
 
 
 def bulk_confirmation(items: Sequence[ItemT], head: MessageHeader, log: Log) -> HeadedMessage:

@@ -98,3 +98,23 @@ async def test_what_the_mdus_refuses_is_told(browser: httpx.AsyncClient) -> None
 @pytest.mark.parametrize("said", ["measured, passed", "edited, accepted by a person", "every bit the same"])
 async def test_values_say_where_they_come_from(browser: httpx.AsyncClient, said: str) -> None:
     assert said in (await browser.get(VALUES)).text
+
+
+async def test_a_dead_letter_is_sent_again_and_a_waiting_one_withdrawn(browser: httpx.AsyncClient, areas: Any) -> None:
+    form = {"form_token": await token(browser)}
+    for what, body in (("resend", {}), ("cancel", {"person": "admin"})):
+        areas.answers["mdus"] = areas.answers["mdus"] | {f"messages/out/7/{what}": {"sequence": 7}}
+        answer = await browser.post(f"/messages/mdus/out/7/{what}", data=form)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/messages/mdus/out/7")
+        assert sent(areas) == (f"/api/messages/out/7/{what}", body)
+    assert (await browser.post("/messages/nowhere/out/7/resend", data=form)).status_code == 404
+
+
+async def test_messages_are_asked_for_by_local_days(browser: httpx.AsyncClient, areas: Any) -> None:
+    query = "object=Utilities+Device&partner=sap&first=2026-03-01&last=2026-03-01"
+    assert (await browser.get(f"/messages?area=mdus&{query}")).status_code == 200
+    asked = dict(areas.asked[-1].url.params)
+    assert (asked["object"], asked["partner"]) == ("Utilities Device", "sap")
+    assert asked["from"].startswith("2026-02-28T23:00")
+    assert asked["until"].startswith("2026-03-01T23:00")
+    assert (await browser.get("/messages?first=yesterday")).status_code == 422

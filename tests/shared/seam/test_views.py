@@ -78,3 +78,22 @@ async def test_counts_and_quarantine(client: httpx.AsyncClient) -> None:
 async def test_strangers_see_nothing(client: httpx.AsyncClient) -> None:
     assert (await client.get("/api/messages", headers={"authorization": "Bearer wrong"})).status_code == 401
     assert (await client.get("/healthz", headers={"authorization": ""})).status_code == 200
+
+
+async def test_messages_are_found_by_object_and_time(client: httpx.AsyncClient) -> None:
+    async def count(**asked: str) -> int:
+        return len((await client.get("/api/messages", params=asked)).json()["messages"])
+
+    assert await count(object="Utilities Device") == 0
+    assert await count(partner="sap") == 1
+    assert (await count(until="2026-03-01T00:00:00Z"), await count(**{"from": "2026-03-01T00:00:00Z"})) == (0, 2)
+    assert await count(about="4711") == 0
+    assert (await client.get("/api/messages", params={"object": "Odd"})).json()["error"] == "BadFilterError"
+    assert (await client.get("/api/messages", params={"from": "odd"})).json()["error"] == "BadFilterError"
+
+
+async def test_a_message_that_waits_can_be_withdrawn_and_sent_after_all(client: httpx.AsyncClient) -> None:
+    assert (await client.post("/api/messages/out/1/cancel", json={"person": "ann"})).json()["state"] == "dead"
+    assert (await client.get("/api/messages/out/1")).json()["error"] == "Cancelled by ann."
+    assert (await client.post("/api/messages/out/1/cancel")).json()["error"] == "NotPendingError"
+    assert (await client.post("/api/messages/out/1/resend")).json()["state"] == "pending"

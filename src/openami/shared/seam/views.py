@@ -10,6 +10,7 @@ from sqlalchemy import func, literal, select, union_all, update
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from openami.shared.contract.enterprise.catalogue import catalogue
 from openami.shared.errors import OpenAmiError
 from openami.shared.seam.store import DEAD, PENDING
 
@@ -32,6 +33,14 @@ class NotDeadError(OpenAmiError):
     """Only a dead letter can be sent again by hand."""
 
 
+class NotPendingError(OpenAmiError):
+    """Only a message that waits to be sent can be cancelled."""
+
+
+class BadFilterError(OpenAmiError):
+    """A filter of the list that cannot be read."""
+
+
 class MessageViews:
     """Routes `/api/messages`, `/api/messages/counts`, `/api/messages/{direction}/{sequence}` and `.../resend`."""
 
@@ -47,6 +56,7 @@ class MessageViews:
             Route("/api/messages/quarantine", self._quarantine),
             Route("/api/messages/{direction:str}/{sequence:int}", self._one),
             Route("/api/messages/out/{sequence:int}/resend", self._resend, methods=["POST"]),
+            Route("/api/messages/out/{sequence:int}/cancel", self._cancel, methods=["POST"]),
         ]
 
     def _all(self) -> Select[Any]:
@@ -92,6 +102,14 @@ class MessageViews:
         for name in ("seam", "direction", "state", "partner", "operation"):
             if query.get(name):
                 selection = selection.where(columns[name] == query[name])
+        if query.get("object"):
+            selection = selection.where(columns["operation"].in_(_operations_about(query["object"])))
+        if query.get("about"):
+            selection = selection.where(columns["business_key"].contains(query["about"], autoescape=True))
+        if query.get("from"):
+            selection = selection.where(columns["at"] >= _instant("from", query["from"]))
+        if query.get("until"):
+            selection = selection.where(columns["at"] < _instant("until", query["until"]))
         if query.get("reference"):
             selection = selection.where(
                 (columns["id"] == query["reference"]) | (columns["reference_id"] == query["reference"])
@@ -138,6 +156,40 @@ class MessageViews:
             if (await transaction.execute(statement)).rowcount == 0:
                 raise NotDeadError(f"Message {sequence} is not a dead letter.", hint="Others are sent by themselves.")
         return JSONResponse({"sequence": sequence, "state": PENDING})
+
+    async def _cancel(self, request: Request) -> Response:
+        """A person withdraws a message that has not been delivered: it stays in the books, as a dead letter."""
+        table, sequence = self._tables.outbox, request.path_params["sequence"]
+        body = await request.body()
+        person = str((await request.json()).get("person") or "somebody") if body else "somebody"
+        statement = (
+            update(table)
+            .where(table.c.sequence == sequence, table.c.state == PENDING)
+            .values(state=DEAD, error=f"Cancelled by {person}.")
+        )
+        async with self._database.begin() as transaction:
+            if (await transaction.execute(statement)).rowcount == 0:
+                raise NotPendingError(f"Message {sequence} does not wait to be sent.", hint="It has left, or is dead.")
+        return JSONResponse({"sequence": sequence, "state": DEAD})
+
+
+def _operations_about(name: str) -> list[str]:
+    """The operations of a business object of the enterprise services.
+
+    Raises:
+        BadFilterError: there is no such object.
+    """
+    if name not in catalogue().objects:
+        raise BadFilterError(f"There is no business object {name!r}.", hint=f"One of {', '.join(catalogue().objects)}.")
+    return [one.name for one in catalogue().operations if one.business_object == name]
+
+
+def _instant(name: str, text: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise BadFilterError(f"{name}={text!r} is no instant.", hint="Use 2026-03-01T00:00:00Z.") from error
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _plain(row: Any) -> dict[str, Any]:  # noqa: ANN401 - a row mapping

@@ -28,4 +28,4 @@ PAGES: tuple[Page, ...] = (
     *bills.PAGES,
     *customers.PAGES,
 )
-ACTIONS: tuple[Action, ...] = (*files.ACTIONS, *values.ACTIONS)
+ACTIONS: tuple[Action, ...] = (*files.ACTIONS, *messages.ACTIONS, *values.ACTIONS)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from lxml import etree
 
+from openami.shared.contract.enterprise.catalogue import catalogue
+from openami.shared.spans import local_midnight
 from openami.web.areas import NotThereError
-from openami.web.page import Page
-from openami.web.query import PAGE_SIZE, BadQueryError, choice, links, offset_of, words
+from openami.web.page import Action, Page
+from openami.web.query import PAGE_SIZE, BadQueryError, choice, day_of, links, offset_of, words
 
 if TYPE_CHECKING:
+    from starlette.datastructures import FormData
     from starlette.requests import Request
 
     from openami.web.areas import Areas
@@ -25,16 +29,20 @@ async def load_list(areas: Areas, request: Request) -> dict[str, Any]:
     """The messages of one area (the middle sees both seams), newest first."""
     area = choice(request, "area", SEAM_AREAS)
     offset = offset_of(request)
-    wanted = words(request, "seam", "direction", "state", "operation", "reference")
+    wanted = words(request, "seam", "direction", "state", "operation", "reference", "object", "partner", "about")
+    wanted |= {"first": _day(request, "first"), "last": _day(request, "last")}
     if wanted["reference"]:
         wanted["reference"] = _uuid(wanted["reference"])
-    found = await areas.get(area, "/api/messages", limit=PAGE_SIZE + 1, offset=offset, **wanted)
+    asked = {name: text for name, text in wanted.items() if name not in {"first", "last"}}
+    asked |= _times(wanted["first"], wanted["last"], request.state.zone)
+    found = await areas.get(area, "/api/messages", limit=PAGE_SIZE + 1, offset=offset, **asked)
     messages = found["messages"][:PAGE_SIZE]
     more = len(found["messages"]) > PAGE_SIZE
     return {
         "area": area,
         "areas": list(SEAM_AREAS),
         "states": list(STATES),
+        "objects": list(catalogue().objects),
         "wanted": wanted,
         "messages": messages,
         "pages": links("/messages", {"area": area, **wanted}, offset, shown=len(messages), more=more),
@@ -50,6 +58,39 @@ async def load_one(areas: Areas, request: Request) -> dict[str, Any]:
     key = message["reference_id"] or message["id"]
     chain = (await areas.get(area, "/api/messages", reference=key))["messages"]
     return {"area": area, "message": message, "chain": sorted(chain, key=lambda each: each["at"])}
+
+
+async def resend(areas: Areas, request: Request, _form: FormData, _user: str) -> str:
+    """A dead letter leaves once more."""
+    return await _act(areas, request, "resend", {})
+
+
+async def cancel(areas: Areas, request: Request, _form: FormData, user: str) -> str:
+    """A message that waits is not sent any more."""
+    return await _act(areas, request, "cancel", {"person": user})
+
+
+async def _act(areas: Areas, request: Request, what: str, body: dict[str, Any]) -> str:
+    area, sequence = request.path_params["area"], request.path_params["sequence"]
+    if area not in SEAM_AREAS:
+        raise NotThereError(f"The area {area!r} has no messages.")
+    await areas.post(area, f"/api/messages/out/{sequence}/{what}", body)
+    return f"/messages/{area}/out/{sequence}"
+
+
+def _day(request: Request, name: str) -> str:
+    day = day_of(request, name)
+    return day.isoformat() if day else ""
+
+
+def _times(first: str, last: str, zone_name: str) -> dict[str, str]:
+    """The instants between which the wanted local days lie, both included."""
+    times = {}
+    if first:
+        times["from"] = local_midnight(zone_name, date.fromisoformat(first)).isoformat()
+    if last:
+        times["until"] = local_midnight(zone_name, date.fromisoformat(last) + timedelta(days=1)).isoformat()
+    return times
 
 
 def _uuid(text: str) -> str:
@@ -75,6 +116,10 @@ def pretty(text: str) -> str:
     return etree.tostring(root, pretty_print=True, encoding="unicode")
 
 
+ACTIONS = (
+    Action("/messages/{area}/out/{sequence:int}/resend", resend),
+    Action("/messages/{area}/out/{sequence:int}/cancel", cancel),
+)
 PAGES = (
     Page("/messages", "messages.html", "Messages", load_list),
     Page(

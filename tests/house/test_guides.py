@@ -1,0 +1,34 @@
+"""The guides say what is so: their settings load, their commands and operations exist."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from openami.cli import app
+from openami.shared.contract.enterprise.catalogue import catalogue
+from openami.shared.settings import load_settings
+
+GUIDE = (Path(__file__).parents[2] / "docs/guides/connect-your-sap.md").read_text(encoding="utf-8")
+
+
+def test_every_table_of_settings_can_be_loaded(tmp_path: Path) -> None:
+    blocks = re.findall(r"```toml\n(.*?)```", GUIDE, re.DOTALL)
+    assert len(blocks) == 3
+    for block in blocks:
+        load_settings(data_dir=tmp_path, **tomllib.loads(block))
+
+
+def test_every_operation_that_is_named_exists() -> None:
+    names = set(re.findall(r"`(\w+_(?:In|Out))`", GUIDE))
+    assert names
+    assert names <= {one.name for one in catalogue().operations}
+
+
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"openami ((?:services|testkit) [a-z-]+)", GUIDE))))
+def test_every_command_exists(command: str) -> None:
+    assert CliRunner().invoke(app, [*command.split(), "--help"]).exit_code == 0

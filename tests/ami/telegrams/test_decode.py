@@ -196,6 +196,15 @@ def test_hdlc_with_octet_stuffing_and_without_a_message():
     assert (told.language, "no HDLC frame" in told.error) == ("dlms", True)
 
 
+def test_a_push_in_blocks_tells_what_is_missing(fixtures: Path):
+    lines = (fixtures / "dlms" / "swiss_push_frames_smartmeter-datacollector.jsonl").read_text().splitlines()
+    rows = {row["name"]: "\n".join(row["hdlc_frames_hex"]).encode() for row in map(json.loads, lines)}
+    (told,) = decode(rows["UNENCRYPTED_INVALID_DATA"])
+    assert (told.language, "a block of it is missing" in told.error) == ("dlms", True)
+    (told,) = decode(rows["ENCRYPTED_DATA_NO_PUSHLIST"])
+    assert "4c475a6773781fd0 is ciphered" in told.error
+
+
 RADIO = "2E44A5119870659930037A060020052F2F0C933E842784060A3B00000A5A5901C4016D3B37DF2CCC01933E24032606"
 
 

@@ -53,9 +53,10 @@ def decode(
             f"There is no language {language!r}.", hint=f"There are {', '.join(sorted(LANGUAGES))}."
         )
     how = How(zone_name, key, auth_key, keys)
-    told = _decode(from_hex(octets), language, how)
-    is_text = told[0].language in ("p1", "iec62056-21")
-    if not is_text and not _understood(told) and (lines := telegrams_in_lines(octets)):
+    plain = from_hex(octets)
+    told = _decode(plain, language, how)
+    is_log = plain is octets and told[0].language not in ("p1", "iec62056-21")
+    if is_log and not _understood(told) and (lines := telegrams_in_lines(octets)):
         per_line = [_decode(line, language, how) for line in lines]
         # what came too early, before the full frame that explains it, is read again
         pairs = zip(per_line, lines, strict=True)

@@ -31,6 +31,7 @@ _PUSH_TAGS: Final = frozenset({0x0F, 0xDB, 0xE0})  # data-notification, general-
 _IDENTITIES: Final = ("0-0:42.0.0.255", "0-0:96.1.0.255", "0-0:96.1.1.255", "1-1:0.0.5.255")
 _CLOCK: Final = "0-0:1.0.0.255"
 _STAMP_OCTETS: Final = 12
+_INCOMPLETE: Final = "The messages here make no whole push: a block of it is missing."
 _DAMAGED: Final = "The frame's checksum is wrong: what it says may be wrong too."
 
 
@@ -54,8 +55,8 @@ def decode_pushes(
             continue
         if push is not None and push.values:
             told.append(_telegram(push, zone_name, note))
-    if note and not told:
-        told.append(DecodedTelegram("dlms", error=note))
+    if not told and (note or apdus):
+        told.append(DecodedTelegram("dlms", error=note or _INCOMPLETE))
     return told
 
 

@@ -1,6 +1,6 @@
 """A seeded bad field: lost and doubled frames, outages, drifting clocks, a swap; everything comes home, once.
 
-The short form runs with every change; `make test-long` (OPENAMI_LONG=1) lives longer on more seeds.
+The short form runs with every change; `make test-long` lives longer on more seeds.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from openami.ami.meter import tables as field_tables
 from openami.shared.contract import field as contract
 from openami.shared.database import Database
 
-LONG = os.environ.get("OPENAMI_LONG") == "1"
+LONG = os.environ.get("OPENAMI_TEST_PROFILE") == "long"
 SEEDS = (20260301, 7, 11) if LONG else (20260301,)
 DAYS = 6 if LONG else 2
 LOSS, DOUBLING = 0.1, 0.05

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from openami.ami.headend.deliveries import Deliveries, Sender
 from openami.ami.headend.dialogues import Manners
 from openami.ami.headend.functions.keys import KeyChange
 from openami.ami.headend.handlers import Provisioning
+from openami.ami.headend.lease import Lease
 from openami.ami.headend.links import Links
 from openami.ami.headend.model import Kind
 from openami.ami.headend.protections import Protections
@@ -64,6 +66,8 @@ class HeadEndSettings:
     clock_tolerance_s: float = 10.0
     breaker_polls: int = 20
     breaker_poll_s: float = 0.25
+    instance: str = field(default_factory=socket.gethostname)
+    """Who this is among the head-ends of one database: a restarted one goes on at once, another waits for its lease."""
     collector_host: str = "127.0.0.1"
     collector_port: int = 4061
     collect: tuple[str, ...] = ()
@@ -87,6 +91,7 @@ class HeadEnd:
         timing = Timing(settings.connect_s, settings.answer_s, settings.repeats)
         self.protections = Protections(database, sealer, title=settings.system_title)
         self.wires = Wires()
+        self.lease = Lease(database, holder=settings.instance)
         self.links = Links(clock, permits_per_segment=settings.permits_per_segment)
         sessions = Sessions(self.wires, self.protections, sealer, timing)
         self.reader = MeterReader(self.links, clock, sessions, manners=manners)
@@ -133,6 +138,11 @@ class HeadEnd:
             Route("/api/read/{serial}", self._read, methods=["POST"]),
         ]
 
+    async def work_while_leased(self) -> None:
+        """A loop: read, order and tell, as long as this is the head-end that holds the lease."""
+        parts = (self.wires, self.deliveries, self.schedule, self.commands, self.forwarding)
+        await self.lease.run([part.run for part in parts])
+
     async def receiving(self) -> Work:
         """Telegrams that have come in and are not durable yet."""
         return Work("receiving", self.listener.in_hand + self.intake.in_hand)
@@ -152,6 +162,7 @@ class HeadEnd:
             "failed_since_start": self.reader.failures,
             "links_down": self.links.down_segments(),
         }
+        shown["lease"] = {"instance": self.lease.holder, "held": self.lease.held, "holder": await self.lease.who()}
         shown["collector"] = {
             "port": self.listener.port,
             "connections": counters.connections,
@@ -213,13 +224,9 @@ def build(*, database: Database, clock: Clock, settings: HeadEndSettings, door: 
         database=database,
         routes=[*head_end.routes()],
         loops=[
-            head_end.wires.run,
             head_end.listener.run,
             *([head_end.intake.run] if head_end.intake.sources else []),
-            head_end.deliveries.run,
-            head_end.schedule.run,
-            head_end.commands.run,
-            head_end.forwarding.run,
+            head_end.work_while_leased,
         ],
         work=[head_end.schedule.work, head_end.commands.work, head_end.forwarding.work, head_end.receiving],
         activity=head_end.activity,

@@ -277,9 +277,9 @@ class Bench:
 async def measure(bench: Bench) -> None:
     """All figures, one row each."""
     head_end = bench.head_end
+    await bench.ship()
     loops = [head_end.wires.run, head_end.deliveries.run, head_end.schedule.run, head_end.commands.run]
     tasks = [asyncio.create_task(loop()) for loop in loops]
-    await bench.ship()
     rates = []
     for day in range(ROUNDS):
         bench.to(START + timedelta(days=day + 1, minutes=20))

@@ -18,13 +18,13 @@ from openami.ami.headend import command_store, reports, rules, store
 from openami.shared.contract import field
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Row
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from openami.ami.headend.model import Collected, LoggedEvent, Meter
+    from openami.ami.headend.model import Collected, LoggedEvent, Mark, Meter
     from openami.ami.headend.store import SessionRecord
     from openami.shared.clock import Clock
     from openami.shared.database import Database
@@ -145,26 +145,36 @@ class Deliveries:
     async def write(self, outcomes: Sequence[Outcome]) -> None:
         """Marks, due times, sessions and messages of these results, in one transaction."""
         async with self._database.begin() as transaction:
-            told = [each for each in outcomes if await self._settle(transaction, each)]
+            serials = [each.meter.serial for each in outcomes]
+            rows = await store.lock_meters(transaction, serials)
+            marks = await store.marks_of(transaction, serials)
+            told = [each for each in outcomes if await self._settle(transaction, each, rows, marks)]
             sizes = [_size(each) for each in told]
             for cut in rules.bundles(sizes, meters_max=METERS_MAX, readings_max=READINGS_MAX):
                 await self._tell(transaction, [told[index] for index in cut])
             await store.keep_sessions(transaction, [each.record for each in outcomes])
 
-    async def _settle(self, transaction: AsyncConnection, outcome: Outcome) -> bool:
+    async def _settle(
+        self,
+        transaction: AsyncConnection,
+        outcome: Outcome,
+        rows: Mapping[str, Row[Any]],
+        marks: dict[str, dict[str, Mark]],
+    ) -> bool:
         """Note one result in its meter's row; true if there is something to tell."""
         serial = outcome.meter.serial
-        row = await store.meter_row(transaction, serial, lock=True)
+        row = rows.get(serial)
         if row is None:
             return False
         if outcome.collected is None:
             await self._note_failure(transaction, outcome, row)
             return False
-        marks = (await store.marks_of(transaction, [serial])).get(serial, {})
-        if marks != outcome.meter.marks:
+        known = marks.get(serial, {})
+        if known != outcome.meter.marks:
             log.warning("deliveries.marks_moved", serial=serial)  # somebody else told it meanwhile: read again
             return False
         await store.move_marks(transaction, serial, outcome.collected.marks)
+        marks[serial] = known | outcome.collected.marks
         await self._note_success(transaction, outcome.meter, outcome.collected, row)
         return True
 

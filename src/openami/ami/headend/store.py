@@ -221,6 +221,12 @@ async def meter_row(transaction: AsyncConnection, serial: str, *, lock: bool = F
     return (await transaction.execute(query.with_for_update() if lock else query)).one_or_none()
 
 
+async def lock_meters(transaction: AsyncConnection, serials: Sequence[str]) -> dict[str, Row[Any]]:
+    """The rows of several meters, locked in the order of their serials until the end of the transaction."""
+    query = select(meter_table).where(meter_table.c.serial.in_(serials)).order_by(meter_table.c.serial)
+    return {row.serial: row for row in await transaction.execute(query.with_for_update())}
+
+
 async def meter_row_of(transaction: AsyncConnection, *, mrid: str | None, names: Iterable[str]) -> Row[Any] | None:
     """The meter that an identity at the seam means: by mRID if it is known, else by one of its names."""
     if mrid is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -14,6 +15,9 @@ from openami.shared.contract.field import wire
 from openami.shared.contract.field.markup import DEFAULT_LIMITS
 from openami.shared.contract.field.scan import scan_readings
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 CODE = field.ReadingTypeCode.parse("0.0.2.4.1.1.12.0.0.0.0.0.0.0.0.3.72.0")
 SETS = [
@@ -21,6 +25,13 @@ SETS = [
     (field.KNOWN_MISSING_BY_AMS,),
     (field.QualityCode(1, 4, 9), field.QualityCode(1, 2, 32)),
 ]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _scan_small_messages_too() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(wire, "SCAN_FROM_BYTES", 0)
+        yield
 
 
 def block(
@@ -129,12 +140,39 @@ def test_other_plain_forms_are_scanned_too(dress: object) -> None:
         (b"</end><start>", b"</end>  <start>"),
         (b"UTF-8", b"ISO-8859-1"),
         (b"<MeterReading>", b"<MeterReading><?pi <IntervalReadings> ?>"),
+        (b"<MeterReading>", b"<MeterReading><![CDATA[<IntervalReadings>]]>"),
+        (b"<?xml", b"<!DOCTYPE x [<!ENTITY e 'x'>]><?xml"),
+        (b"03-01T", b"02-29T"),
+        (b"03-01T", b"13-01T"),
+        (b"00Z</end>", b"00+15:00</end>"),
+        (b"<value>", b"<value>000000000000000000000"),
+        (b"<value>", b"<value>-"),
+        (b"<value>", b"<value>12345678901234567"),
+        (b"</value>", b".250</value>"),
     ],
 )
 @pytest.mark.parametrize("count", [1, -1])
 def test_whatever_is_odd_both_ways_agree(old: bytes, new: bytes, count: int) -> None:
     assert old in PLAIN
     agree(PLAIN.replace(old, new, count))
+
+
+@given(st.text("0123456789.+-", min_size=1, max_size=26))
+@example("+0.0")
+@example(".")
+@example("-.5")
+@example("0" * 25)
+@example("9" * 19)
+def test_whatever_stands_in_a_value_both_ways_agree(text: str) -> None:
+    value = b"<value>%s</value>" % text.encode()
+    agree(PLAIN.replace(PLAIN[PLAIN.index(b"<value>") : PLAIN.index(b"</value>") + 8], value))
+
+
+@given(st.integers(0, 24), st.sampled_from(b"0123456789TZ:.+-9 "), st.integers(0, 2))
+def test_whatever_stands_in_a_time_both_ways_agree(place: int, character: int, which: int) -> None:
+    tag = (b"<timeStamp>", b"<start>", b"<end>")[which]
+    at = PLAIN.index(tag) + len(tag) + place
+    agree(PLAIN[:at] + bytes([character]) + PLAIN[at + 1 :])
 
 
 @settings(max_examples=300, deadline=None)

@@ -63,7 +63,7 @@ class ReadingTypeCode:
         return _parse_reading_type(text)
 
     def __str__(self) -> str:
-        return ".".join(map(str, astuple(self)))
+        return _dotted(self)
 
     def matches(self, pattern: str) -> bool:
         """True if every field fits `pattern`: dotted, each part `*`, a number, or alternatives such as `1|2`."""
@@ -126,7 +126,12 @@ class _DottedCode:
         return cls(*map(int, parts))
 
     def __str__(self) -> str:
-        return ".".join(map(str, astuple(self)))
+        return _dotted(self)
+
+
+@lru_cache(maxsize=65536)
+def _dotted(code: ReadingTypeCode | _DottedCode) -> str:
+    return ".".join(str(part) for part in astuple(code))
 
 
 @dataclass(frozen=True, slots=True, order=True)

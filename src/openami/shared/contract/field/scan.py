@@ -1,10 +1,10 @@
 """Interval readings straight from the bytes, for messages in which they all have one of few plain forms.
 
 A tree of elements costs more than everything else that happens to a reading. So the forms are learnt from the message
-itself: a record is read once by a strict pattern, which tells where its times, value and qualities stand; all records
-that equal it everywhere else are then read at once, as matrices of bytes. What was read is cut out of the document, and
-a small placeholder stays for the XML parser, which still judges the whole rest. If a single record is of another form,
-nothing is cut out, and the parser reads it all: the answer never depends on the way.
+itself: a record is read once by a strict pattern, which tells where its times and value stand; all records that equal
+it everywhere else are then read by a compiled loop. What was read is cut out of the document, and a small placeholder
+stays for the XML parser, which still judges the whole rest. If a single record is of another form, nothing is cut out,
+and the parser reads it all: the answer never depends on the way.
 """
 
 from __future__ import annotations
@@ -17,28 +17,23 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from openami.shared.contract.field import columns
 from openami.shared.contract.field.codes import QualityCode
 from openami.shared.contract.field.errors import BadQualityCodeError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
     from openami.shared.contract.field.columns import Flags, Int64s
 
 _TAG: Final = re.compile(rb"<((?:[A-Za-z_][\w.-]*:)?)IntervalReadings>")
 _ENCODING: Final = re.compile(rb"""^(?:\xef\xbb\xbf)?<\?xml[^>]*encoding=["']([\w-]+)["']""")
-_FORMS_MAX: Final = 8
-"""How many forms a message may have: with and without value, a few lengths of quality codes."""
-_VALUE_BYTES: Final = 26
-_STAMP_BYTES: Final = 26
-_GAP_BYTES: Final = 64
+_FORMS_MAX: Final = 64
+"""How many forms a message may have: with and without value, sets of quality codes, sources."""
+_FORM_BYTES: Final = 2048
 _STAMP_LENGTHS: Final = frozenset({20, 25})  # `2026-03-01T00:15:00Z` and `...+01:00`
-_BLANKS: Final = np.array([9, 10, 13, 32], np.uint8)
-_LESS_THAN: Final = ord("<")
+_TIMES: Final = ("reported", "stamp", "start", "end")
 ATTRIBUTE: Final = "scanned"
+_NAME: Final = np.frombuffer(b"IntervalReadings", np.uint8)
 
 
 class BrokenRunError(Exception):
@@ -103,45 +98,21 @@ def scan_readings(data: bytes) -> Scan | None:
     tag = _TAG.search(data)
     encoding = _ENCODING.match(data)
     plain = encoding is None or encoding[1].lower() in {b"utf-8", b"ascii", b"us-ascii"}
-    # Comments, sections and instructions could hide what only looks like an element.
-    if tag is None or not plain or b"<!" in data or data.rfind(b"<?") > 8:
+    if tag is None or not plain:
         return None
     prefix = tag[1]
-    opening, closing = b"<" + prefix + b"IntervalReadings>", b"</" + prefix + b"IntervalReadings>"
-    begins = np.array([match.start() for match in re.finditer(re.escape(opening), data)])
-    ends = np.array([match.end() for match in re.finditer(re.escape(closing), data)])
-    if len(begins) != len(ends) or (ends <= begins).any() or (begins[1:] < ends[:-1]).any():
+    records = _Records(len(data) // (2 * len(tag[0])) + 1)  # more cannot stand in it; pages are taken when used
+    if not records.read(data, tag[0], _record(prefix)):
         return None
-    if data.count(b"IntervalReadings") != 2 * len(begins):
-        return None
-    buffer = np.frombuffer(data, np.uint8)
-    first = _first_of_runs(buffer, begins, ends)
-    if not _one_run_a_block(data, prefix, begins, ends, first):
-        return None
-    records = _Records(buffer, begins, ends, len(begins))
-    if not _read_forms(data, prefix, records):
-        return None
-    runs = records.runs(first)
-    return None if runs is None else _cut(data, prefix, begins, ends, first, runs)
+    first = np.flatnonzero(~records.follows)
+    runs = records.runs(first) if _one_run_a_block(data, prefix, records, first) else None
+    return None if runs is None else _cut(data, prefix, records, first, runs)
 
 
-def _first_of_runs(buffer: NDArray[np.uint8], begins: NDArray[np.intp], ends: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Numbers of the records that do not simply follow another one, with nothing but blanks between."""
-    gap = begins[1:] - ends[:-1]
-    follows = gap == 0
-    for size in np.unique(gap[(gap > 0) & (gap <= _GAP_BYTES)]).tolist():
-        rows = np.flatnonzero(gap == size)
-        between = np.lib.stride_tricks.sliding_window_view(buffer, size)[ends[:-1][rows]]
-        follows[rows] = np.isin(between, _BLANKS).all(axis=1)
-    return np.concatenate([[0], np.flatnonzero(~follows) + 1])
-
-
-def _one_run_a_block(
-    data: bytes, prefix: bytes, begins: NDArray[np.intp], ends: NDArray[np.intp], first: NDArray[np.intp]
-) -> bool:
+def _one_run_a_block(data: bytes, prefix: bytes, records: _Records, first: NDArray[np.intp]) -> bool:
     """True if a block ends between any two runs."""
     closing = b"</" + prefix + b"IntervalBlocks>"
-    gaps = zip(ends[first[1:] - 1].tolist(), begins[first[1:]].tolist(), strict=True)
+    gaps = zip(records.ends[first[1:] - 1].tolist(), records.begins[first[1:]].tolist(), strict=True)
     return all(data.find(closing, begin, end) >= 0 for begin, end in gaps)
 
 
@@ -166,213 +137,175 @@ def _record(prefix: bytes) -> re.Pattern[bytes]:
 _REFERENCE: Final = re.compile(rb'ref="([0-9.]+)"')
 
 
-def _read_forms(data: bytes, prefix: bytes, records: _Records) -> bool:
-    """Read form after form until all records are read; False if a record has none of the plain forms."""
-    pattern = _record(prefix)
-    for _ in range(_FORMS_MAX):
-        left = np.flatnonzero(~records.read)
-        if not left.size:
-            return True
-        example = pattern.fullmatch(data, int(records.begins[left[0]]), int(records.ends[left[0]]))
-        if example is None or not records.read_like(example, left):
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """What the records of one form share."""
+
+    timed: tuple[bool, ...]
+    missing: bool
+    codes: tuple[QualityCode, ...]
+    source: str | None
+
+
+class _Forms:
+    """The forms that a message showed so far, as arrays for the compiled loop."""
+
+    def __init__(self) -> None:
+        self.known: list[_Form] = []
+        self.templates = np.zeros((_FORMS_MAX, _FORM_BYTES), np.uint8)
+        self.masks = np.zeros((_FORMS_MAX, _FORM_BYTES), np.uint8)
+        self.heads, self.tails = np.zeros((2, _FORMS_MAX), np.int64)
+        self.valued = np.zeros(_FORMS_MAX, np.bool_)
+        self.time_at, self.time_n = np.zeros((2, _FORMS_MAX, len(_TIMES)), np.int64)
+
+    @property
+    def arrays(self) -> tuple[NDArray[np.generic], ...]:
+        """The forms as the loop takes them."""
+        every = (self.templates, self.masks, self.heads, self.tails, self.valued, self.time_at, self.time_n)
+        return tuple(one[: len(self.known)] for one in every)
+
+    def learn(self, example: re.Match[bytes]) -> bool:
+        """Take the form of an example; False if its records cannot be read by the loop."""
+        number = len(self.known)
+        spans = [_span(example, name) for name in _TIMES]
+        lengths = {end - begin for begin, end in filter(None, spans)}
+        # a record has a time, or the parser says what is wrong with it
+        if number == _FORMS_MAX or not lengths & _STAMP_LENGTHS or lengths - _STAMP_LENGTHS or not any(spans[1:]):
             return False
-    return bool(records.read.all())
+        value = _span(example, "value")
+        head, past = value or (len(example[0]), len(example[0]))
+        template = example[0][:head] + example[0][past:]
+        codes = _codes(example)
+        if len(template) > _FORM_BYTES or codes is None:
+            return False
+        self.templates[number, : len(template)] = np.frombuffer(template, np.uint8)
+        self.masks[number] = 255
+        for which, (begin, end) in ((which, span) for which, span in enumerate(spans) if span):
+            place = begin if begin < head else begin - (past - head)
+            self.masks[number, place : place + end - begin] = 0
+            self.time_at[number, which], self.time_n[number, which] = place, end - begin
+        self.heads[number], self.tails[number] = head, len(template) - head
+        self.valued[number] = value is not None
+        source = example["source"]
+        said = None if source is None else source.decode().strip(" ")
+        self.known.append(_Form(tuple(map(bool, spans)), value is None, codes, said))
+        return True
 
 
 class _Records:
-    """All records of a message, and what is read of them so far."""
+    """All records of a message as columns."""
 
-    def __init__(self, buffer: NDArray[np.uint8], begins: NDArray[np.intp], ends: NDArray[np.intp], count: int) -> None:
-        self.buffer, self.begins, self.ends = buffer, begins, ends
-        self.read = np.zeros(count, np.bool_)
-        self.times = {name: np.zeros(count, np.int64) for name in ("reported", "stamp", "start", "end")}
-        self.timed = {name: np.zeros(count, np.bool_) for name in self.times}
-        self.values = np.zeros((count, _VALUE_BYTES), np.uint8)
-        self.missing = np.zeros(count, np.bool_)
-        self.sources: list[str | None] = []
-        self.source = np.zeros(count, np.intp)
-        self.sets: dict[tuple[QualityCode, ...], int] = {(): 0}
-        self.index = np.zeros(count, np.uint16)
+    def __init__(self, count: int) -> None:
+        self.count = 0
+        self.begins, self.ends, self.values = (np.empty(count, np.int64) for _ in range(3))
+        self.follows = np.empty(count, np.bool_)
+        """Where a record follows another one, with nothing but blanks between."""
+        self.form, self.decimals, self.significant = (np.empty(count, np.int16) for _ in range(3))
+        self.times = np.empty((len(_TIMES), count), np.int64)
+        self.forms = _Forms()
 
-    def read_like(self, example: re.Match[bytes], rows: NDArray[np.intp]) -> bool:
-        """Read the records among `rows` that are like the example; False if the example itself cannot be read."""
-        head_n, tail, rows, value_n = self._like(example, rows)
-        begins = self.begins[rows]
-        head = _window(self.buffer, begins, head_n)
-        tail_begin = begins + head_n + value_n
-        back = _window(self.buffer, tail_begin, tail)
-        ok = _equal(head, example, 0, head_n) & _equal(back, example, len(example[0]) - tail, len(example[0]))
-        found: dict[str, tuple[Int64s, Flags]] = {}
-        texts: dict[str, NDArray[np.uint8]] = {}
-        for name in self.times:
-            span = _span(example, name)
-            if span is None:
-                continue
-            part, offset = (head, 0) if span[1] <= head_n else (back, len(example[0]) - tail)
-            if span[1] - span[0] not in _STAMP_LENGTHS:
+    def read(self, data: bytes, opening: bytes, pattern: re.Pattern[bytes]) -> bool:
+        """Read all records; False if one of them is of no plain form."""
+        from openami.shared.contract.field import scan_kernel  # noqa: PLC0415 - the compiler loads when it is needed
+
+        buffer, tag = np.frombuffer(data, np.uint8), np.frombuffer(opening, np.uint8)
+        out = (
+            self.begins, self.ends, self.follows, self.form, self.times, self.values, self.decimals, self.significant,
+        )  # fmt: skip
+        at, why = 0, scan_kernel.UNKNOWN
+        while why == scan_kernel.UNKNOWN:
+            why, at, self.count = scan_kernel.read(buffer, at, tag, _NAME, self.forms.arrays, out, self.count)
+            example = pattern.match(data, data.find(opening, at)) if why == scan_kernel.UNKNOWN else None
+            if why == scan_kernel.UNKNOWN and (example is None or not self.forms.learn(example)):
                 return False
-            texts[name] = part[:, span[0] - offset : span[1] - offset]
-            found[name] = _instants(name, texts, found)
-            ok &= found[name][1]
-        index, known = self._qualities(example, back, head, head_n, tail)
-        ok &= known
-        self._keep(example, rows, ok, found, index, value_n)
-        return bool(self.read[rows[0]]) if rows.size else False
+        self._trim()
+        return bool(why == scan_kernel.DONE)
 
-    def _like(
-        self, example: re.Match[bytes], rows: NDArray[np.intp]
-    ) -> tuple[int, int, NDArray[np.intp], NDArray[np.intp]]:
-        """Length of head and tail of the form, the rows whose length fits it, and the lengths of their values."""
-        length = self.ends[rows] - self.begins[rows]
-        span = _span(example, "value")
-        if span is None:
-            fits = length == len(example[0])
-            return len(example[0]), 0, rows[fits], np.zeros(int(fits.sum()), np.intp)
-        head_n, tail = span[0], len(example[0]) - span[1]
-        at = self.begins[rows] + head_n
-        inside = (length > head_n) & (at + _VALUE_BYTES <= len(self.buffer))
-        rows, at, length = rows[inside], at[inside], length[inside]
-        window = _window(self.buffer, at, _VALUE_BYTES)
-        value_n = (window == _LESS_THAN).argmax(axis=1)
-        fits = (value_n > 0) & (value_n < _VALUE_BYTES - 1) & (head_n + value_n + tail == length)
-        blank = np.arange(_VALUE_BYTES) >= value_n[:, None]
-        self.values[rows[fits]] = np.where(blank, 0, window)[fits]
-        return head_n, tail, rows[fits], value_n[fits]
-
-    def _qualities(
-        self, example: re.Match[bytes], back: NDArray[np.uint8], head: NDArray[np.uint8], head_n: int, tail: int
-    ) -> tuple[NDArray[np.uint16], Flags]:
-        """Which set of codes each row has, and where they are codes."""
-        spans = _references(example)
-        rows = len(head)
-        if not spans:
-            return np.zeros(rows, np.uint16), np.ones(rows, np.bool_)
-        part, offset = (back, len(example[0]) - tail) if spans[0][0] >= head_n else (head, 0)
-        texts = np.concatenate(
-            [_padded(part[:, begin - offset : end - offset], end - begin + 1) for begin, end in spans], axis=1
-        )
-        packed = np.ascontiguousarray(texts).view(np.dtype((np.void, texts.shape[1]))).reshape(-1)
-        distinct, inverse = np.unique(packed, return_inverse=True)
-        numbers = np.array([self._number(bytes(each)) for each in distinct], np.int64)
-        index = numbers[inverse] if rows else np.zeros(0, np.int64)
-        return np.maximum(index, 0).astype(np.uint16), index >= 0
-
-    def _number(self, texts: bytes) -> int:
-        """The number of a set of codes, -1 if one of them is none."""
-        try:
-            codes = tuple(QualityCode.parse(each.decode("ascii")) for each in texts.rstrip(b"\0").split(b"\0"))
-        except (BadQualityCodeError, UnicodeDecodeError):
-            return -1
-        return self.sets.setdefault(codes, len(self.sets))
-
-    def _keep(
-        self,
-        example: re.Match[bytes],
-        rows: NDArray[np.intp],
-        ok: Flags,
-        found: Mapping[str, tuple[Int64s, Flags]],
-        index: NDArray[np.uint16],
-        value_n: NDArray[np.intp],
-    ) -> None:
-        source = example["source"]
-        self.sources.append(None if source is None else source.decode().strip(" "))
-        good = rows[ok]
-        for name, (seconds, _) in found.items():
-            self.times[name][good] = seconds[ok]
-            self.timed[name][good] = True
-        self.missing[good] = value_n[ok] == 0
-        self.index[good] = index[ok]
-        self.source[good] = len(self.sources) - 1
-        self.read[good] = True
+    def _trim(self) -> None:
+        for name in ("begins", "ends", "values", "follows", "form", "decimals", "significant"):
+            setattr(self, name, getattr(self, name)[: self.count])
+        self.times = self.times[:, : self.count]
 
     def runs(self, first: NDArray[np.intp]) -> list[BlockColumns] | None:
-        """The records cut into blocks; None if a value is no number or a record has no time."""
-        values, decimals, numeric = columns.decimals_of(self.values, first)
-        usable = numeric | self.missing
-        if not usable.all() or not (self.timed["stamp"] | self.timed["start"] | self.timed["end"]).all():
+        """The records cut into blocks, values of one block with one number of decimals; None if one does not fit."""
+        from openami.shared.contract.field.scan_kernel import DIGITS_MAX  # noqa: PLC0415 - as above
+
+        shared = np.maximum.reduceat(self.decimals, first)
+        shift = np.repeat(shared, np.diff(first, append=self.count)) - self.decimals
+        if (self.significant + shift > DIGITS_MAX).any():
             return None
-        sets = tuple(self.sets)
-        bounds = zip(first.tolist(), [*first[1:].tolist(), len(values)], strict=True)
-        return [self._run(slice(*bound), values, int(n), sets) for bound, n in zip(bounds, decimals, strict=True)]
+        if shift.any():
+            self.values *= 10 ** shift.astype(np.int64)
+        past = [*first[1:].tolist(), self.count]
+        lowest, highest = np.minimum.reduceat(self.form, first), np.maximum.reduceat(self.form, first)
+        bounds = zip(first.tolist(), past, shared.tolist(), lowest.tolist(), highest.tolist(), strict=True)
+        ok = _Constant(int(np.diff(first, append=self.count).max()))
+        return [
+            self._run(slice(begin, end), decimals, low, ok) if low == high else self._mixed(slice(begin, end), decimals)
+            for begin, end, decimals, low, high in bounds
+        ]
 
-    def _run(
-        self, part: slice, values: Int64s, decimals: int, sets: tuple[tuple[QualityCode, ...], ...]
-    ) -> BlockColumns:
-        own, index = _own_sets(sets, self.index[part])
-        reported = self.times["reported"][part][self.timed["reported"][part]]
-        said = [self.sources[number] for number in dict.fromkeys(self.source[part].tolist())]
+    def _run(self, part: slice, decimals: int, number: int, ok: _Constant) -> BlockColumns:
+        """A block whose records have all one form."""
+        form, count = self.forms.known[number], part.stop - part.start
+        reported, stamp, start, end = self.times[:, part]
         return BlockColumns(
-            start=self.times["start"][part],
-            start_ok=self.timed["start"][part],
-            end=self.times["end"][part],
-            end_ok=self.timed["end"][part],
-            stamp=self.times["stamp"][part],
-            usable=np.ones(len(index), np.bool_),
-            values=values[part],
-            decimals=decimals,
-            missing=self.missing[part],
-            sets=own,
-            index=index,
-            reported_s=int(reported.max()) if reported.size else None,
-            source=next(filter(None, said), None),
-        )
+            start=start, start_ok=ok.flags(count, form.timed[2]),
+            end=end, end_ok=ok.flags(count, form.timed[3]),
+            stamp=stamp, usable=ok.flags(count, value=True),
+            values=self.values[part], decimals=decimals, missing=ok.flags(count, form.missing),
+            sets=((), form.codes) if form.codes else ((),),
+            index=ok.numbers(count, 1 if form.codes else 0),
+            reported_s=int(reported.max()) if form.timed[0] else None,
+            source=form.source,
+        )  # fmt: skip
+
+    def _mixed(self, part: slice, decimals: int) -> BlockColumns:
+        """A block whose records have several forms."""
+        of = self.form[part]
+        used = [self.forms.known[number] for number in dict.fromkeys(of.tolist())]
+        sets = tuple(dict.fromkeys([(), *(form.codes for form in used)]))
+        timed = np.array([form.timed for form in self.forms.known], np.bool_)[of].T
+        missing = np.array([form.missing for form in self.forms.known], np.bool_)[of]
+        numbers = {codes: number for number, codes in enumerate(sets)}
+        index = np.array([numbers.get(form.codes, 0) for form in self.forms.known], np.uint16)[of]
+        reported, stamp, start, end = self.times[:, part]
+        return BlockColumns(
+            start=start, start_ok=timed[2], end=end, end_ok=timed[3], stamp=stamp,
+            usable=np.ones(len(of), np.bool_), values=self.values[part], decimals=decimals, missing=missing,
+            sets=sets, index=index,
+            reported_s=int(reported[timed[0]].max()) if timed[0].any() else None,
+            source=next(filter(None, (form.source for form in used)), None),
+        )  # fmt: skip
 
 
-def _own_sets(
-    sets: tuple[tuple[QualityCode, ...], ...], index: NDArray[np.uint16]
-) -> tuple[tuple[tuple[QualityCode, ...], ...], NDArray[np.uint16]]:
-    """The sets that a block uses, the empty one first, then in the order of their first use."""
-    used = [number for number in dict.fromkeys(index.tolist()) if number]
-    if used == list(range(1, len(sets))):
-        return sets, index
-    renumbered = np.zeros(len(sets), np.uint16)
-    renumbered[used] = np.arange(1, len(used) + 1)
-    return ((), *(sets[number] for number in used)), renumbered[index]
+class _Constant:
+    """Columns that hold one value everywhere, cut from a few long ones: most blocks need nothing else."""
+
+    def __init__(self, longest: int) -> None:
+        self._flags = np.zeros(longest, np.bool_), np.ones(longest, np.bool_)
+        self._numbers = np.zeros(longest, np.uint16), np.ones(longest, np.uint16)
+
+    def flags(self, count: int, value: bool) -> Flags:
+        """That many flags."""
+        return self._flags[value][:count]
+
+    def numbers(self, count: int, value: int) -> NDArray[np.uint16]:
+        """That many zeros or ones."""
+        return self._numbers[value][:count]
 
 
-def _cut(
-    data: bytes,
-    prefix: bytes,
-    begins: NDArray[np.intp],
-    ends: NDArray[np.intp],
-    first: NDArray[np.intp],
-    runs: list[BlockColumns],
-) -> Scan:
+def _cut(data: bytes, prefix: bytes, records: _Records, first: NDArray[np.intp], runs: list[BlockColumns]) -> Scan:
     token = secrets.token_hex(8)  # a document cannot name a run of ours
-    pieces, at = [], 0
-    lasts = [*(first[1:] - 1).tolist(), len(begins) - 1]
-    for number, (begin, last) in enumerate(zip(first.tolist(), lasts, strict=True)):
-        pieces.append(data[at : begins[begin]])
-        pieces.append(b'<%sIntervalReadings %s="%s-%d"/>' % (prefix, ATTRIBUTE.encode(), token.encode(), number))
-        at = int(ends[last])
+    pieces: list[bytes] = []
+    at = 0
+    lasts = [*(first[1:] - 1).tolist(), records.count - 1]
+    begins, ends = records.begins[first].tolist(), records.ends[lasts].tolist()
+    mark = b'<%sIntervalReadings %s="%s-' % (prefix, ATTRIBUTE.encode(), token.encode())
+    for number, (begin, end) in enumerate(zip(begins, ends, strict=True)):
+        pieces += (data[at:begin], mark, b'%d"/>' % number)
+        at = end
     return Scan(b"".join([*pieces, data[at:]]), token, runs)
-
-
-def _window(buffer: NDArray[np.uint8], begins: NDArray[np.intp], length: int) -> NDArray[np.uint8]:
-    """`length` bytes from each begin on, one row each."""
-    if not length or not begins.size:
-        return np.zeros((len(begins), length), np.uint8)
-    return np.lib.stride_tricks.sliding_window_view(buffer, length)[begins]
-
-
-def _instants(
-    name: str, texts: Mapping[str, NDArray[np.uint8]], known: Mapping[str, tuple[Int64s, Flags]]
-) -> tuple[Int64s, Flags]:
-    """Seconds of a column of times; most messages say the same time twice, or one time over and over."""
-    own = texts[name]
-    for other, read in known.items():
-        if np.array_equal(own, texts[other]):
-            return read
-    if len(own) > 1 and (own == own[0]).all():
-        seconds, ok = columns.stamps_of(_padded(own[:1], _STAMP_BYTES))
-        return np.repeat(seconds, len(own)), np.repeat(ok, len(own))
-    return columns.stamps_of(_padded(own, _STAMP_BYTES))
-
-
-def _padded(texts: NDArray[np.uint8], width: int) -> NDArray[np.uint8]:
-    found = np.zeros((len(texts), width), np.uint8)
-    found[:, : texts.shape[1]] = texts
-    return found
 
 
 def _span(example: re.Match[bytes], name: str) -> tuple[int, int] | None:
@@ -381,17 +314,9 @@ def _span(example: re.Match[bytes], name: str) -> tuple[int, int] | None:
     return None if begin < 0 else (begin - example.start(), end - example.start())
 
 
-def _references(example: re.Match[bytes]) -> list[tuple[int, int]]:
-    begin = example.start("qualities") - example.start()
-    return [(begin + each.start(1), begin + each.end(1)) for each in _REFERENCE.finditer(example["qualities"])]
-
-
-def _equal(part: NDArray[np.uint8], example: re.Match[bytes], begin: int, end: int) -> Flags:
-    """Where rows equal the example from begin to end, but for its times and quality codes."""
-    template = np.frombuffer(example[0], np.uint8)[begin:end]
-    fixed = np.ones(len(example[0]), np.bool_)
-    for span in (*(_span(example, name) for name in ("reported", "stamp", "start", "end")), *_references(example)):
-        if span is not None:
-            fixed[slice(*span)] = False
-    alike: Flags = ((part == template) | ~fixed[begin:end]).all(axis=1)
-    return alike
+def _codes(example: re.Match[bytes]) -> tuple[QualityCode, ...] | None:
+    """The quality codes of an example; None if one of them is none."""
+    try:
+        return tuple(QualityCode.parse(each.decode("ascii")) for each in _REFERENCE.findall(example["qualities"]))
+    except (BadQualityCodeError, UnicodeDecodeError):
+        return None

@@ -61,6 +61,8 @@ _HOSTS: Final = ("http://iec.ch/TC57/", "http://www.iec.ch/TC57/", "http://www.l
 _GENERIC: Final = frozenset({"Message", "RequestMessage", "ResponseMessage", "EventMessage", "FaultMessage"})
 _TYPED_VERBS: Final = tuple(sorted((verb for verb in Verb if verb is not Verb.REPLY), key=len, reverse=True))
 _GZIP_MAGIC: Final = b"\x1f\x8b"
+SCAN_FROM_BYTES: Final = 1 << 18
+"""From this size on the scan is worth loading its compiled loop; below it the XML parser is done in milliseconds."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -76,7 +78,7 @@ def decode(data: bytes, partner: Partner | None = None, limits: Limits = DEFAULT
         FieldContractError: the message as a whole cannot be taken; the subclass says why.
     """
     check_size(data, limits)
-    found = scan_readings(data)
+    found = scan_readings(data) if len(data) >= SCAN_FROM_BYTES else None
     if found is not None:
         try:
             return _decode(data, partner, limits, found)

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-long fuzz lint format bench coverage changelog migrations clean
+.PHONY: help demo up test test-long fuzz test-cluster test-crash lint format bench coverage changelog migrations clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -23,6 +23,12 @@ test-long: $(VENV)/.installed-dev ## The same tests, forty times the examples of
 
 fuzz: $(VENV)/.installed-dev ## Feed every decoder of the field with made-up bytes; SECONDS=60 for each
 	@$(BIN)/python tools/fuzz.py --seconds $(or $(SECONDS),60)
+
+test-cluster: $(VENV)/.installed-dev ## A fleet on real servers: PostgreSQL, S3, Dask; a worker is killed on the way
+	@OPENAMI_TEST_PROFILE=long $(BIN)/pytest tests/cluster --timeout 3600 $(ARGS)
+
+test-crash: $(VENV)/.installed-dev ## Fifty loads killed at random points: nothing acknowledged is lost, nothing is torn
+	@OPENAMI_TEST_PROFILE=long $(BIN)/pytest tests/mdus/loading/test_crashes.py --timeout 3600 $(ARGS)
 
 lint: $(VENV)/.installed-dev ## ruff, mypy and the import rules
 	@$(BIN)/ruff check .

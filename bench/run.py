@@ -53,7 +53,7 @@ def main() -> None:
     """Run what was named, or everything."""
     quick = "--quick" in sys.argv or os.environ.get("QUICK") == "1"
     named = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
-    modules = named or sorted(path.stem for path in HERE.glob("*.py") if path.stem not in {"run", "__init__"})
+    modules = named or sorted(path.stem for path in HERE.glob("*.py") if path.stem != "run" and path.stem[0] != "_")
     here, results = machine(), []
     for module in modules:
         started = time.perf_counter()

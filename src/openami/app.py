@@ -17,6 +17,7 @@ from openami.shared.contract.enterprise.codec import use_overlay
 from openami.shared.contract.enterprise.codes import code_tables
 from openami.shared.database import Database
 from openami.shared.log import configure_logs
+from openami.shared.object_store import joined
 from openami.shared.postgres import EmbeddedPostgres
 from openami.shared.seam import Inbox, Outbox, Seam, SeamTables
 from openami.shared.seam.access import Rights
@@ -67,6 +68,11 @@ class Parts:
     def partner(self, area: str, *, user: str, link: str) -> Partner:
         """How an area is reached by a partner that calls itself `user`."""
         return Partner(self.settings.url_of(area), user, self.password(link))
+
+
+def kept_at(settings: Settings, what: str) -> str:
+    """Where raw deliveries and sealed series are kept: in object storage if there is one, else in the data folder."""
+    return joined(settings.object_store or settings.data_dir.resolve(), what)
 
 
 class Seams:
@@ -295,8 +301,8 @@ def _mdus(parts: Parts) -> Area:
         ),
         enterprise_door=enterprise_door,
         field_door=field_door,
-        folder=settings.data_dir / "deliveries",
-        lake=Lake(database.url, settings.data_dir.resolve() / "lake"),
+        folder=kept_at(settings, "deliveries"),
+        lake=Lake(database.url, kept_at(settings, "lake")),
     )
     return seams.join(area)
 

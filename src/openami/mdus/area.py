@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from openami.mdus.feed_views import FeedViews
 from openami.mdus.intake.views import PATH as INTAKE
 from openami.mdus.intake.views import IntakeViews
+from openami.mdus.loading import store as _loads  # noqa: F401 - its table belongs to the area
 from openami.mdus.middle import MdusSettings, Middle
 from openami.mdus.vee.views import ValueViews
 from openami.mdus.views import Views
@@ -31,7 +32,7 @@ def build(
     settings: MdusSettings,
     enterprise_door: EnterpriseDoor,
     field_door: FieldDoor,
-    folder: Path,
+    folder: Path | str,
     lake: Lake | None = None,
 ) -> Area:
     """Wire the middle; `folder` keeps the raw deliveries, `lake` the sealed days. The doors get their handlers here."""

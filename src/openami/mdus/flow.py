@@ -7,6 +7,7 @@ supplies the back office; register readings, from which reading orders are answe
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
@@ -15,23 +16,33 @@ from sqlalchemy import text
 
 from openami.mdus import unify
 from openami.mdus.ams import POINT, SERIAL
+from openami.mdus.registry import bulk as bulk_registry
 from openami.mdus.registry.ids import bare, device_mrid
 from openami.mdus.registry.memory import Known, Memory
 from openami.mdus.series import Provenance
+from openami.mdus.series.calendar import seconds
+from openami.mdus.unify import bulk
 from openami.mdus.unify.matching import MRID, measures_a_dial
+from openami.mdus.vee.handlers import NOTHING_DONE, Judged
+from openami.shared.contract import field as contract
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from contextlib import AbstractContextManager
+    from typing import TypeAlias
 
+    from numpy.typing import NDArray
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from openami.mdus.registry.channels import Channel
     from openami.mdus.registry.model import Device
-    from openami.mdus.series import RegisterReadings, Series
+    from openami.mdus.series import ChannelDays, RegisterReadings, Series
+    from openami.mdus.unify.columns import Columns
     from openami.mdus.unify.delivery import DialNeed
     from openami.mdus.vee.handlers import Vee
     from openami.shared.clock import Clock
-    from openami.shared.contract import field as contract
+
+    Steps: TypeAlias = Callable[[str], AbstractContextManager[None]]
 
 DIAL_TOLERANCE: Final = 10
 """A dial value counts for an instant of the grid when it is stamped within a tenth of the interval of it."""
@@ -45,6 +56,12 @@ class Delivered:
     readings: int
     refusals: tuple[contract.Refusal, ...]
     events: tuple[contract.EndDeviceEvent, ...] = ()
+    judged: Judged = NOTHING_DONE
+
+
+def no_steps(_: str) -> AbstractContextManager[None]:
+    """Nobody wants to know how long each step takes."""
+    return nullcontext()
 
 
 @dataclass(slots=True)
@@ -95,32 +112,68 @@ class Flow:
         directory = unify.Directory(each for one in known.values() for each in self._described_as(one))
         anchors = await self._anchors(tx, unify.dial_needs(payload, directory, now))
         found = unify.unify(payload, directory, received_at=now, anchors=anchors)
-        await self._merge(tx, found, Provenance(now, source, cause, digest))
+        judged = await self._merge(tx, found, Provenance(now, source, cause, digest))
         self.deliveries += 1
         self.readings += found.readings
-        return Delivered(digest, found.readings, found.refusals, found.events)
+        return Delivered(digest, found.readings, found.refusals, found.events, judged)
 
-    async def _merge(self, tx: AsyncConnection, found: unify.Unified, provenance: Provenance) -> None:
+    async def take_columns(
+        self,
+        tx: AsyncConnection,
+        columns: Columns,
+        left: Callable[[NDArray[np.intp]], Iterable[contract.MeterReading]],
+        *,
+        digest: str,
+        source: str,
+        cause: str,
+        steps: Steps = no_steps,
+    ) -> Delivered:
+        """Take a part of a bulk delivery: by columns what is beyond doubt, the rest like every other delivery.
+
+        `left` gives the readings of those rows that are to go the other way.
+        """
+        now = self.clock.now()
+        with steps("unify"):
+            found = await bulk_registry.find(tx, columns.identities)
+            if found.new:
+                await self.reported(tx, found.new)
+            taken = bulk.take(columns, found.device, found.channels, seconds(now))
+        whole = unify.Unified(taken.days, taken.registers)
+        with steps("merge and judge"):
+            judged = await self._merge(tx, whole, Provenance(now, source, cause, digest))
+        self.readings += whole.readings
+        if not len(taken.left):
+            return Delivered(digest, whole.readings, (), (), judged)
+        with steps("in doubt"):
+            payload = contract.MeterReadings(tuple(left(taken.left)))
+            rest = await self.take(tx, payload, digest=digest, source=source, cause=cause)
+        return replace(rest, readings=whole.readings + rest.readings, judged=judged + rest.judged)
+
+    async def _merge(self, tx: AsyncConnection, found: unify.Unified, provenance: Provenance) -> Judged:
         """Registers first: the sum check of the days looks at them. All channels are locked in one order."""
         ids = [group.channel for group in found.days] + [found.registers.channel]
-        await self.series.channels(tx, np.unique(np.concatenate(ids)).tolist(), lock=True)
+        await self.series.channels(tx, np.unique(np.concatenate(ids)), lock=True)
         registers = found.registers
         if len(registers):
             registers = await self.series.merge_registers(tx, registers, provenance)
-        judged: set[tuple[int, object]] = set()
+        judged = NOTHING_DONE
         for group in found.days:
-            await self.vee.accept(tx, group, provenance)
-            judged |= set(group.keys())
+            judged += await self.vee.accept(tx, group, provenance)
         if len(registers):
-            await self._after_registers(tx, registers, judged, provenance)
+            judged += await self._after_registers(tx, registers, found.days, provenance)
+        return judged
 
     async def _after_registers(
-        self, tx: AsyncConnection, registers: RegisterReadings, judged: set[tuple[int, object]], provenance: Provenance
-    ) -> None:
-        keys = [key for key in await self.vee.days_of_registers(tx, registers) if key not in judged]
-        if keys:
-            await self.vee.validate_days(tx, keys, provenance.recorded_at)
+        self,
+        tx: AsyncConnection,
+        registers: RegisterReadings,
+        already: Sequence[ChannelDays],
+        provenance: Provenance,
+    ) -> Judged:
+        """Judge the days again that new register readings bear on, but for those of this very delivery."""
+        judged = await self.vee.validate_around(tx, registers, already, provenance.recorded_at)
         await self.registers_stored(tx, np.unique(registers.channel).tolist())
+        return judged
 
     def _described_as(self, known: Known) -> tuple[unify.ChannelDescription, ...]:
         """The descriptions of a device, made anew only when the registry has a new version of it."""
@@ -149,7 +202,7 @@ class Flow:
 
 
 _DIALS: Final = text(
-    "SELECT DISTINCT ON (channel, at) channel, extract(epoch FROM at), value FROM series_register"
+    "SELECT DISTINCT ON (channel, at) channel, date_part('epoch', at), value FROM series_register"
     " WHERE channel = ANY(:channels) AND at >= :start AND at < :end AND quality >= 16"
     " ORDER BY channel, at, version DESC"
 )

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import time, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from openami.mdus import unify
 from openami.mdus.ams import Ams, reading_types
 from openami.mdus.channel_links import Judging
 from openami.mdus.commands.handlers import Commands
@@ -40,6 +39,7 @@ from openami.mdus.services.remote import RemoteSeries
 from openami.mdus.services.upkeep import Upkeep
 from openami.mdus.services.upload import Uploads
 from openami.mdus.tables import audit
+from openami.mdus.unify.raw_objects import raw_store, spool_of
 from openami.mdus.vee.editing import Editing
 from openami.mdus.vee.handlers import Vee
 from openami.mdus.vee.supply import supply_came_back, supply_went_off
@@ -124,7 +124,7 @@ class Middle:
         settings: MdusSettings,
         enterprise_door: EnterpriseDoor,
         field_door: FieldDoor,
-        folder: Path,
+        folder: Path | str,
         lake: Lake | None = None,
     ) -> None:
         """Take the stores, the clock, the choices, the doors, the folder of raw deliveries, the lake of sealed days."""
@@ -197,11 +197,11 @@ class Middle:
         self.intake = Intake(clock, settings.codes, remote, self.vee)
         self.queries = Queries(clock, settings.codes, settings.zone, remote)
 
-    def _open_field_side(self, folder: Path) -> None:
+    def _open_field_side(self, folder: Path | str) -> None:
         """What the AMS deals with, and the morning's estimation."""
         clock, settings = self.clock, self.settings
-        self.raw = unify.RawStore(folder)
-        self.spool = folder / "spool"
+        self.raw = raw_store(folder)
+        self.spool = spool_of(folder)
         self.flow = Flow(clock, self.series, self.vee, self.raw, self.orders.touched, self.master_data.reported)
         self.field_side = FieldSide(
             clock=clock,

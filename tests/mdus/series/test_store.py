@@ -183,5 +183,5 @@ async def test_writers_of_one_channel_queue_and_lose_nothing(mdus: Database, ser
 async def test_declaring_again_changes_all_but_the_calendar(mdus: Database, series: Series) -> None:
     async with mdus.begin() as tx:
         await series.declare(tx, [Channel(1, "Europe/London", 900, rating_w=17250, net=True)])
-        channel = (await series.channels(tx, [1])).members[0]
+        channel = (await series.channels(tx, [1]))[0]
     assert (channel.zone, channel.interval_s, channel.rating_w, channel.net) == ("Europe/Amsterdam", 1800, 17250, True)

@@ -152,11 +152,10 @@ async def test_registers_that_arrive_later_rescale_the_estimate(mdus: Database, 
     before = await current(mdus, series, 14)
     readings = await read_registers(mdus, series, range(14, 16))
     async with mdus.begin() as tx:
-        keys = await vee.days_of_registers(tx, readings)
-        await vee.validate_days(tx, keys, AT)
+        judged = await vee.validate_around(tx, readings, [], AT)
     after = await current(mdus, series, 14)
     assert (origins(before.quality) == Origin.E03_LIKE_DAY_AVERAGE).all()
-    assert (1, date(2026, 3, 14)) in keys
+    assert (1, date(2026, 3, 14)) in judged.changed
     assert int(after.values.sum()) == int(shape(14).sum())
 
 

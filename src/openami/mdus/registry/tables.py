@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import BigInteger, Boolean, Column, Date, DateTime, Identity, Integer, Table, Text, any_, literal
+from sqlalchemy import BigInteger, Boolean, Column, Date, DateTime, Identity, Integer, Table, Text, any_, cast, literal
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from openami.mdus.tables import metadata
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 
 def among(column: Column[Any], keys: Sequence[str] | Sequence[int]) -> ColumnElement[bool]:
-    """A condition that takes any number of keys as one parameter."""
-    kind = ARRAY(BigInteger) if keys and isinstance(keys[0], int) else ARRAY(Text)
-    return column == any_(literal(list(keys), kind))
+    """A condition that takes any number of keys as one parameter; of numbers one text, which is far cheaper."""
+    if keys and isinstance(keys[0], int):
+        return column == any_(cast(literal("{" + ",".join(map(str, keys)) + "}", Text), ARRAY(BigInteger)))
+    return column == any_(literal(list(keys), ARRAY(Text)))
 
 
 def _text(name: str) -> Column[str]:

@@ -61,11 +61,9 @@ def bucket_slots(
 
 def bucket_totals(days: ChannelDays, buckets: NDArray[np.int64], number: int) -> NDArray[np.int64]:
     """Energy by row and bucket [row, bucket]; slots without a value count nothing."""
-    values = np.where(has_value(days.quality), days.values, 0)
-    rows = np.repeat(np.arange(len(days)), days.count)
-    totals = np.zeros((len(days), number), np.int64)
-    np.add.at(totals, (rows, buckets.ravel()), values.ravel())
-    return totals
+    present = has_value(days.quality)
+    totals = [np.sum(days.values, axis=1, where=present & (buckets == bucket)) for bucket in range(number)]
+    return np.stack(totals, axis=1) if totals else np.zeros((len(days), 0), np.int64)
 
 
 def tiers(total: int, bounds: Sequence[int]) -> list[int]:

@@ -21,6 +21,7 @@ from openami.mdus.series.knowledge import Knowledge
 from openami.mdus.series.model import ChannelDays
 from openami.mdus.series.packing import concatenate
 from openami.shared.errors import OpenAmiError
+from openami.shared.object_store import ObjectStore, is_object_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,10 +34,7 @@ if TYPE_CHECKING:
 
     Answer = TypeVar("Answer")
 
-_EXTENSIONS: Final = (
-    ("duckdb_extension_ducklake", "ducklake"),
-    ("duckdb_extension_postgres_scanner", "postgres_scanner"),
-)
+_EXTENSIONS: Final = ("ducklake", "postgres_scanner")
 ROW_GROUP: Final = 2048  # rows are sorted by channel: one meter's month lies in one or two groups of this size
 _TABLE: Final = """
 CREATE TABLE IF NOT EXISTS lake.series_day (
@@ -75,9 +73,10 @@ class Lake:
         connection = duckdb.connect(
             config={"autoinstall_known_extensions": False, "autoload_known_extensions": False, "threads": 2}
         )
-        for package, name in _EXTENSIONS:
-            path = files(package) / "extensions" / f"v{duckdb.__version__}" / f"{name}.duckdb_extension"
-            connection.execute(f"LOAD '{path}'")
+        for name in _EXTENSIONS:
+            _load(connection, name)
+        if is_object_url(self._folder):
+            _open_object_store(connection)
         url = self._url
         source = f"dbname={url.database} host={url.host} port={url.port} user={url.username} password={url.password}"
         try:
@@ -101,6 +100,21 @@ class Lake:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
+
+
+def _load(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    package = files(f"duckdb_extension_{name}")
+    connection.execute(f"LOAD '{package / 'extensions' / f'v{duckdb.__version__}' / f'{name}.duckdb_extension'}'")
+
+
+def _open_object_store(connection: duckdb.DuckDBPyConnection) -> None:
+    store = ObjectStore.of_environment()
+    _load(connection, "httpfs")
+    own = f", ENDPOINT {_quoted(store.host)}, URL_STYLE 'path', USE_SSL {str(store.tls).lower()}" if store.host else ""
+    connection.execute(
+        f"CREATE SECRET lake (TYPE s3, KEY_ID {_quoted(store.key_id)}, SECRET {_quoted(store.secret)},"
+        f" REGION {_quoted(store.region)}{own})"
+    )
 
 
 def _quoted(text: str) -> str:

@@ -34,8 +34,8 @@ _IN: Final = SQL(
     " FROM STDIN (FORMAT binary)"
 )
 _OUT: Final = SQL(
-    "SELECT string_agg(int8send(channel) || int8send(extract(epoch FROM at)::bigint) || int8send(value)"
-    " || int4send(version) || int2send(quality), '' ORDER BY channel, at) FROM ({query}) AS p"
+    "SELECT string_agg(int8send(channel) || int8send(date_part('epoch', at)::bigint) || int8send(value)"
+    " || int4send(version) || int2send(quality), '') FROM ({query}) AS p"
 )
 _ROW: Final = np.dtype([("channel", ">i8"), ("at_s", ">i8"), ("value", ">i8"), ("version", ">i4"), ("quality", ">i2")])
 _EXACT: Final = SQL(
@@ -148,6 +148,7 @@ async def _fetch(
         await cursor.execute(_OUT.format(query=query), parameters)
         row = await cursor.fetchone()
     rows = np.frombuffer((row and row[0]) or b"", _ROW)
+    rows = rows[np.lexsort((rows["at_s"], rows["channel"]))]
     readings = RegisterReadings(
         rows["channel"].astype(np.int64),
         rows["at_s"].astype(np.int64),

@@ -139,9 +139,9 @@ def _arrow(block: tuple[Any, ...], sources: list[tuple[Any, ...]]) -> pa.Table:
             "day": days.day.astype(np.int32),
             "version": days.version.astype(np.int32),
             "intervals": np.full(len(days), count, np.int16),
-            "values": _lists(days.values),
-            "quality": _lists(days.quality if len(quality) > len(days) else days.quality[:, :1]),
-            "flags": _lists(days.flags if flags else days.flags[:, :0]),
+            "values": lists(days.values),
+            "quality": lists(days.quality if len(quality) > len(days) else days.quality[:, :1]),
+            "flags": lists(days.flags if flags else days.flags[:, :0]),
             "delivery": pa.array([one[1] for one in sources]).take(pa.array(source)),
             "recorded_us": np.array([one[2] for one in sources], np.int64)[source],
             "author": pa.array([one[3] for one in sources]).take(pa.array(source)),
@@ -151,11 +151,12 @@ def _arrow(block: tuple[Any, ...], sources: list[tuple[Any, ...]]) -> pa.Table:
     )
 
 
-def _lists(matrix: NDArray[Any]) -> pa.ListArray[Any]:
+def lists(matrix: NDArray[Any]) -> pa.ListArray[Any]:
+    """The rows of a matrix as Arrow lists."""
     rows, count = matrix.shape
     kind: Any = pa.ListArray  # its stubs do not know numpy
-    lists: pa.ListArray[Any] = kind.from_arrays(np.arange(rows + 1, dtype=np.int32) * np.int32(count), matrix.ravel())
-    return lists
+    made: pa.ListArray[Any] = kind.from_arrays(np.arange(rows + 1, dtype=np.int32) * np.int32(count), matrix.ravel())
+    return made
 
 
 def _write(cursor: duckdb.DuckDBPyConnection, rows: pa.Table, batch: int) -> None:

@@ -64,6 +64,7 @@ class Series:
     async def declare(self, tx: AsyncConnection, channels: Iterable[Channel]) -> None:
         """Make channels known, or change what is known of them (never their calendar)."""
         await channels_.declare(tx, channels)
+        self._memory.forget(tx)
 
     async def channels(
         self, tx: AsyncConnection, ids: Iterable[int] | NDArray[np.int64], *, lock: bool = False
@@ -76,8 +77,8 @@ class Series:
         wanted = ids if isinstance(ids, np.ndarray) else np.array([int(one) for one in ids], np.int64)
         return await self._memory.channels(tx, np.unique(wanted), lock=lock)
 
-    async def channels_of_registers(self, tx: AsyncConnection, registers_: Iterable[int]) -> dict[int, list[Channel]]:
-        """The interval channels that count along with these registers."""
+    async def counting_along(self, tx: AsyncConnection, registers_: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The interval channels that count along with these registers, by ascending id."""
         return await channels_.of_registers(tx, registers_)
 
     async def merge(self, tx: AsyncConnection, batch: ChannelDays, provenance: Provenance) -> MergeReport:
@@ -124,7 +125,7 @@ class Series:
 
     async def read(self, tx: AsyncConnection, channel: int, span: Span, as_of: AsOf = None) -> ChannelSpan:
         """One channel over a span, flat; intervals that start inside the span, EMPTY where nothing is kept."""
-        known = (await self.channels(tx, [channel])).members[0]
+        known = (await self.channels(tx, [channel]))[0]
         wanted = known.calendar.days_of(span)
         return flatten(known, wanted, span, await self.days(tx, [channel], wanted, as_of))
 

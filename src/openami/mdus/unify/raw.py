@@ -115,16 +115,26 @@ class RawStore:
 
     def quarantined(self) -> Iterator[Quarantined]:
         """All deliveries with refused parts, the oldest first: what can be replayed with `fetch`."""
-        entries = [_entry(path.read_bytes()) for path in self._quarantine.glob("??/*.json")]
+        entries = [entry_of(path.read_bytes()) for path in self._quarantine.glob("??/*.json")]
         yield from sorted(entries, key=lambda entry: (entry.received_at, entry.digest))
 
     def _path(self, folder: Path, digest: str, ending: str) -> Path:
-        if len(digest) != _DIGEST_LENGTH or not set(digest) <= set("0123456789abcdef"):
-            raise UnknownDeliveryError(f"{digest[:80]!r} is not the hash of a delivery.")
-        return folder / digest[:2] / f"{digest[2:]}.{ending}"
+        return folder / name_of(digest, ending)
 
 
-def _entry(data: bytes) -> Quarantined:
+def name_of(digest: str, ending: str) -> str:
+    """Where a delivery lies below its folder.
+
+    Raises:
+        UnknownDeliveryError: this is no hash.
+    """
+    if len(digest) != _DIGEST_LENGTH or not set(digest) <= set("0123456789abcdef"):
+        raise UnknownDeliveryError(f"{digest[:80]!r} is not the hash of a delivery.")
+    return f"{digest[:2]}/{digest[2:]}.{ending}"
+
+
+def entry_of(data: bytes) -> Quarantined:
+    """A note of refused parts, read again."""
     facts = json.loads(data)
     return Quarantined(
         facts["digest"],

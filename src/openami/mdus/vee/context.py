@@ -34,7 +34,7 @@ async def facts_of(
 ) -> Facts:
     """What is known of the rows of a batch, all of one calendar; `channels` has at least theirs."""
     own = channels.places(days.channel)
-    calendar = channels.members[own[0]].calendar
+    calendar = channels.calendar(int(own[0]))
     start_s = calendar.starts_s(days.day)
     end_s = start_s + days.count * calendar.interval_s
     since_s, until_s = channels.since_s[own], channels.until_s[own]

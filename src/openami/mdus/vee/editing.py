@@ -188,7 +188,7 @@ class Editing:
         self, tx: AsyncConnection, edit: Edit
     ) -> list[tuple[ChannelDays, ChannelDays, NDArray[np.bool_]]]:
         """Each day as it is, as it would be, and the slots that the edit is about."""
-        channel = (await self._series.channels(tx, [edit.channel])).members[0]
+        channel = (await self._series.channels(tx, [edit.channel]))[0]
         given = await self._given(tx, edit)
         result, used = [], 0
         for day in channel.calendar.days_of(edit.span):
@@ -220,7 +220,7 @@ class Editing:
         return np.array(edit.values, np.int64)
 
     async def _one_day(self, tx: AsyncConnection, channel: int, day: int) -> ChannelDays:
-        count = (await self._series.channels(tx, [channel])).members[0].calendar.count(day)
+        count = (await self._series.channels(tx, [channel]))[0].calendar.count(day)
         return await self._series.current_for(tx, ChannelDays.empty(np.array([channel]), np.array([day]), count))
 
     async def _in_state(self, tx: AsyncConnection, number: uuid.UUID, state: State) -> RowMapping:

@@ -77,7 +77,7 @@ class Proof:
 
 async def explain(series: Series, tx: AsyncConnection, channel: int, span: Span) -> list[Explanation]:
     """Every kept interval of a channel that starts in a span, explained."""
-    known = (await series.channels(tx, [channel])).members[0]
+    known = (await series.channels(tx, [channel]))[0]
     result: list[Explanation] = []
     for day in known.calendar.days_of(span):
         versions = await series.versions(tx, channel, date.fromordinal(day))
@@ -155,7 +155,7 @@ async def _proof(series: Series, tx: AsyncConnection, channel: int, day: date, v
     estimate = bool(is_estimated(version.quality).any()) or "estimated by" in version.cause
     if estimate or "reviewed by" in version.cause:
         facts = await with_history(series, tx, facts, knowledge)
-    again = evaluate(facts, rule_set.for_class(channels.members[0].kind), estimate=estimate).days
+    again = evaluate(facts, rule_set.for_class(channels[0].kind), estimate=estimate).days
     differs = (again.values != days.values) | (again.quality != days.quality)
     slots = tuple(np.flatnonzero(differs[0]).tolist())
     return Proof(channel, day, version.version, stamp, equal=not slots, differing_slots=slots)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -134,15 +133,35 @@ class Vee:
         keys += await store.days_never_seen(tx, up_to_day - LOOK_BACK, up_to_day, limit)
         return await self.estimate_days(tx, keys, at)
 
-    async def days_of_registers(self, tx: AsyncConnection, readings: RegisterReadings) -> list[tuple[int, date]]:
-        """The channel-days whose sum check or scaling new register readings bear on."""
-        by_register = await self._series.channels_of_registers(tx, np.unique(readings.channel).tolist())
-        keys: set[tuple[int, date]] = set()
-        for register, at_s in zip(readings.channel.tolist(), readings.at_s.tolist(), strict=True):
-            for channel in by_register.get(register, ()):
-                day = channel.calendar.day_of(at_s)
-                keys |= {(channel.id, date.fromordinal(one)) for one in (day, channel.calendar.day_of(at_s - 1))}
-        return sorted(keys)
+    async def validate_around(
+        self, tx: AsyncConnection, readings: RegisterReadings, already: Iterable[ChannelDays], at: datetime
+    ) -> Judged:
+        """Judge the kept days whose sum check or scaling new register readings bear on, but for some that just were."""
+        keys = await self._days_of_registers(tx, readings)
+        for group in already:
+            keys = keys[~_among(keys, np.stack((group.channel, group.day), axis=1))]
+        # most readings stand between two days, of which the second has yet to come
+        begun = await store.days_with_values(tx, np.unique(keys[:, 1]))
+        keys = keys[np.isin(keys[:, 1], begun)]
+        return await self._judge_again(tx, keys, at, estimate=False, kept_only=True) if len(keys) else NOTHING_DONE
+
+    async def _days_of_registers(self, tx: AsyncConnection, readings: RegisterReadings) -> NDArray[np.int64]:
+        """Channel and day of the days that end, begin, or lie around the instants of register readings."""
+        channels = await self._series.channels(tx, await self._series.counting_along(tx, readings.channel))
+        order = np.argsort(readings.channel, kind="stable")
+        first = np.searchsorted(readings.channel[order], channels.register)
+        number = np.searchsorted(readings.channel[order], channels.register, side="right") - first
+        place = np.repeat(np.arange(len(channels)), number)
+        nth = np.arange(len(place)) - np.repeat(np.cumsum(number) - number, number)
+        at_s = readings.at_s[order][np.repeat(first, number) + nth]
+        keys = []
+        for calendar, members in channels.calendars():
+            mine = members[place]
+            instants, inverse = np.unique(at_s[mine], return_inverse=True)
+            for before_s in (0, 1):
+                days = np.array([calendar.day_of(one - before_s) for one in instants.tolist()], np.int64)
+                keys.append(np.stack((channels.id[place[mine]], days[inverse]), axis=1))
+        return np.unique(np.concatenate(keys), axis=0) if keys else np.zeros((0, 2), np.int64)
 
     async def _run(
         self,
@@ -153,18 +172,28 @@ class Vee:
         estimate: bool,
         review: bool = False,
     ) -> Judged:
-        distinct = {(channel, day.toordinal()) for channel, day in keys}
-        channels = await self._series.channels(tx, {channel for channel, _ in distinct}, lock=True)
-        by_id = channels.by_id()
+        distinct = sorted({(channel, day.toordinal()) for channel, day in keys})
+        rows = np.array(distinct, np.int64).reshape(-1, 2)
+        return await self._judge_again(tx, rows, at, estimate=estimate, review=review)
 
-        def count_of(key: tuple[int, int]) -> int:
-            return by_id[key[0]].calendar.count(key[1])
-
+    async def _judge_again(
+        self,
+        tx: AsyncConnection,
+        distinct: NDArray[np.int64],
+        at: datetime,
+        *,
+        estimate: bool,
+        review: bool = False,
+        kept_only: bool = False,
+    ) -> Judged:
+        channels = await self._series.channels(tx, distinct[:, 0], lock=True)
         scene = _Scene(channels, Provenance(at, AUTHOR, ""), await Knowledge.here(tx), review)
+        counts = _counts(distinct, channels)
         total = NOTHING_DONE
-        for count, members in groupby(sorted(distinct, key=lambda key: (count_of(key), key)), count_of):
-            keys = np.array(list(members), np.int64)
-            kept = await self._series.current_for(tx, ChannelDays.empty(keys[:, 0], keys[:, 1], count))
+        for count in np.unique(counts).tolist():
+            members = distinct[counts == count]
+            kept = await self._series.current_for(tx, ChannelDays.empty(members[:, 0], members[:, 1], count))
+            kept = kept.rows(kept.version > 0) if kept_only else kept
             for part in _alike_rows(kept, channels):
                 days = kept.rows(part)
                 total += await self._redo(tx, days, days, scene, estimate=estimate)
@@ -198,7 +227,7 @@ class Vee:
         *,
         estimate: bool,
     ) -> Judged:
-        owner = scene.channels.members[int(scene.channels.places(days.channel[:1])[0])]
+        owner = scene.channels[int(scene.channels.places(days.channel[:1])[0])]
         rule_set = load(owner.rule_set, self._folder)
         facts = await facts_of(self._series, tx, days, scene.channels, scene.knowledge)
         if estimate or scene.review:
@@ -245,6 +274,24 @@ def _alike_rows(days: ChannelDays, channels: Channels) -> Iterator[NDArray[np.in
     sort = channels.sort[channels.places(days.channel)]
     for number in np.unique(sort):
         yield np.flatnonzero(sort == number)
+
+
+def _counts(keys: NDArray[np.int64], channels: Channels) -> NDArray[np.int64]:
+    """How many intervals each channel-day has."""
+    counts = np.zeros(len(keys), np.int64)
+    place = channels.places(keys[:, 0])
+    for calendar, members in channels.calendars():
+        mine = members[place]
+        days, inverse = np.unique(keys[mine, 1], return_inverse=True)
+        counts[mine] = np.array([calendar.count(day) for day in days.tolist()], np.int64)[inverse]
+    return counts
+
+
+def _among(keys: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of the keys [row, (channel, day)] are among the others."""
+    low, width = others[:, 0].min(initial=0), others[:, 0].max(initial=0) + 1
+    inside = (keys[:, 0] >= low) & (keys[:, 0] < width)
+    return np.asarray(inside & np.isin(keys[:, 1] * width + keys[:, 0], others[:, 1] * width + others[:, 0]), np.bool_)
 
 
 def _differs(before: ChannelDays, after: ChannelDays) -> NDArray[np.bool_]:

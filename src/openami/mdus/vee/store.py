@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import date, datetime
 
-    import numpy as np
     from numpy.typing import NDArray
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -35,6 +36,16 @@ _OPEN: Final = text(
     " FROM unnest(CAST(:channels AS bigint[]), CAST(:days AS int[]), CAST(:slots AS int[])) AS k (channel, day, slots)"
     " ON CONFLICT (day, channel) DO UPDATE SET slots = excluded.slots, tried = excluded.tried"
 )
+_FINDINGS: Final = text(
+    "INSERT INTO vee_finding (day, channel, version, rule, verdict, slots, inputs, rule_set, recorded_at)"
+    " SELECT r.day, r.channel, r.version, r.rule, r.verdict, r.slots, r.inputs, :stamp, :at"
+    " FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (day date, channel bigint, version int, rule text,"
+    " verdict int, slots int[], inputs jsonb) ON CONFLICT DO NOTHING"
+)
+_SHARDS: Final = text(
+    "SELECT min(channel), max(channel) FROM (SELECT channel, sum(count(*)) OVER (ORDER BY channel) / :rows AS shard"
+    " FROM vee_open_day WHERE day <= :up_to AND NOT tried GROUP BY channel) AS s GROUP BY floor(shard) ORDER BY 1"
+)
 _NEVER_SEEN: Final = text(
     "SELECT c.id, g.day::date FROM series_channel c"
     " JOIN generate_series(CAST(:first AS date), CAST(:up_to AS date), interval '1 day') AS g (day)"
@@ -44,6 +55,11 @@ _NEVER_SEEN: Final = text(
     " AND NOT EXISTS (SELECT FROM series_day d WHERE d.channel = c.id AND d.day = g.day::date)"
     " AND NOT EXISTS (SELECT FROM vee_open_day o WHERE o.channel = c.id AND o.day = g.day::date)"
     " ORDER BY 2, 1 LIMIT :limit"
+)
+_BEGUN: Final = text(
+    "SELECT k.day FROM unnest(CAST(:days AS int[])) AS k (day)"
+    " WHERE EXISTS (SELECT FROM series_day d WHERE d.day = DATE '0001-01-01' + (k.day - 1))"
+    " OR k.day <= (SELECT max(before_day) - DATE '0001-01-01' FROM series_seal)"
 )
 
 
@@ -57,21 +73,19 @@ async def keep_findings(
     """Keep the findings about the versions just written."""
     rows = [
         {
-            "day": one.day,
+            "day": one.day.isoformat(),
             "channel": one.channel,
             "version": versions[one.channel, one.day],
             "rule": one.rule,
             "verdict": int(one.verdict),
-            "slots": list(one.slots),
-            "inputs": dict(one.inputs),
-            "rule_set": stamp,
-            "recorded_at": recorded_at,
+            "slots": one.slots,
+            "inputs": one.inputs,
         }
         for one in findings
         if (one.channel, one.day) in versions
     ]
-    if rows:
-        await tx.execute(insert(tables.finding).on_conflict_do_nothing(), rows)
+    if rows:  # one statement, however many there are
+        await tx.execute(_FINDINGS, {"rows": json.dumps(rows), "stamp": stamp, "at": recorded_at})
 
 
 async def keep_run(tx: AsyncConnection, knowledge: Knowledge, rule_set: RuleSet) -> None:
@@ -126,15 +140,31 @@ async def keep_open(tx: AsyncConnection, days: ChannelDays, open_slots: NDArray[
         await tx.execute(_OPEN, keys | {"slots": array_literal(count[count > 0]), "tried": tried})
 
 
-async def open_days(tx: AsyncConnection, up_to: date, limit: int) -> list[tuple[int, date]]:
+async def open_days(
+    tx: AsyncConnection, up_to: date, limit: int, *, channels: range | None = None
+) -> list[tuple[int, date]]:
     """Channel-days up to and including a day that have open slots and no attempt to estimate them yet."""
     table = tables.open_day
     query = select(table.c.channel, table.c.day).where(table.c.day <= up_to, ~table.c.tried)
+    if channels is not None:
+        query = query.where(table.c.channel >= channels.start, table.c.channel < channels.stop)
     rows = await tx.execute(query.order_by(table.c.day, table.c.channel).limit(limit))
     return [(row.channel, row.day) for row in rows]
+
+
+async def open_shards(tx: AsyncConnection, up_to: date, rows_a_shard: int) -> list[tuple[int, int]]:
+    """Ranges of channels (first, last) that have about so many open days each."""
+    rows = await tx.execute(_SHARDS, {"up_to": up_to, "rows": rows_a_shard})
+    return [(row[0], row[1]) for row in rows]
 
 
 async def days_never_seen(tx: AsyncConnection, first: date, up_to: date, limit: int) -> list[tuple[int, date]]:
     """Local days in the life of interval channels of which nothing has arrived at all."""
     rows = await tx.execute(_NEVER_SEEN, {"first": first, "up_to": up_to, "limit": limit})
     return [(row[0], row[1]) for row in rows]
+
+
+async def days_with_values(tx: AsyncConnection, days: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Those of some days (ordinals) of which anything is kept at all."""
+    rows = await tx.execute(_BEGUN, {"days": array_literal(days)})
+    return np.array([row[0] for row in rows], np.int64)

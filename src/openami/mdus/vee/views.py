@@ -69,7 +69,7 @@ class ValueViews:
         async with self._middle.database.read() as tx:
             channel = await channel_named(tx, request.query_params.get("channel", ""))
             span = span_named(request.query_params.get("span", ""), channel.zone, channel.day_start_s)
-            known = (await self._middle.series.channels(tx, [channel.id])).members[0]
+            known = (await self._middle.series.channels(tx, [channel.id]))[0]
             for day in known.calendar.days_of(span):
                 proofs += await recompute(self._middle.series, tx, channel.id, date.fromordinal(day))
         equal = all(one.equal for one in proofs)
@@ -81,7 +81,7 @@ class ValueViews:
         async with self._middle.database.read() as tx:
             channel = await channel_named(tx, request.query_params.get("channel", ""))
             span = span_named(request.query_params.get("span", ""), channel.zone, channel.day_start_s)
-            known = (await self._middle.series.channels(tx, [channel.id])).members[0]
+            known = (await self._middle.series.channels(tx, [channel.id]))[0]
             for day in known.calendar.days_of(span):
                 before = None
                 for one in await self._middle.series.versions(tx, channel.id, date.fromordinal(day)):

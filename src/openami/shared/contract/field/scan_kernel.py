@@ -32,6 +32,7 @@ _NOT_A_TIME: Final = -(1 << 62)
 _NO_NUMBER: Final = -100_000
 _MARCH_1_0000_S: Final = 719_468  # days before 1970, in a calendar whose years begin in March
 
+
 def _compile(function: Function) -> Function:
     """The function as machine code, kept beside the source between runs."""
     return cast("Function", njit(cache=True, nogil=True)(function))

@@ -1,0 +1,142 @@
+"""Series of a source as columns: one row a block, its readings end to end; what bulk deliveries are unified from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from openami.mdus.unify.intervals import quality_columns
+from openami.shared.quality import MISSING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from openami.mdus.unify.adapters.model import SourceSeries
+    from openami.shared.contract import field as contract
+
+Ints = np.ndarray[Any, np.dtype[np.int64]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Columns:
+    """Blocks of readings: `who`, `code` and `scale` of each; readings of block i stand from `offsets[i]` on.
+
+    A reading starts `interval_s` after the one before it; blocks that are not so have `regular` False and no meaning
+    here. An `interval_s` of 0 stands for one value at an instant.
+    """
+
+    identities: Sequence[tuple[str, ...]]
+    """All texts by which each meter is named."""
+    codes: Sequence[contract.ReadingTypeCode]
+    who: Ints
+    code: Ints
+    start_s: Ints
+    interval_s: Ints
+    scale: Ints
+    regular: NDArray[np.bool_]
+    offsets: Ints
+    values: Ints
+    quality: NDArray[np.uint8]
+    flags: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.who)
+
+    @property
+    def count(self) -> Ints:
+        """Readings of each block."""
+        return np.diff(self.offsets)
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    who: int
+    code: int
+    block: contract.IntervalBlock
+    plain: bool
+
+
+def columns_of(series: Sequence[SourceSeries]) -> tuple[Columns, NDArray[np.intp]]:
+    """Series as columns, and for each row the series it comes from; a register reading is a row of its own."""
+    identities: dict[tuple[str, ...], int] = {}
+    codes: dict[contract.ReadingTypeCode, int] = {}
+    blocks: list[_Block] = []
+    origin: list[int] = []
+    for number, one in enumerate(series):
+        who = identities.setdefault(_texts(one.meter), len(identities))
+        block = one.block
+        code = codes.setdefault(block.reading_type, len(codes))
+        # a usage point, a left calculation, periods without length: for the general way
+        plain = block.pending_calculation is None and one.ends is None and bool(len(block))
+        blocks.append(_Block(who, code, block, plain))
+        origin.append(number)
+    columns, of_block = _columns([*identities], [*codes], blocks)
+    return columns, np.array(origin, np.intp)[of_block]
+
+
+def _texts(meter: contract.Identity) -> tuple[str, ...]:
+    texts = [name.name for name in meter.names]
+    return tuple(dict.fromkeys([meter.mrid, *texts] if meter.mrid else texts))
+
+
+def _columns(
+    identities: list[tuple[str, ...]], codes: list[contract.ReadingTypeCode], blocks: Sequence[_Block]
+) -> tuple[Columns, NDArray[np.intp]]:
+    """The columns, and the block of each of their rows."""
+    lengths = np.array([len(one.block) for one in blocks], np.int64)
+    of_instants = np.array([one.block.interval_s == 0 for one in blocks], np.bool_) & (lengths > 0)
+    of_block = np.repeat(np.arange(len(blocks)), np.where(of_instants, lengths, 1))
+    counts = np.where(of_instants, 1, lengths)[of_block]
+    offsets = np.concatenate(([0], np.cumsum(counts)))
+    interval_s = np.array([one.block.interval_s for one in blocks], np.int64)[of_block]
+    starts = _joined([one.block.starts for one in blocks], np.int64)
+    first = np.append(starts, 0)[np.minimum(offsets[:-1], len(starts))]
+    row = np.repeat(np.arange(len(of_block)), counts)
+    even = starts == first[row] + (np.arange(len(starts)) - offsets[row]) * interval_s[row]
+    broken = np.zeros(len(of_block), np.bool_)
+    broken[row[~even]] = True
+    quality, flags = _qualities(blocks, lengths)
+    missing = _joined([one.block.missing for one in blocks], np.bool_)
+    columns = Columns(
+        identities=identities,
+        codes=codes,
+        who=np.array([one.who for one in blocks], np.int64)[of_block],
+        code=np.array([one.code for one in blocks], np.int64)[of_block],
+        start_s=first,
+        interval_s=interval_s,
+        scale=np.array([one.block.scale for one in blocks], np.int64)[of_block],
+        regular=np.array([one.plain for one in blocks], np.bool_)[of_block] & ~broken,
+        offsets=offsets,
+        values=_joined([one.block.values for one in blocks], np.int64),
+        quality=np.where(missing, np.uint8(MISSING), quality),
+        flags=flags,
+    )
+    return columns, of_block
+
+
+def _qualities(blocks: Sequence[_Block], counts: Ints) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Quality byte and flags of each reading: blocks share few sets of codes, so their tables stand end to end once."""
+    tables: dict[tuple[Any, ...], int] = {}
+    bytes_: list[NDArray[np.uint8]] = []
+    bits: list[NDArray[np.uint8]] = []
+    begin = np.zeros(len(blocks), np.int64)
+    size = 0
+    for number, one in enumerate(blocks):
+        sets = one.block.quality_sets
+        if sets not in tables:
+            tables[sets] = size
+            quality, flags = quality_columns(sets)
+            bytes_.append(quality)
+            bits.append(flags)
+            size += len(quality)
+        begin[number] = tables[sets]
+    index = np.repeat(begin, counts) + _joined([one.block.quality_index for one in blocks], np.uint16)
+    return _joined(bytes_, np.uint8)[index], _joined(bits, np.uint8)[index]
+
+
+def _joined(parts: Sequence[NDArray[Any]], kind: type[np.generic]) -> NDArray[Any]:
+    return np.concatenate(parts) if parts else np.zeros(0, kind)

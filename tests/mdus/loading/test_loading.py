@@ -1,0 +1,148 @@
+"""Stored deliveries become series, whole and once, whatever their form and whatever happens to the workers."""
+
+from __future__ import annotations
+
+import hashlib
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from sqlalchemy import select, text
+
+from openami.mdus.loading import load_waiting, store
+from openami.mdus.loading.handlers import LoadingStoppedError
+from openami.mdus.loading.worker import load
+from openami.mdus.series import Series
+from openami.shared.quality import Origin, Verdict, is_estimated, origins, verdicts
+
+if TYPE_CHECKING:
+    from openami.mdus.series import ChannelDays
+
+pytestmark = [pytest.mark.postgres, pytest.mark.enable_socket]
+
+
+async def days(ground: Any, number: int) -> ChannelDays:
+    day = ground.fleet.day(number).day
+    channels = [4 * meter + channel for meter in range(ground.fleet.meters) for channel in (1, 2)]
+    async with ground.database.begin() as tx:
+        (found,) = await Series().days(tx, channels, range(day, day + 1))
+    found = found.rows(np.argsort(found.channel))
+    assert found.channel.tolist() == channels
+    return found
+
+
+@pytest.mark.parametrize("form", ["arrow", "xml"])
+async def test_a_delivery_becomes_validated_estimated_series(ground: Any, form: str) -> None:
+    delivered = ground.fleet.day(0)
+    await ground.accept(getattr(delivered, form)())
+    progress = await ground.load()
+    assert (progress.deliveries, progress.refused) == (1, 0)
+    found = await days(ground, 0)
+    absent, values = delivered.absent.reshape(-1, 96), delivered.values.reshape(-1, 96)
+    measured = ~is_estimated(found.quality)
+    assert (found.values[measured] == values[measured]).all()
+    assert is_estimated(found.quality)[absent].all()
+    assert (verdicts(found.quality) != Verdict.NV).all()
+    advance = (delivered.after - delivered.before).ravel()
+    estimated = is_estimated(found.quality).any(axis=1)
+    assert estimated.any()
+    assert (found.values.sum(axis=1)[estimated] == advance[estimated]).all()
+
+
+async def test_totals_come_by_bucket(ground: Any) -> None:
+    await ground.accept(ground.fleet.day(0).arrow())
+    await ground.load()
+    found = await days(ground, 0)
+    peak = found.values[:, 28:92].sum(axis=1)  # a Monday, from seven to eleven in the evening
+    told = [(loaded.totals.channel.tolist(), loaded.totals.energy.tolist()) for loaded in ground.loaded]
+    totals = {
+        channel: energy for channels, energies in told for channel, energy in zip(channels, energies, strict=True)
+    }
+    assert [totals[channel][1] for channel in found.channel.tolist()] == peak.tolist()
+    assert [sum(totals[channel]) for channel in found.channel.tolist()] == found.values.sum(axis=1).tolist()
+    assert len(ground.loaded) == 2  # the delivery, and its gaps
+
+
+async def test_every_form_of_a_delivery_gives_the_same_series(ground: Any) -> None:
+    for number in range(2):
+        await ground.accept(ground.fleet.day(number).arrow())
+    await ground.load()
+    first = await ground.fingerprint()
+    for number in range(2):
+        await ground.accept(ground.fleet.day(number).xml())
+    progress = await ground.load()
+    assert progress.deliveries == 2
+    assert await ground.fingerprint() == first  # not one new version: the series know a repeat
+
+
+async def test_mscons_brings_the_same_intervals(ground: Any) -> None:
+    await ground.accept(ground.fleet.day(0).mscons())
+    progress = await ground.load()
+    assert progress.refused == 0
+    found = await days(ground, 0)
+    expected = ground.fleet.day(0)
+    measured = origins(found.quality) == Origin.MEASURED
+    assert (found.values[measured] == expected.values.reshape(-1, 96)[measured]).all()
+
+
+async def test_the_same_bytes_are_loaded_once(ground: Any) -> None:
+    data = ground.fleet.day(0).arrow()
+    assert await ground.accept(data) == await ground.accept(data, "again")
+    await ground.load()
+    assert await ground.accept(data) == hashlib.sha256(data).hexdigest()
+    assert (await ground.load()).deliveries == 0
+
+
+async def test_what_is_of_no_known_form_is_refused_and_said(ground: Any) -> None:
+    await ground.accept(b"not a delivery")
+    await ground.load()
+    async with ground.database.begin() as tx:
+        row = (await tx.execute(select(store.table.c.state, store.table.c.reason))).one()
+        assert await store.counts(tx) == {"refused": 1}
+    assert row.state == "refused"
+    assert "not a delivery" in row.reason
+
+
+async def test_strangers_are_refused_and_the_rest_taken(ground: Any) -> None:
+    xml = ground.fleet.day(0).xml()
+    await ground.accept(xml.replace(b"SN00000003", b"SN99999999"))
+    progress = await ground.load()
+    assert progress.refused == 4  # two channels, two registers
+    async with ground.database.begin() as tx:
+        assert await tx.scalar(text("SELECT count(DISTINCT channel) FROM series_day")) == 2 * (ground.fleet.meters - 1)
+
+
+async def test_a_delivery_that_somebody_else_loads_is_left_to_him(ground: Any) -> None:
+    digest = await ground.accept(ground.fleet.day(0).arrow())
+    async with ground.database.begin() as tx:
+        assert await store.claim(tx, digest) is not None
+        with ThreadPoolExecutor(1) as one:
+            assert not one.submit(load, ground.place, digest).result().taken
+    assert (await ground.load()).deliveries == 1
+
+
+class Dying(ThreadPoolExecutor):
+    """Loses its workers at the first task."""
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_exception(BrokenProcessPool("killed"))
+        return future
+
+
+async def test_new_workers_take_over_when_the_first_ones_die(ground: Any) -> None:
+    for number in range(2):
+        await ground.accept(ground.fleet.day(number).arrow())
+    with Dying(1) as dead, ThreadPoolExecutor(1) as alive:
+        pools = iter([dead, alive])
+        progress = await ground.load(lambda: next(pools))
+    assert progress.deliveries == 2
+
+
+async def test_workers_that_always_die_are_given_up(ground: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("openami.mdus.loading.handlers.PAUSE_S", 0.0)
+    await ground.accept(ground.fleet.day(0).arrow())
+    with Dying(1) as dead, pytest.raises(LoadingStoppedError, match="1 tasks wait"):
+        await load_waiting(lambda: dead, ground.place, ground.database)

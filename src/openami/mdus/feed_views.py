@@ -77,7 +77,7 @@ class FeedViews:
         return as_response({"forgotten": consumer}) if gone else not_found(BadQueryError(f"Nobody is {consumer!r}."))
 
     async def _rows(self, tx: AsyncConnection, change: Change) -> list[dict[str, Any]]:
-        known = (await self._middle.series.channels(tx, np.unique(change.after.channel))).by_id()
+        known = {one.id: one for one in await self._middle.series.channels(tx, np.unique(change.after.channel))}
         rows = []
         for row, (channel, day) in enumerate(change.after.keys()):
             slots = np.flatnonzero(change.cells[row])

@@ -26,6 +26,7 @@ from openami.ami.headend.lease import Lease
 from openami.ami.headend.links import Links
 from openami.ami.headend.model import Kind
 from openami.ami.headend.protections import Protections
+from openami.ami.headend.pushes import PushIntake
 from openami.ami.headend.reader import MeterReader
 from openami.ami.headend.schedule import Schedule
 from openami.ami.headend.sessions import Sessions, Timing
@@ -119,6 +120,11 @@ class HeadEnd:
         )
         self.forwarding = Forwarding(
             database, clock, sender, zone_name=zone_name, offset_s=offset_s, arrived=self.listener.arrived
+        )
+        self.pushes = PushIntake(
+            *(database, clock, sealer, sender, self.schedule.wake),
+            host=settings.collector_host,
+            port=settings.collector_port,
         )
         provisioning = Provisioning(
             clock, source=settings.source, zone_name=zone_name, schedule_wake=self.schedule.wake
@@ -225,6 +231,7 @@ def build(*, database: Database, clock: Clock, settings: HeadEndSettings, door: 
         routes=[*head_end.routes()],
         loops=[
             head_end.listener.run,
+            head_end.pushes.run,
             *([head_end.intake.run] if head_end.intake.sources else []),
             head_end.work_while_leased,
         ],

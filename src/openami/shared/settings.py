@@ -89,9 +89,6 @@ class Settings(BaseSettings):
     object_store: str | None = Field(
         default=None, description="`s3://bucket/prefix` for raw deliveries and sealed series; keys come from AWS_..."
     )
-    workers: str | None = Field(
-        default=None, description="A Dask scheduler (tcp://host:8786) that loads deliveries; none: processes here."
-    )
     field_url: str | None = Field(default=None, description="Another host's field area.")
     headend_url: str | None = Field(default=None, description="Another head-end (AMS) than ours.")
     mdus_url: str | None = Field(default=None, description="Another host's MDUS.")

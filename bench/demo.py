@@ -23,7 +23,7 @@ from openami.shared.supervisor import Supervisor
 GOAL_S = 120.0
 PORT = 8700
 QUICK_HOMES = 10
-QUICK_UNTIL = 4  # day of the month at noon
+QUICK_UNTIL = 2  # day of the month at noon
 
 
 def whole_month(folder: Path) -> None:

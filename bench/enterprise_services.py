@@ -90,7 +90,7 @@ async def measured(url: str, folder: Path, count: int) -> tuple[float, float]:
 
 
 def main() -> None:
-    count = 200 if os.environ.get("QUICK") == "1" else 2_000
+    count = 100 if os.environ.get("QUICK") == "1" else 2_000
     with (
         tempfile.TemporaryDirectory(prefix="openami-bench-") as folder,
         EmbeddedPostgres(Path(folder) / "postgres", "bench") as server,

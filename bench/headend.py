@@ -59,7 +59,7 @@ DIALS = tuple(Obis.of(f"1-0:{quantity}.8.0") for quantity in (1, 2))
 STATUS = CaptureObject(1, Obis.of("0-0:96.10.1"), 2)
 LOAD, DAILY = Obis.of("1-0:99.1.0"), Obis.of("1-0:98.2.0")
 LOGS = {Obis.of(f"0-0:99.98.{log}") for log in range(3)}
-ORDERS = 60
+ORDERS = 15 if os.environ.get("QUICK") == "1" else 60
 
 
 class CannedMeter:
@@ -323,7 +323,7 @@ def main() -> None:
     if sys.argv[1:2] == ["meters"]:
         uvloop.run(serve_meters(int(sys.argv[2])))
         return
-    count = 200 if os.environ.get("QUICK") == "1" else 4000
+    count = 60 if os.environ.get("QUICK") == "1" else 4000
     command = [sys.executable, "-m", "bench.headend", "meters", str(count)]
     with (
         tempfile.TemporaryDirectory() as folder,

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from openami.shared.postgres import EmbeddedPostgres
 
-METERS, DAYS = (4_000, 3) if QUICK else (40_000, 4)
-MARKUP_METERS, MARKUP_DAYS = (800, 2) if QUICK else (8_000, 3)
+METERS, DAYS = (1_000, 2) if QUICK else (40_000, 4)
+MARKUP_METERS, MARKUP_DAYS = (200, 1) if QUICK else (8_000, 3)
 GOAL, MARKUP_GOAL, MSCONS_GOAL = 2_000_000, 1_000_000, 500_000
 GIB = 1 << 30
 ANCHOR = ("published, per core (IBM/AMT-SYBEX 2011)", 13_900.0)
@@ -126,7 +126,7 @@ async def markup(postgres: EmbeddedPostgres, folder: Path) -> list[dict[str, Any
 
 def parsers() -> list[dict[str, Any]]:
     """What reading alone costs on one core, beside lxml building a tree of the same bytes."""
-    day = Fleet(500).day(1)
+    day = Fleet(200 if QUICK else 500).day(1)
     xml, mscons = day.xml(), day.mscons()
     tree = best(lambda: etree.fromstring(xml, etree.XMLParser(huge_tree=True)), day.readings)
     beside = ("lxml building the tree", tree)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from openami.shared.postgres import EmbeddedPostgres
 
-METERS = 1_000 if QUICK else 10_000
+METERS = 500 if QUICK else 10_000
 GOAL_PERCENT = 5.0
 
 

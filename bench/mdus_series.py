@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from openami.shared.postgres import EmbeddedPostgres
 
-METERS, DAYS, READS = (1_000, 14, 20) if QUICK else (10_000, 31, 100)
+METERS, DAYS, READS = (500, 5, 10) if QUICK else (10_000, 31, 100)
 JUDGED = quality(Origin.MEASURED, Verdict.PV)
 
 

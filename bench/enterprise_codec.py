@@ -1,8 +1,8 @@
 """How fast enterprise messages are read and written, beside what lxml needs for the same bytes.
 
-Prints one JSON row a figure: rates per second of one core's time; QUICK=1 takes a twentieth of the work. The baseline is
-lxml parsing the body and validating it against the same schema, without safety checks, values or anything else of ours;
-the ratio is ours to theirs (1 is as fast, 0.5 half as fast).
+Prints one JSON row a figure: rates per second of one core's time; QUICK=1 takes a twentieth of the work. The baseline
+is lxml parsing the body and validating it against the same schema, without safety checks, values or anything else of
+ours; the ratio is ours to theirs (1 is as fast, 0.5 half as fast).
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from openami.shared.postgres import EmbeddedPostgres
 
-METERS, DAYS, READS = (500, 5, 10) if QUICK else (10_000, 31, 100)
+METERS, DAYS, READS = (500, 5, 20) if QUICK else (10_000, 31, 100)
 JUDGED = quality(Origin.MEASURED, Verdict.PV)
 
 
@@ -63,7 +63,7 @@ async def fill(here: Ground) -> int:
 
 async def while_loading(here: Ground, series: Series, where: str, first_day: int) -> list[dict[str, Any]]:
     """Both reads while the workers load other days."""
-    await here.store("arrow", [first_day, first_day + 14], max(METERS // 20, 1))
+    await here.store("arrow", [first_day, first_day + 14], max(METERS // (5 if QUICK else 20), 1))
     loading = asyncio.create_task(here.load())
     month = Span(*(datetime.fromtimestamp(CALENDAR.start_s(FIRST.toordinal() + days), UTC) for days in (0, DAYS)))
     everyone = (4 * np.arange(1, METERS + 1) - 3).tolist()

@@ -100,9 +100,9 @@ async def plain_lake(here: Ground, readings: int) -> float:
 
 
 async def late_day(here: Ground, first_rate: float) -> dict[str, Any]:
-    """A day that was estimated comes after all: every channel is merged, judged and totalled again."""
+    """A day comes after all: half of its channels are merged, judged and totalled anew, half are found unchanged."""
     async with here.database.begin() as tx:
-        # values that differ everywhere, as a corrected export brings them
+        # the deliveries of a day come again and one channel of each meter has lost it; the other's values are unchanged
         await tx.execute(text("UPDATE load SET state = 'waiting' WHERE name LIKE 'arrow-1-%'"))
         await tx.execute(text("DELETE FROM series_day WHERE day = DATE '2026-03-03' AND channel % 2 = 1"))
     readings = here.fleet.day(1).readings

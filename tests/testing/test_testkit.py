@@ -48,7 +48,7 @@ async def test_fake_sap_and_fake_mdus_play_together(kinds: tuple[str, ...]):
     playing.cancel()
     crossed = await playing
     assert crossed["UtilitiesDeviceERPSmartMeterCreateRequest_Out"] >= 1
-    assert [one.number for one in told] == ["16"]
+    assert [(one.number, one.outcome) for one in told] == [("16", "passed")], told
 
 
 async def test_a_party_says_what_did_not_come_and_what_was_wrong():

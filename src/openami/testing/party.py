@@ -71,6 +71,7 @@ class Party:
         self._held: list[HeadedMessage] = []
         self._to_answer: list[HeadedMessage] = []
         self._known: dict[str, bytes] = {}
+        self._confirmations: dict[str, HeadedMessage] = {}
 
     def head(self, *, reply_to: MessageHeader | None = None) -> MessageHeader:
         """A fresh header of ours."""
@@ -79,6 +80,8 @@ class Party:
     async def send(self, *messages: HeadedMessage) -> None:
         """Post messages in this order, except where faults want otherwise."""
         for message in messages:
+            if isinstance(message, Confirmation | BulkConfirmation) and (key := _refers(message)) is not None:
+                self._confirmations[key] = message
             if self.faults.strikes("reordered"):
                 self._held.append(message)
                 continue
@@ -112,7 +115,7 @@ class Party:
         return answer
 
     def hear(self, body: bytes) -> tuple[int, bytes]:
-        """Take a posted body; what HTTP answers. A repeat is not heard twice."""
+        """Take a posted body; what HTTP answers. A repeat is not heard twice: its confirmation is posted once more."""
         try:
             message = codec.decode(body)
         except OpenAmiError as error:
@@ -128,6 +131,8 @@ class Party:
             self.heard.append(message)
             if not isinstance(message, Confirmation | BulkConfirmation):
                 self._to_answer.append(message)
+        elif key in self._confirmations:
+            self._held.append(self._confirmations[key])
         return 202, b""
 
     def respond(self, query: Message) -> Response | None:

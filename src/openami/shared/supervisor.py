@@ -151,19 +151,13 @@ class Supervisor:
 
     async def _keep_running(self, child: _Child, environment: dict[str, str]) -> None:
         pause_s = RESTART_PAUSE_S
+        # -P: a module that lies in the folder where we were started is not ours
+        command = (sys.executable, "-P", "-m", "openami", "serve", child.area, "--supervised")
         while not self._is_stopping():
             started = time.monotonic()
             with (self.settings.data_dir / "logs" / f"{child.area}.log").open("ab") as output:
                 child.process = await asyncio.create_subprocess_exec(
-                    *(
-                        sys.executable,
-                        "-P",
-                        "-m",
-                        "openami",
-                        "serve",
-                        child.area,
-                        "--supervised",
-                    ),  # -P: no module of the folder
+                    *command,
                     env=environment,
                     stdin=asyncio.subprocess.PIPE,
                     stdout=output,

@@ -15,12 +15,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.ami.headend.test_street import START, LivingStreet
+from tests.ami.headend.test_street import START, street_of
 
 from openami.ami.dlms.wrapper import WrapperBuffer
-from openami.ami.meter import tables as field_tables
 from openami.shared.contract import field as contract
-from openami.shared.database import Database
 
 LONG = os.environ.get("OPENAMI_TEST_PROFILE") == "long"
 SEEDS = (20260301, 7, 11) if LONG else (20260301,)
@@ -105,17 +103,8 @@ class LossyLine:
 async def bad_field(make_bench: Any, clock: Any, postgres: Any) -> Any:
     clock.advance_to(START)
     bench = make_bench(answer_s=0.06, repeats=3)
-    await bench.head_end.listener.start()
-    database = Database(postgres.ensure_database("bad_field_of_headend"))
-    async with database.engine.begin() as connection:
-        await connection.run_sync(field_tables.metadata.drop_all)
-        await connection.run_sync(field_tables.metadata.create_all)
-    street = LivingStreet(database, bench)
-    await street.start()
-    yield bench, street
-    await street.stop()
-    bench.head_end.listener._server.close()
-    await database.close()
+    async with street_of(bench, postgres) as street:
+        yield bench, street
 
 
 async def events_told(bench: Any) -> Counter[str]:

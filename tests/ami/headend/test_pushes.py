@@ -56,3 +56,24 @@ async def test_gasps_and_alarms_arrive_once(living: Any) -> None:  # noqa: F811 
     ]
     assert told.count("power.lastgasp") == 1
     assert told.count("tamper.cover_open") == 1, "the alarm made the meter be read hours before its time"
+
+
+async def test_the_loop_outlives_a_push_that_cannot_be_kept(bench: Any) -> None:
+    pushes = bench.head_end.pushes
+    faults = [OSError("the database is away"), IndexError("a body without elements")]
+
+    async def take(_datagram: bytes) -> bool:
+        if faults:
+            raise faults.pop()
+        return True
+
+    pushes.take = take
+    for _ in range(3):
+        pushes.datagram_received(b"push", None)
+    task = asyncio.create_task(pushes.run())
+    async with asyncio.timeout(20):
+        while not pushes.taken:  # noqa: ASYNC110 - the loop is what we wait for
+            await asyncio.sleep(0.001)
+    assert (pushes.taken, pushes.refused, task.done()) == (1, 2, False)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -15,6 +16,9 @@ from openami.ami.meter import tables as field_tables
 from openami.ami.meter.area import build as build_field
 from openami.shared.contract import field as contract
 from openami.shared.database import Database
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 pytestmark = [pytest.mark.postgres, pytest.mark.enable_socket]
 
@@ -80,10 +84,9 @@ class LivingStreet:
                 await asyncio.sleep(0.01)
 
 
-@pytest.fixture
-async def living(make_bench, clock, postgres):
-    clock.advance_to(START)
-    bench = make_bench()
+@asynccontextmanager
+async def street_of(bench: Any, postgres: Any) -> AsyncIterator[LivingStreet]:
+    """A street from its first day on, for a head-end whose collector listens."""
     await bench.head_end.listener.start()
     database = Database(postgres.ensure_database("street_of_headend"))
     async with database.engine.begin() as connection:
@@ -91,10 +94,18 @@ async def living(make_bench, clock, postgres):
         await connection.run_sync(field_tables.metadata.create_all)
     street = LivingStreet(database, bench)
     await street.start()
-    yield bench, street
+    yield street
     await street.stop()
     bench.head_end.listener._server.close()
     await database.close()
+
+
+@pytest.fixture
+async def living(make_bench, clock, postgres):
+    clock.advance_to(START)
+    bench = make_bench()
+    async with street_of(bench, postgres) as street:
+        yield bench, street
 
 
 async def ship_all(bench, street) -> list[dict[str, Any]]:

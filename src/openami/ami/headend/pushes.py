@@ -86,6 +86,9 @@ class PushIntake(asyncio.DatagramProtocol):
         except OpenAmiError as error:
             taken = False
             log.info("push.refused", reason=str(error))
+        except Exception:  # the loop outlives whatever a push meets: a shape that nobody foresaw, a database restart
+            taken = False
+            log.exception("push.failed")
         self.taken += taken
         self.refused += not taken
 

@@ -22,6 +22,10 @@ IDLE_MAX: Final = 8
 """Connections kept for each segment: more than it has permits would never be used."""
 
 
+RECEIVED_MAX: Final = 1 << 20
+"""Octets that wait to be read: many times the longest APDU (64 KiB); a peer that sends more floods us."""
+
+
 class SessionError(OpenAmiError):
     """A session with a meter failed on the way, not at the meter."""
 
@@ -48,14 +52,12 @@ class Wire(asyncio.Protocol, asyncio.DatagramProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Octets of the stream."""
-        self._received += data
-        self._wake()
+        self._take(data)
 
     def datagram_received(self, data: bytes, addr: object) -> None:
         """One datagram of the peer."""
         del addr  # the socket is connected: there is only one peer
-        self._received += data
-        self._wake()
+        self._take(data)
 
     def error_received(self, exc: Exception) -> None:
         """Nobody listens there."""
@@ -106,6 +108,15 @@ class Wire(asyncio.Protocol, asyncio.DatagramProtocol):
         self._lost = self._lost or "closed"
         if self._transport is not None:
             self._transport.abort()
+
+    def _take(self, data: bytes) -> None:
+        if len(self._received) + len(data) > RECEIVED_MAX:
+            self._received.clear()
+            self._end(f"the other side sent more than {RECEIVED_MAX} octets that nobody asked for")
+            self.close()
+            return
+        self._received += data
+        self._wake()
 
     def _end(self, reason: str) -> None:
         self._lost = self._lost or reason

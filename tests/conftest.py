@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import tempfile
 from datetime import UTC, datetime
@@ -12,13 +11,15 @@ from typing import TYPE_CHECKING
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
+from tests.databases import fresh
 
 from openami.shared.clock import ManualClock
-from openami.shared.database import Database
 from openami.shared.postgres import EmbeddedPostgres
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+    from openami.shared.database import Database
 
 # The short form runs with every change, the long one by `make test-long`: the same properties, many more examples.
 settings.register_profile("short", max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -35,7 +36,6 @@ structlog.configure(
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 SHARED = Path(__file__).parents[2] / "shared"
-_numbers = itertools.count()
 
 
 @pytest.hookimpl(trylast=True)
@@ -62,11 +62,8 @@ def postgres() -> Iterator[EmbeddedPostgres]:
 @pytest.fixture
 async def database(postgres: EmbeddedPostgres) -> AsyncIterator[Database]:
     """A fresh, empty database."""
-    name = f"test_{os.getpid()}_{next(_numbers)}"
-    fresh = Database(postgres.ensure_database(name))
-    yield fresh
-    await fresh.close()
-    postgres.drop_database(name)
+    async with fresh(postgres, "test") as made:
+        yield made
 
 
 @pytest.fixture

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
-import os
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 import pytest
-from sqlalchemy import create_engine, select
+from sqlalchemy import select
 from starlette.routing import Route
+from tests.databases import fresh, template_of
 
 from openami.mdus.area import build
 from openami.mdus.middle import MdusSettings, Middle
@@ -20,7 +19,6 @@ from openami.mdus.views import Views
 from openami.shared.contract import field as cim
 from openami.shared.contract.enterprise import codec
 from openami.shared.contract.enterprise.catalogue import Side
-from openami.shared.database import Database
 from openami.shared.seam import Inbox, Outbox, Seam
 from openami.shared.seam.enterprise import EnterpriseDoor
 from openami.shared.seam.field import FieldDoor
@@ -34,11 +32,11 @@ if TYPE_CHECKING:
     from openami.mdus.series.lake import Lake
     from openami.shared.clock import ManualClock
     from openami.shared.contract.enterprise.model import HeadedMessage, Message
+    from openami.shared.database import Database
     from openami.shared.postgres import EmbeddedPostgres
     from openami.shared.seam import Envelope
 
 MessageT = TypeVar("MessageT")
-_numbers = itertools.count()
 
 
 @dataclass
@@ -156,21 +154,14 @@ class World:
 @pytest.fixture(scope="session")
 def mdus_template(postgres: EmbeddedPostgres) -> str:
     """A database with the middle's tables, made once; each test gets a copy of it."""
-    engine = create_engine(postgres.ensure_database("mdus_template"))
-    with engine.begin() as connection:
-        metadata.create_all(connection)
-    engine.dispose()
-    return "mdus_template"
+    return template_of(postgres, "mdus_template", metadata)
 
 
 @pytest.fixture
 async def database(postgres: EmbeddedPostgres, mdus_template: str) -> AsyncIterator[Database]:
     """A fresh database of a middle."""
-    name = f"mdus_{os.getpid()}_{next(_numbers)}"
-    fresh = Database(postgres.ensure_database(name, template=mdus_template))
-    yield fresh
-    await fresh.close()
-    postgres.drop_database(name)
+    async with fresh(postgres, "mdus", template=mdus_template) as made:
+        yield made
 
 
 @pytest.fixture

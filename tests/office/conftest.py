@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import os
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -11,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 import pytest
-from sqlalchemy import create_engine
+from tests.databases import fresh, template_of
 
 from openami.office.area import build
 from openami.office.context import OfficeSettings
@@ -35,7 +33,6 @@ from openami.shared.contract.enterprise.messages.time_series import (
     UtilitiesTimeSeriesItem,
 )
 from openami.shared.contract.enterprise.model import Bulk, Confirmation, HeadedMessage
-from openami.shared.database import Database
 from openami.shared.seam import Inbox, Outbox, Seam
 from openami.shared.seam.enterprise import EnterpriseDoor
 from openami.shared.service import create_app
@@ -45,12 +42,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
     from openami.shared.clock import ManualClock
+    from openami.shared.database import Database
     from openami.shared.postgres import EmbeddedPostgres
     from openami.shared.seam.model import Envelope
     from openami.shared.service import Area
 
 ZONE = "Europe/Amsterdam"
-_numbers = itertools.count()
 MessageT = TypeVar("MessageT", bound=HeadedMessage)
 
 
@@ -284,21 +281,14 @@ class Desk:
 @pytest.fixture(scope="session")
 def office_template(postgres: EmbeddedPostgres) -> str:
     """A database with the office's tables, made once; each test gets a copy of it."""
-    engine = create_engine(postgres.ensure_database("office_template"))
-    with engine.begin() as connection:
-        metadata.create_all(connection)
-    engine.dispose()
-    return "office_template"
+    return template_of(postgres, "office_template", metadata)
 
 
 @pytest.fixture
 async def database(postgres: EmbeddedPostgres, office_template: str) -> AsyncIterator[Database]:
     """A fresh database of an office."""
-    name = f"office_{os.getpid()}_{next(_numbers)}"
-    fresh = Database(postgres.ensure_database(name, template=office_template))
-    yield fresh
-    await fresh.close()
-    postgres.drop_database(name)
+    async with fresh(postgres, "office", template=office_template) as made:
+        yield made
 
 
 @pytest.fixture

@@ -168,24 +168,25 @@ def test_the_pages_work_without_script_from_login_to_bill(chromium: Browser, ser
     page.goto(served.url + "/bills")
     page.get_by_label("Password").fill("not this")
     page.get_by_role("button", name="Log in").click()
-    assert page.get_by_text("User or password is wrong").is_visible()
+    sync_api.expect(page.get_by_text("User or password is wrong")).to_be_visible()
     complaints.clear()  # Chromium counts the 401 as one
     page.get_by_label("Password").fill("the right one")
     page.get_by_role("button", name="Log in").click()
-    assert page.get_by_role("heading", level=1).inner_text() == "Bills"
+    sync_api.expect(page.get_by_role("heading", level=1)).to_have_text("Bills")
     for name in ("Landscape", "Head-end", "Events", "Orders", "Messages", "Customers", "Devices"):
         page.get_by_role("navigation", name="Main").get_by_role("link", name=name).click()
-        assert page.locator("nav[aria-label=Main] a[aria-current]").inner_text() == name
+        sync_api.expect(page.locator("nav[aria-label=Main] a[aria-current]")).to_have_text(name)
     page.get_by_label("Search").fill("ivo")
     page.get_by_role("button", name="Show").click()
     page.get_by_role("link", name="OAE0000009").click()
     for name in ("Month", "Day", "7 days"):
         page.get_by_role("navigation", name="Days shown").get_by_role("link", name=name, exact=True).click()
+        sync_api.expect(page.locator("nav[aria-label='Days shown'] a[aria-current]")).to_have_text(name)
         assert page.locator("svg.curve rect.q-measured").count() > 0
     page.get_by_role("link", name="Earlier").click()
-    assert page.get_by_text("2026-03-18 to 2026-03-24").is_visible()
+    sync_api.expect(page.get_by_text("2026-03-18 to 2026-03-24")).to_be_visible()
     page.get_by_role("link", name="Log out").click()
-    assert page.get_by_role("button", name="Log in").is_visible()
+    sync_api.expect(page.get_by_role("button", name="Log in")).to_be_visible()
     assert complaints == []
 
 

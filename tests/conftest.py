@@ -56,6 +56,9 @@ def postgres() -> Iterator[EmbeddedPostgres]:
         tempfile.TemporaryDirectory(prefix="openami-test-") as folder,
         EmbeddedPostgres(_open_to_all(Path(folder)) / "postgres", "test") as server,
     ):
+        with server._connect(server.port) as connection:  # what a test wrote need not outlive the machine
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("SELECT pg_reload_conf()")
         yield server
 
 

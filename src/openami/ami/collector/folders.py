@@ -10,8 +10,7 @@ from openami.ami.telegrams.decode import OCTETS_MAX
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from openami.ami.collector.intake import Take
-    from openami.ami.collector.sources import Source
+    from openami.ami.collector.sources import Source, Take
 
 LOOK_EVERY_S: Final = 1.0
 DONE: Final = "done"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -28,14 +28,6 @@ log = structlog.get_logger()
 RETRY_FIRST_S: Final = 1.0
 RETRY_MAX_S: Final = 60.0
 METERS_MAX: Final = 100_000  # whose last telegram is remembered; more are kept without thinning out
-
-
-class Take(Protocol):
-    """What a source does with a telegram: when it returns, the telegram is durable."""
-
-    async def __call__(self, octets: bytes, /) -> None:
-        """Keep it."""
-        ...
 
 
 @dataclass(slots=True)

@@ -11,8 +11,7 @@ import structlog
 from openami.ami.collector.cutting import cutter_of
 
 if TYPE_CHECKING:
-    from openami.ami.collector.intake import Take
-    from openami.ami.collector.sources import Source
+    from openami.ami.collector.sources import Source, Take
 
 log = structlog.get_logger()
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from openami.ami.telegrams.languages import LANGUAGES
@@ -20,6 +20,14 @@ from openami.shared.errors import OpenAmiError
 
 _PORTS: Final = {"listen": None, "tcp": None, "mqtt": 1883, "mqtts": 8883}
 _SCHEMES: Final = (*_PORTS, "file")
+
+
+class Take(Protocol):
+    """What a source does with a telegram: when it returns, the telegram is durable."""
+
+    async def __call__(self, octets: bytes, /) -> None:
+        """Keep it."""
+        ...
 
 
 class SourceError(OpenAmiError):

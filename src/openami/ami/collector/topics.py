@@ -10,8 +10,7 @@ import aiomqtt
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from openami.ami.collector.intake import Take
-    from openami.ami.collector.sources import Source
+    from openami.ami.collector.sources import Source, Take
 
 AT_LEAST_ONCE: Final = 1
 INCOMING_MAX: Final = 1000  # messages held between the broker and the database

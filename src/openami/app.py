@@ -104,12 +104,14 @@ class Seams:
         """Open the enterprise door: which side we are, our one partner, who may send to us."""
         settings = self._parts.settings
         rights = {
-            user: Rights(one.password, one.certificate_sha256, tuple(one.operations))
+            user: Rights(
+                one.password.get_secret_value() if one.password else None, one.certificate_sha256, tuple(one.operations)
+            )
             for user, one in settings.partners.items()
         }
         peer, tls = settings.peer, None
         if peer.user:
-            at = Partner(at.url, peer.user, peer.password)
+            at = Partner(at.url, peer.user, peer.password.get_secret_value())
         if peer.authorities or peer.certificate:
             tls = client_context(authorities=peer.authorities, certificate=peer.certificate, key=peer.key)
         door = EnterpriseDoor(

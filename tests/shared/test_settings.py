@@ -59,3 +59,34 @@ def test_what_a_supervisor_hands_on_is_what_it_was_given(tmp_path: Path, monkeyp
     for name, value in given.model_dump(exclude_none=True).items():
         monkeypatch.setenv(f"OPENAMI_{name.upper()}", as_variable(value))
     assert load_settings() == given
+
+
+def test_no_password_is_ever_shown() -> None:
+    settings = load_settings(
+        partners={"SAP": {"password": "hidden-1"}},
+        peer={"user": "MDUS", "password": "hidden-2"},
+        collect_keys={"1": "hidden-3"},
+    )
+    assert settings.peer.password.get_secret_value() == "hidden-2"
+    assert "hidden" not in f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"partners": {"SAP": {"passwort": "hidden"}}},
+        {"partners": {"SAP": {"password": ["hidden"]}}},
+        {"peer": {"pasword": "hidden"}},
+        {"collect_keys": {"1": ["hidden"]}},
+    ],
+)
+def test_the_error_of_a_table_with_secrets_shows_none(table: dict[str, object]) -> None:
+    with pytest.raises(SettingsError, match="is not usable") as caught:
+        load_settings(**table)
+    assert "hidden" not in str(caught.value)
+
+
+def test_the_tls_door_listens_on_loopback_too() -> None:
+    settings = load_settings(tls={"certificate": "a.pem", "key": "a.key"})
+    assert settings.tls is not None
+    assert settings.tls.host == "127.0.0.1"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.certificates import free_port
 from typer.testing import CliRunner
 
 from openami.cli import app
@@ -20,12 +20,6 @@ from openami.testing.run import BadAddressError, Endpoint, UnknownProcessError, 
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.mark.enable_socket

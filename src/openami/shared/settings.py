@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from openami.shared.errors import OpenAmiError
 
 CONSOLE_USERS = "console_users.json"  # in the data folder: the console's users, passwords hashed
+_WITH_SECRETS = {"partners", "peer", "collect_keys", "fleet_secret", "postgres_url"}  # their values are never shown
 AREAS = ("field", "headend", "mdus", "office", "web")
 
 
@@ -35,13 +36,13 @@ class PartnerSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    password: str | None = Field(default=None, description="Password of HTTP basic; none: the certificate alone.")
+    password: SecretStr | None = Field(default=None, description="Password of HTTP basic; none: the certificate alone.")
     certificate_sha256: str | None = Field(default=None, description="Fingerprint of the client certificate.")
     operations: list[str] = Field(default=[], description="Patterns of operation names; none: all.")
 
     @model_validator(mode="after")
     def _shows_something(self) -> PartnerSettings:
-        if not self.password and not self.certificate_sha256:
+        if not (self.password and self.password.get_secret_value()) and not self.certificate_sha256:
             raise ValueError("give a password, a certificate_sha256, or both")
         return self
 
@@ -52,7 +53,7 @@ class PeerSettings(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     user: str | None = Field(default=None, description="User of HTTP basic.")
-    password: str = ""
+    password: SecretStr = Field(default=SecretStr(""), description="Its password.")
     authorities: Path | None = Field(default=None, description="Certificates of the issuers that we trust.")
     certificate: Path | None = Field(default=None, description="The certificate that we show.")
     key: Path | None = None
@@ -63,7 +64,7 @@ class TlsSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    host: str = Field(default="0.0.0.0", description="Address to listen on.")  # noqa: S104 - only services are shown
+    host: str = Field(default="127.0.0.1", description="Address to listen on; loopback unless you say otherwise.")
     mdus_port: int = Field(default=8443, ge=1, le=65535)
     office_port: int = Field(default=8444, ge=1, le=65535)
     certificate: Path
@@ -169,7 +170,8 @@ def load_settings(**overrides: object) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
+        value = "not usable" if first["loc"] and first["loc"][0] in _WITH_SECRETS else repr(first.get("input"))
         raise SettingsError(
-            f"The setting {name} is {first.get('input')!r}: {first['msg']}.",
+            f"The setting {name} is {value}: {first['msg']}.",
             hint=f"Mend OPENAMI_{name.upper()} or openami.toml.",
         ) from error

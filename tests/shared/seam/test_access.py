@@ -5,20 +5,16 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-import socket
 import ssl
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives import serialization
 from sqlalchemy import MetaData
 from starlette.requests import Request
+from tests.certificates import certificate, free_port
 
 from openami.shared.contract.enterprise import codec
 from openami.shared.contract.enterprise.catalogue import Side
@@ -91,6 +87,10 @@ def test_a_partner_without_any_proof_is_a_wrong_setting(tmp_path: Path):
     assert settings.partners["SAP"].password is None
 
 
+def test_passwords_are_not_in_what_is_printed():
+    assert "secret" not in f"{PARTNERS['SAP']!r} {Partner('http://sap', 'u', 'secret')!r}"
+
+
 def test_where_a_message_goes():
     envelope = Envelope(UUID(int=7), Seam.ENTERPRISE, "sap", f"{CREATE}_In", f"/services/{CREATE}_In", b"")
     assert Partner("http://sap", "u", "p").address(envelope) == f"http://sap/services/{CREATE}_In"
@@ -140,49 +140,6 @@ async def test_an_operation_that_a_partner_may_not_call_is_refused_with_the_reas
     assert (item.category_code, item.type_id) == ("PRE.AUE", "OAMI015")
 
 
-def certificate(folder: Path, name: str, issuer: tuple[Any, Any] | None = None) -> tuple[Any, Any]:
-    """A key and a certificate, signed by an issuer or by itself; both written as PEM."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer[1].subject if issuer else subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key((issuer[0] if issuer else key).public_key()),
-            critical=False,
-        )
-        .add_extension(
-            x509.KeyUsage(
-                digital_signature=True,
-                key_cert_sign=issuer is None,
-                crl_sign=issuer is None,
-                content_commitment=False,
-                key_encipherment=False,
-                data_encipherment=False,
-                key_agreement=False,
-                encipher_only=False,
-                decipher_only=False,
-            ),
-            critical=True,
-        )
-    )
-    made = builder.sign(issuer[0] if issuer else key, hashes.SHA256())
-    pem = serialization.Encoding.PEM
-    private = serialization.PrivateFormat.PKCS8
-    (folder / f"{name}.pem").write_bytes(made.public_bytes(pem))
-    (folder / f"{name}.key").write_bytes(key.private_bytes(pem, private, serialization.NoEncryption()))
-    return key, made
-
-
 @pytest.mark.enable_socket
 async def test_over_tls_a_partner_is_known_by_its_certificate(tmp_path: Path):
     authority = certificate(tmp_path, "authority")
@@ -196,9 +153,7 @@ async def test_over_tls_a_partner_is_known_by_its_certificate(tmp_path: Path):
         await send({"type": "http.response.start", "status": 202, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     server = tls_server(
         app,
         host="127.0.0.1",

@@ -6,7 +6,7 @@ import base64
 import binascii
 import fnmatch
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from starlette.responses import PlainTextResponse, Response
@@ -28,7 +28,7 @@ class Rights:
     Of password and certificate all that are set have to be right; one at least is.
     """
 
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
     certificate_sha256: str | None = None
     operations: tuple[str, ...] = ()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import httpx
@@ -30,7 +30,7 @@ class Partner:
 
     url: str
     user: str
-    password: str
+    password: str = field(repr=False)
 
     def address(self, envelope: Envelope) -> str:
         """Where a message goes."""

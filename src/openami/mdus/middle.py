@@ -148,6 +148,8 @@ class Middle:
         clock, settings = self.clock, self.settings
         self.desk = Desk(self._send, clock)
         self.notices = Notices(self.desk, clock, settings.event_table, one_by_one=settings.events_one_by_one)
+        self.desk.tell = self.notices.refused
+        self._enterprise_door.unanswerable = self.desk.refused
         self.uploads = Uploads(
             self.desk,
             clock,

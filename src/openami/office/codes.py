@@ -28,6 +28,9 @@ _STATUSES: Final = {
 class CodeMissingError(OpenAmiError):
     """A code table has no code for something that the office has to say."""
 
+    number = "OAMI137"
+    category = "DCE.VME"
+
 
 def item_statuses(tables: Tables) -> dict[str, ItemStatus]:
     """Status codes (in capitals, without leading zeros) and what they are worth; a name we do not know is left out."""

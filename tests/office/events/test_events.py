@@ -51,6 +51,8 @@ def _bulk(middle: Middle, *events: Event) -> UtilitiesSmartMeterEventERPBulkCrea
         ("1001", "power.off", ""),
         ("6004", "switch.failed", "failed order"),
         ("1000", "order.location_failed", "failed order"),
+        ("8004", "order.notification_failed", "failed order"),
+        ("8002", "order.done", ""),
         ("777", UNKNOWN, ""),
     ],
 )

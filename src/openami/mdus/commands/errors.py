@@ -46,6 +46,24 @@ class AlreadyProcessedError(CommandError):
     category = "PRE.CVE"
 
 
+class NotExecutedError(CommandError):
+    """The AMS or the device could not do what was ordered."""
+
+    number = "2008"
+
+
+class NoProofError(CommandError):
+    """Nothing proved until the deadline that the device has switched."""
+
+    number = "2009"
+
+
+class WithdrawnError(CommandError):
+    """The order was withdrawn before anything was done."""
+
+    number = "2010"
+
+
 class NotHeldError(CommandError):
     """A release of a command that nobody holds."""
 

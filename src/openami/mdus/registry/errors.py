@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from openami.shared.errors import OpenAmiError
 
 
 class RegistryError(OpenAmiError):
     """A change of master data that the registry does not take."""
 
-    number: ClassVar[str] = "1000"
-    category: ClassVar[str] = "PRE"
+    number = "1000"
 
 
 class UnknownDeviceError(RegistryError):

@@ -70,6 +70,18 @@ class UnknownCalculationError(RegistryError):
     category = "PRE.IDE"
 
 
+class CalculationCancelledError(RegistryError):
+    """The back office has withdrawn the order."""
+
+    number = "4005"
+
+
+class CalculationReplacedError(CalculationCancelledError):
+    """A newer order for the same series and period has taken the place of this one."""
+
+    number = "4006"
+
+
 @dataclass(frozen=True, slots=True)
 class Calculations:
     """The desk for billing quantities."""
@@ -103,7 +115,7 @@ class Calculations:
             if not known:
                 verdicts.append(not_yet(UnknownCalculationError(f"Calculation {number} is not known.")))
                 continue
-            await store.save(tx, [_cancelled(known[-1], "Cancelled by the back office.")])
+            await store.save(tx, [_refused(known[-1], CalculationCancelledError("Cancelled by the back office."))])
             bulks.append(known[-1].bulk)
             verdicts.append(None)
         await self._confirm_if_through(tx, bulks)
@@ -188,7 +200,9 @@ class Calculations:
             and one.received_at <= row.received_at
             and one.bulk != row.bulk
         ]
-        await store.save(tx, [_cancelled(one, f"Replaced by calculation {row.number}.") for one in others])
+        await store.save(
+            tx, [_refused(one, CalculationReplacedError(f"Replaced by calculation {row.number}.")) for one in others]
+        )
         await self._confirm_if_through(tx, [one.bulk for one in others])
 
     async def _look(self, tx: AsyncConnection, rows: Sequence[Calculation]) -> None:
@@ -286,8 +300,8 @@ def _log(row: Calculation) -> Log:
         logs.item(
             reason.get("note", row.state.value),
             severity=logs.Severity.ERROR,
-            type_id=reason.get("number", "4000"),
-            category=reason.get("category", "PRE"),
+            type_id=reason.get("number", OpenAmiError.number),
+            category=reason.get("category", OpenAmiError.category),
         )
     )
 
@@ -295,14 +309,10 @@ def _log(row: Calculation) -> Log:
 def _refused(row: Calculation, reason: OpenAmiError) -> Calculation:
     return row.refused(
         str(reason),
-        number=getattr(reason, "number", getattr(reason, "type_id", "4000")),
-        category=getattr(reason, "category", "PRE"),
-        state=CalculationState.REFUSED,
+        number=reason.number,
+        category=reason.category,
+        state=CalculationState.CANCELLED if isinstance(reason, CalculationCancelledError) else CalculationState.REFUSED,
     )
-
-
-def _cancelled(row: Calculation, note: str) -> Calculation:
-    return row.refused(note, number="4005", category="PRE", state=CalculationState.CANCELLED)
 
 
 def _head(header: MessageHeader) -> dict[str, Any]:

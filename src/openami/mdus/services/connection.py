@@ -9,10 +9,14 @@ from uuid import uuid4
 
 from openami.mdus.commands import store
 from openami.mdus.commands.errors import (
+    CommandError,
     DuplicateRequestError,
+    NoProofError,
+    NotExecutedError,
     NotOperationalError,
     UnknownCategoryError,
     UnknownRequestError,
+    WithdrawnError,
 )
 from openami.mdus.commands.model import Command, Kind, State
 from openami.mdus.registry import rules
@@ -115,13 +119,13 @@ class Connections:
             uuid=origin["uuid"], id=origin["id"], sender_business_system_id=origin["sender"], creation_date_time=_EPOCH
         )
         failed = [one for one in commands if one.state is not State.PROVEN]
-        notes = [f"Device {one.device}: {one.note}" for one in failed]
+        reasons = [_WHY[one.state](f"Device {one.device}: {one.note}") for one in failed]
         if not failed:
             log = logs.success()
         elif len(failed) == len(commands):
-            log = logs.failed(*notes)
+            log = logs.failed(*reasons)
         else:
-            log = logs.partly(*notes)
+            log = logs.partly(*reasons)
         content = Confirmation.UtilitiesConnectionStatusChangeRequest
         results = tuple(
             content.DeviceConnectionStatus(
@@ -208,6 +212,11 @@ class Connections:
 
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_WHY: Final[dict[State, type[CommandError]]] = {
+    State.FAILED: NotExecutedError,
+    State.EXPIRED: NoProofError,
+    State.CANCELLED: WithdrawnError,
+}
 
 
 def _content(item: Request) -> tuple[str, str]:

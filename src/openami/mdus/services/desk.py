@@ -15,7 +15,6 @@ import structlog
 from openami.shared.contract.enterprise import logs
 from openami.shared.contract.enterprise.codec import operation_of
 from openami.shared.contract.enterprise.confirm import confirmation_for
-from openami.shared.contract.enterprise.errors import Refusal
 from openami.shared.contract.enterprise.headers import header
 from openami.shared.contract.enterprise.model import Bulk, HeadedMessage
 from openami.shared.errors import OpenAmiError
@@ -27,10 +26,11 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from openami.shared.clock import Clock
-    from openami.shared.contract.enterprise.messages.common import Log, LogItem, MessageHeader
+    from openami.shared.contract.enterprise.messages.common import Log, MessageHeader
 
     Verdict = OpenAmiError | None
     Take = Callable[[AsyncConnection, Sequence[Any]], Awaitable[Sequence[Verdict]]]
+    Tell = Callable[[AsyncConnection, Sequence[tuple[Any, OpenAmiError]]], Awaitable[None]]
     Send = Callable[[AsyncConnection, HeadedMessage, str], Awaitable[None]]
 
 log = structlog.get_logger()
@@ -40,6 +40,16 @@ PATIENCE: Final = timedelta(hours=1, minutes=30)
 SENDER: Final = "MDUS"
 
 
+class NothingTakenError(OpenAmiError):
+    """No item of a notification could be taken; `reasons` has one for each, the first speaks for all."""
+
+    def __init__(self, reasons: Sequence[OpenAmiError]) -> None:
+        first = reasons[0]
+        super().__init__(first.found, hint=first.hint)
+        self.reasons = reasons
+        self.number, self.category, self.severity = first.number, first.category, first.severity
+
+
 class Desk:
     """Takes messages, sends answers."""
 
@@ -47,6 +57,8 @@ class Desk:
         self._send = send
         self._clock = clock
         self._patience = patience
+        self.tell: Tell | None = None
+        """Tells the back office by other means of items that were refused and that nothing confirms."""
 
     def header(self, *, reply_to: MessageHeader | None = None) -> MessageHeader:
         """A fresh header of ours."""
@@ -80,13 +92,26 @@ class Desk:
         if late is not None and self.is_patient_with(message):
             raise late
 
+    async def refused(self, tx: AsyncConnection, message: HeadedMessage, reason: OpenAmiError) -> None:
+        """A notification was refused, whole: nothing of the contract confirms it, so an event has to tell."""
+        items = message.items if isinstance(message, Bulk) else (message,)
+        each = reason.reasons if isinstance(reason, NothingTakenError) else [reason] * len(items)
+        await self._tell_refused(tx, message, each)
+
+    async def _tell_refused(self, tx: AsyncConnection, message: HeadedMessage, verdicts: Sequence[Verdict]) -> None:
+        items = message.items if isinstance(message, Bulk) else (message,)
+        refused = [(item, reason) for item, reason in zip(items, verdicts, strict=True) if reason is not None]
+        for _, reason in refused:
+            log.warning("notification.refused", operation=operation_of(message).name, reason=str(reason))
+        if refused and self.tell is not None:
+            await self.tell(tx, refused)
+
     async def _confirm(self, tx: AsyncConnection, message: HeadedMessage, verdicts: Sequence[Verdict]) -> None:
         if operation_of(message).confirmation is None:
             refused = [one for one in verdicts if one is not None]
             if refused and len(refused) == len(verdicts):
-                raise refused[0]  # nothing was done: the inbox shows the notification as refused
-            for reason in refused:
-                log.warning("notification.item_refused", operation=operation_of(message).name, reason=str(reason))
+                raise NothingTakenError(refused)  # the inbox shows the notification as refused
+            await self._tell_refused(tx, message, verdicts)
             return
         each = [log_of(one) for one in verdicts]
         answer = confirmation_for(
@@ -97,24 +122,11 @@ class Desk:
 
 def log_of(verdict: Verdict) -> Log:
     """The log that tells a verdict."""
-    return logs.success() if verdict is None else logs.failed(item_of(verdict))
-
-
-def item_of(reason: OpenAmiError) -> LogItem:
-    """A reason as a line of a log, with the number and category of its class."""
-    cause = reason.__cause__ if isinstance(reason, NotYet) and isinstance(reason.__cause__, OpenAmiError) else reason
-    if isinstance(cause, Refusal):
-        return logs.reason_item(cause)
-    return logs.item(
-        str(cause),
-        severity=logs.Severity.ERROR,
-        type_id=getattr(cause, "number", "1000"),
-        category=getattr(cause, "category", "PRE"),
-    )
+    return logs.success() if verdict is None else logs.failed(verdict)
 
 
 def not_yet(reason: OpenAmiError) -> NotYet:
     """A missing predecessor: to be waited for, and refused with this reason when it never comes."""
     waiting = NotYet(reason.found, hint=reason.hint)
-    waiting.__cause__ = reason
+    waiting.number, waiting.category = reason.number, reason.category
     return waiting

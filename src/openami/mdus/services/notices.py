@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from openami.mdus.events import rules, store
 from openami.mdus.events.model import DeviceEvent, EnterpriseCodes, Forwarding
-from openami.mdus.registry.ids import bare
+from openami.mdus.registry.ids import DeviceId, bare
 from openami.mdus.registry.store import load_devices
 from openami.shared.contract.enterprise import logs
 from openami.shared.contract.enterprise.confirm import bulk
+from openami.shared.contract.enterprise.headers import message_key
 from openami.shared.contract.enterprise.messages.event import (
     ObjectPropertyValue,
     UtilitiesSmartMeterEventERPCreateRequest,
+)
+from openami.shared.contract.enterprise.messages.location import (
+    UtilitiesDeviceERPSmartMeterLocationNotification as Located,
 )
 
 if TYPE_CHECKING:
@@ -21,14 +25,17 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from openami.mdus.registry.model import Device
     from openami.mdus.services.desk import Desk
     from openami.mdus.services.order_model import ReadingOrder
     from openami.shared.clock import Clock
     from openami.shared.contract.enterprise.messages.common import Log
+    from openami.shared.contract.enterprise.model import HeadedMessage
+    from openami.shared.errors import OpenAmiError
 
 EVENTS_A_MESSAGE: Final = 200
 READING_FAILED: Final = "order.reading_failed"
+LOCATION_FAILED: Final = "order.location_failed"
+NOTIFICATION_FAILED: Final = "order.notification_failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +58,18 @@ class Notices:
             if (device := devices.get(bare(one.device)))
             and (codes := rules.enterprise_codes(one, device, self.table)) is not None
         ]
-        for first in range(0, len(wanted), EVENTS_A_MESSAGE):
-            part = wanted[first : first + EVENTS_A_MESSAGE]
-            messages = [self._message(one, codes, devices[bare(one.device)]) for one, codes in part]
-            key = f"events of device {part[0][0].device}"
-            for whole in messages if self.one_by_one else [bulk(messages, self.desk.header())]:
-                await self.desk.send(tx, whole, key)
-        await store.mark(tx, {one.enterprise_id: (Forwarding.SENT, "") for one, _ in wanted})
+        await self._send(tx, wanted)
         return new
+
+    async def refused(self, tx: AsyncConnection, items: Sequence[tuple[HeadedMessage, OpenAmiError]]) -> None:
+        """Items of notifications were refused: the contract has no confirmation of them, so an event says why (UC1).
+
+        It is told of devices that are not registered too, even of such as are not known here.
+        """
+        events = [self._refusal(item, reason, device) for item, reason in items for device in devices_named(item)]
+        new = await store.keep(tx, events, self.clock.now())
+        coded = [(one, self.table.get(one.name, self.table[rules.OTHER])) for one in new]
+        await self._send(tx, [(one, codes) for one, codes in coded if codes.forward])
 
     async def reading_failed(self, tx: AsyncConnection, order: ReadingOrder) -> None:
         """An accepted reading order will have no result: the one way left to say so (enterprise services, fact 10)."""
@@ -80,16 +91,38 @@ class Notices:
         outcome = Forwarding.CONFIRMED if logs.is_success(log) else Forwarding.REFUSED
         await store.mark(tx, {identifier: (outcome, logs.notes(log))})
 
-    def _message(
-        self, event: DeviceEvent, codes: EnterpriseCodes, device: Device
-    ) -> UtilitiesSmartMeterEventERPCreateRequest:
+    async def _send(self, tx: AsyncConnection, wanted: Sequence[tuple[DeviceEvent, EnterpriseCodes]]) -> None:
+        for first in range(0, len(wanted), EVENTS_A_MESSAGE):
+            part = wanted[first : first + EVENTS_A_MESSAGE]
+            messages = [self._message(one, codes) for one, codes in part]
+            key = f"events of device {part[0][0].device}"
+            for whole in messages if self.one_by_one else [bulk(messages, self.desk.header())]:
+                await self.desk.send(tx, whole, key)
+        await store.mark(tx, {one.enterprise_id: (Forwarding.SENT, "") for one, _ in wanted})
+
+    def _refusal(self, item: HeadedMessage, reason: OpenAmiError, device: str) -> DeviceEvent:
+        name = LOCATION_FAILED if isinstance(item, Located) else NOTIFICATION_FAILED
+        operation = type(item).__name__
+        return DeviceEvent(
+            device=DeviceId(device),
+            name=name,
+            code=name,
+            severity="warning",
+            occurred_at=self.clock.now(),
+            mrid=f"{message_key(item.message_header)} {device}",
+            reason=f"{operation} was refused: {reason.number} {reason}",
+            tracking_id=item.message_header.uuid or item.message_header.id or "",
+            source="MDUS",
+        )
+
+    def _message(self, event: DeviceEvent, codes: EnterpriseCodes) -> UtilitiesSmartMeterEventERPCreateRequest:
         content = UtilitiesSmartMeterEventERPCreateRequest.UtilitiesSmartMeterEvent
         texts = {"NAME": event.name, "TEXT": event.reason, "REF": event.tracking_id}
         return UtilitiesSmartMeterEventERPCreateRequest(
             message_header=self.desk.header(),
             utilities_smart_meter_event=content(
                 id=event.enterprise_id,
-                utilities_device_id=device.id,
+                utilities_device_id=event.device or None,
                 date_time=event.occurred_at,
                 category_code=codes.category,
                 type_code=codes.type,
@@ -102,3 +135,13 @@ class Notices:
                 ),
             ),
         )
+
+
+def devices_named(item: Any) -> tuple[str, ...]:  # noqa: ANN401 - any notification
+    """The devices that a notification of the back office is about; one empty id where it names none."""
+    if (device := getattr(item, "utilities_device", None)) is not None:
+        return (device.id,)
+    if (task := getattr(item, "utilities_measurement_task", None)) is not None:
+        return (task.utilities_device.utilities_device_id,)
+    statuses = getattr(item.utilities_connection_status_change_request, "device_connection_status", ())
+    return tuple(dict.fromkeys(one.utilities_device_id for one in statuses)) or ("",)

@@ -39,7 +39,6 @@ class OrderError(OpenAmiError):
     """A reading order that is not accepted, or not cancelled."""
 
     number = "3000"
-    category = "PRE"
 
 
 class NotARegisterError(OrderError):

@@ -71,9 +71,15 @@ class DisconnectionReason(StrEnum):
 class TransitionError(OpenAmiError):
     """Something happened to a document that cannot happen in its state."""
 
+    number = "OAMI134"
+    category = "CON.POC"
+
 
 class ConnectionConflictError(OpenAmiError):
     """The home is not in a state in which this can be ordered."""
+
+    number = "OAMI135"
+    category = "CON.POC"
 
 
 class ProtectedCustomerError(OpenAmiError):

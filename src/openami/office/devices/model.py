@@ -18,9 +18,15 @@ OPEN_END_DATE: Final = "9999-12-31"
 class UnknownDeviceError(OpenAmiError):
     """Nothing is known by this device id, serial number, point of delivery or contract."""
 
+    number = "OAMI132"
+    category = "PRE.IDE"
+
 
 class DeviceConflictError(OpenAmiError):
     """A device cannot be where, or what, the command says."""
+
+    number = "OAMI133"
+    category = "CON.POC"
 
 
 class Kind(StrEnum):

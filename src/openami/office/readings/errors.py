@@ -8,82 +8,82 @@ from openami.shared.contract.enterprise.errors import Refusal
 class UnknownDocument(Refusal):
     """A result names a reading order that was never made."""
 
-    type_id = "OAMI101"
+    number = "OAMI101"
     category = "PRE.IDE"
 
 
 class UnknownTask(Refusal):
     """A result names no measurement task that the office knows."""
 
-    type_id = "OAMI102"
+    number = "OAMI102"
     category = "PRE.IDE"
 
 
 class WrongTask(Refusal):
     """A result for an order names another measurement task than the order did."""
 
-    type_id = "OAMI103"
+    number = "OAMI103"
     category = "PRE.CVE"
 
 
 class TooFine(Refusal):
     """A value has more decimals than the books hold."""
 
-    type_id = "OAMI104"
+    number = "OAMI104"
     category = "PRE.VAE"
 
 
 class OrderClosed(Refusal):
     """A result comes for an order that was cancelled."""
 
-    type_id = "OAMI105"
+    number = "OAMI105"
     category = "CON.POC"
 
 
 class Implausible(Refusal):
     """A register reading fails a plausibility rule."""
 
-    type_id = "OAMI106"
+    number = "OAMI106"
     category = "PRE.VAE"
 
 
 class UnknownProfile(Refusal):
     """An upload names a profile that no interval channel has."""
 
-    type_id = "OAMI111"
+    number = "OAMI111"
     category = "PRE.IDE"
 
 
 class OffTheGrid(Refusal):
     """An item's times are not one interval of the profile's grid."""
 
-    type_id = "OAMI112"
+    number = "OAMI112"
     category = "PRE.VAE"
 
 
 class WrongUnit(Refusal):
     """An item has another quantity than its profile."""
 
-    type_id = "OAMI113"
+    number = "OAMI113"
     category = "DCE.VME"
 
 
 class WrongStatus(Refusal):
     """An item has no status, several, or one that the status table does not know."""
 
-    type_id = "OAMI114"
+    number = "OAMI114"
     category = "DCE.VME"
 
 
 class MissingValue(Refusal):
     """An item has no quantity, though its status says that there is a value."""
 
-    type_id = "OAMI115"
+    number = "OAMI115"
     category = "PRE.VAE"
 
 
 class UnknownEventDevice(Refusal):
     """An event names no device that the office knows."""
 
-    type_id = "OAMI121"
+    number = "OAMI121"
     category = "PRE.IDE"

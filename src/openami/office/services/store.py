@@ -50,6 +50,9 @@ class RequestState(StrEnum):
 class UnknownReferenceError(OpenAmiError):
     """A confirmation refers to nothing that we ever sent."""
 
+    number = "OAMI131"
+    category = "PRE.IDE"
+
 
 @dataclass(frozen=True, slots=True)
 class Settled:

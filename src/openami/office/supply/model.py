@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 class UnknownContractError(OpenAmiError):
     """No contract is known by this id, or none runs at this point of delivery."""
 
+    number = "OAMI136"
+    category = "PRE.IDE"
+
 
 class ContractConflictError(OpenAmiError):
     """Two contracts would supply one point of delivery on one day."""

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     Handler = Callable[[AsyncConnection, Any], Awaitable[None]]
     Query = Callable[[AsyncConnection, Any], Awaitable[Answer]]
     Carry = Callable[[Envelope], Awaitable[bytes]]
+    Unanswerable = Callable[[AsyncConnection, HeadedMessage, OpenAmiError], Awaitable[None]]
 
 log = structlog.get_logger()
 
@@ -51,13 +52,13 @@ PATH = "/services"
 class NotOfferedError(Refusal):
     """The operation is of the contract, but this side has no handler for it."""
 
-    type_id = "OAMI014"
+    number = "OAMI014"
 
 
 class NotPermittedError(Refusal):
     """The partner is known, but not allowed to call this operation."""
 
-    type_id = "OAMI015"
+    number = "OAMI015"
     category = "PRE.AUE"
 
 
@@ -85,6 +86,8 @@ class EnterpriseDoor:
         self.handlers: dict[type[Any], Handler] = {}
         self.queries: dict[type[Any], Query] = {}
         self.carry: Carry | None = None
+        self.unanswerable: Unanswerable | None = None
+        """Told of a message that is refused and that the contract confirms by nothing."""
         self._database = database
         self._clock = clock
         self._outbox = outbox
@@ -230,16 +233,17 @@ class EnterpriseDoor:
         await handler(transaction, message)
 
     async def _refuse(self, transaction: AsyncConnection, inbound: InboundMessage, reason: OpenAmiError) -> None:
-        """Say no by a negative confirmation where the contract has one; else the refusal is kept and shown."""
+        """Say no by a negative confirmation where the contract has one; else the area may tell it another way."""
         message = codec.decode(inbound.body)
-        if catalogue().confirmation_of(codec.codec().operation_of(message)) is None:
+        if not isinstance(message, HeadedMessage):
             return
-        if isinstance(message, HeadedMessage):
-            log_of_refusal = logs.failed(reason if isinstance(reason, Refusal) else str(reason))
+        if catalogue().confirmation_of(codec.operation_of(message)) is not None:
             answer = confirm.confirmation_for(
-                message, log_of_refusal, created=self._clock.now(), sender=self._system_id
+                message, logs.failed(reason), created=self._clock.now(), sender=self._system_id
             )
             await self.send(transaction, answer, business_key=inbound.business_key)
+        elif self.unanswerable is not None:
+            await self.unanswerable(transaction, message, reason)
 
 
 def _soap_fault(error: Refusal) -> Response:

@@ -40,6 +40,13 @@ ATTEMPTS_MAX = 8  # of a handler that fails without a reason of ours: then the m
 PARK_FOR = timedelta(hours=2)  # business time that a predecessor may take
 
 
+class HandlingFailedError(OpenAmiError):
+    """A fault of ours: the message is good, and could not be handled however often it was tried."""
+
+    number = "OAMI016"
+    severity = "4"
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """What became of a received message: new, or a repeat whose stored answer can be given again."""
@@ -212,7 +219,7 @@ class Inbox:
                     transaction, message, RECEIVED, error=repr(error), next_attempt_at=datetime.now(UTC) + pause
                 )
                 return False
-            fault = OpenAmiError(f"The message could not be handled: {error!r}.", hint="See the log of this service.")
+            fault = HandlingFailedError(f"The message could not be handled: {error!r}.", hint="See our log.")
             return await self._refuse(transaction, message, refuse, fault)
         await self._move(transaction, message, PROCESSED, error=None, processed_at=self._clock.now())
         return True

@@ -15,7 +15,6 @@ from openami.shared.contract.enterprise.errors import (
     MalformedXml,
     MissingElement,
     NotSoap,
-    Refusal,
     UnknownMessage,
 )
 from openami.shared.contract.enterprise.examples import example
@@ -291,14 +290,6 @@ def test_instants_are_sent_in_utc() -> None:
 def test_a_class_outside_the_contract_has_no_root() -> None:
     with pytest.raises(UnknownMessage):
         codec().root_of(Bulk)
-
-
-def test_every_reason_has_its_own_number() -> None:
-    def leaves(kind: type[Refusal]) -> list[type[Refusal]]:
-        return [kind, *(leaf for sub in kind.__subclasses__() for leaf in leaves(sub))]
-
-    numbers = [kind.type_id for kind in leaves(Refusal) if "type_id" in vars(kind)]
-    assert len(numbers) == len(set(numbers))
 
 
 def test_threads_share_the_codec_and_each_gets_its_own_error() -> None:

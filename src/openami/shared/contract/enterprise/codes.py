@@ -25,7 +25,7 @@ _KNOWN_COLUMNS = {"code", "name", "meaning", "basis"}
 class UnknownCode(Refusal):
     """A code that its table does not have."""
 
-    type_id = "OAMI030"
+    number = "OAMI030"
     category = "DCE.VME"
 
     def __init__(self, table: str, code: str) -> None:
@@ -37,7 +37,7 @@ class UnknownCode(Refusal):
 class BadCodeTable(Refusal):
     """A code table that cannot be used."""
 
-    type_id = "OAMI031"
+    number = "OAMI031"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Why bytes are not a message of ours: one class per reason, each with what the answer to the sender must say.
 
-`result_code`, `severity`, `category` and `type_id` fill a negative confirmation's log; our message numbers start with
-`OAMI`, as the contract leaves them to the sender.
+`number`, `category` and `severity` of a class fill the line of a negative confirmation's log; the contract leaves the
+numbers to the sender, ours start with `OAMI` where they are not those of an order's desk.
 """
 
 from __future__ import annotations
@@ -12,11 +12,6 @@ from openami.shared.errors import OpenAmiError
 class Refusal(OpenAmiError):  # noqa: N818 - a reason reads better without the suffix
     """The root of all errors of this contract: why a message is not accepted."""
 
-    type_id = "OAMI000"
-    category = "PRE"
-    severity = "3"
-    result_code = "5"
-
 
 class NotReadable(Refusal):
     """The bytes cannot be answered by a confirmation, only by a SOAP fault: no message was recognised in them."""
@@ -25,32 +20,32 @@ class NotReadable(Refusal):
 class MalformedXml(NotReadable):
     """The bytes are not well-formed XML."""
 
-    type_id = "OAMI001"
+    number = "OAMI001"
 
 
 class HostileXml(NotReadable):
     """The XML carries something that no message needs and that attacks parsers: a DTD, entities, endless nesting."""
 
-    type_id = "OAMI002"
+    number = "OAMI002"
     severity = "4"
 
 
 class TooLarge(HostileXml):
     """The body is larger than the receiver accepts."""
 
-    type_id = "OAMI003"
+    number = "OAMI003"
 
 
 class NotSoap(NotReadable):
     """The XML is neither a SOAP 1.1 envelope with one body child nor a bare message."""
 
-    type_id = "OAMI004"
+    number = "OAMI004"
 
 
 class UnknownMessage(NotReadable):
     """The root element names no operation of the contract."""
 
-    type_id = "OAMI005"
+    number = "OAMI005"
 
     def __init__(self, root: str) -> None:
         super().__init__(
@@ -63,7 +58,7 @@ class UnknownMessage(NotReadable):
 class FaultReceived(NotReadable):
     """The other side answered with a SOAP fault."""
 
-    type_id = "OAMI006"
+    number = "OAMI006"
 
     def __init__(self, code: str, text: str, detail: str) -> None:
         super().__init__(f"The partner answered with a SOAP fault: {code}: {text} {detail}".strip())
@@ -75,7 +70,7 @@ class FaultReceived(NotReadable):
 class InvalidMessage(Refusal):
     """A message was recognised but breaks its schema: names the element, the line and the broken rule."""
 
-    type_id = "OAMI010"
+    number = "OAMI010"
     category = "PRE.VAE"
 
     def __init__(self, root: str, element: str, reason: str, *, line: int = 0) -> None:
@@ -92,13 +87,13 @@ class InvalidMessage(Refusal):
 class MissingElement(InvalidMessage):
     """A mandatory element or attribute is missing."""
 
-    type_id = "OAMI011"
+    number = "OAMI011"
 
 
 class MissingMessageId(Refusal):
     """The header has neither UUID nor ID, so that the message can be neither answered nor recognised when repeated."""
 
-    type_id = "OAMI012"
+    number = "OAMI012"
     category = "PRE.IDE"
 
     def __init__(self) -> None:
@@ -108,13 +103,32 @@ class MissingMessageId(Refusal):
 class NoConfirmation(Refusal):
     """The message is one that the contract does not answer."""
 
-    type_id = "OAMI013"
+    number = "OAMI013"
 
     def __init__(self, root: str) -> None:
         super().__init__(f"{root} has no confirmation in the contract.", hint="Report a late failure as an event.")
 
 
+class PartlyDone(Refusal):
+    """Some items of a bulk message were taken, others were not."""
+
+    number = "OAMI018"
+    severity = "2"
+
+    def __init__(self) -> None:
+        super().__init__("Some items failed, see their logs.")
+
+
+class NothingDone(Refusal):
+    """No item of a bulk message was taken."""
+
+    number = "OAMI019"
+
+    def __init__(self) -> None:
+        super().__init__("All items failed, see their logs.")
+
+
 class SchemaProblem(Refusal):
     """A schema file of the contract, or one that replaces it, cannot be used."""
 
-    type_id = "OAMI020"
+    number = "OAMI020"

@@ -31,7 +31,7 @@ def encode_fault(reason: Refusal) -> bytes:
         "faultDetail",
         _plain("severity", reason.severity),
         _plain("text", _printable(str(reason))),
-        _plain("id", reason.type_id),
+        _plain("id", reason.number),
     )
     content = _plain("standard", _plain("faultText", _printable(reason.found)), detail)
     fault = _soap(

@@ -9,8 +9,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from openami.shared.contract.enterprise.errors import Refusal
+from openami.shared.contract.enterprise.errors import NothingDone, PartlyDone
 from openami.shared.contract.enterprise.messages.common import Log, LogItem
+from openami.shared.errors import OpenAmiError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +39,7 @@ class Severity(StrEnum):
     ABORT = "4"
 
 
-Reason = Refusal | LogItem | str
+Reason = OpenAmiError | LogItem | str
 
 
 def item(
@@ -61,12 +62,11 @@ def item(
 
 
 def reason_item(reason: Reason) -> LogItem:
-    """The log line of a reason for refusal."""
+    """The log line of a reason for refusal, with the number, category and severity of its class."""
     if isinstance(reason, LogItem):
         return reason
-    if isinstance(reason, Refusal):
-        return item(str(reason), severity=Severity(reason.severity), type_id=reason.type_id, category=reason.category)
-    return item(reason, severity=Severity.ERROR, type_id=Refusal.type_id, category=Refusal.category)
+    told = reason if isinstance(reason, OpenAmiError) else OpenAmiError(reason)
+    return item(str(told), severity=Severity(told.severity), type_id=told.number, category=told.category)
 
 
 def log(result: Result, items: Sequence[LogItem] = ()) -> Log:
@@ -98,8 +98,8 @@ def overall(logs: Sequence[Log]) -> Log:
     """The log of a bulk confirmation over the logs of its items."""
     results = {is_success(each) for each in logs}
     if results == {True, False}:
-        return log(Result.PARTLY, [item("Some items failed, see their logs.", severity=Severity.WARNING)])
-    return failed("All items failed, see their logs.") if results == {False} else success()
+        return partly(PartlyDone())
+    return failed(NothingDone()) if results == {False} else success()
 
 
 def is_success(of: Log, *, success_prefixes: Sequence[str] = ()) -> bool:

@@ -32,7 +32,10 @@ Register = Annotated[bool, typer.Option("--register", help="Register meters that
 
 
 def ingest(
-    paths: Annotated[list[Path], typer.Argument(help="Files with readings, or folders of them; gzipped, zipped too.")],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(help="Files with readings, or folders of them; compressed ones (gzip, zip, Zstandard) too."),
+    ],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Look only: store nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a file, one a line.")] = False,
     format_: Format = "",

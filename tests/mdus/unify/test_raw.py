@@ -32,14 +32,14 @@ def test_what_was_kept_is_found_again_under_its_hash(tmp_path: Path, data: bytes
 def test_the_same_bytes_are_kept_once(tmp_path: Path) -> None:
     assert RawStore(tmp_path).keep(b"x" * 10_000).new
     assert not RawStore(tmp_path).keep(b"x" * 10_000).new
-    (file,) = (tmp_path / "raw").rglob("*.gz")
+    (file,) = (tmp_path / "raw").rglob("*.zst")
     assert file.stat().st_size < 200
 
 
 def test_equal_content_is_equal_on_every_machine(tmp_path: Path) -> None:
     for name in "ab":
         RawStore(tmp_path / name).keep(b"content")
-    first, second = (next((tmp_path / name).rglob("*.gz")).read_bytes() for name in "ab")
+    first, second = (next((tmp_path / name).rglob("*.zst")).read_bytes() for name in "ab")
     assert first == second
 
 
@@ -66,7 +66,7 @@ def test_every_byte_and_its_name_are_synced_before_keep_returns(
     monkeypatch.setattr(os, "fsync", spy)
     digest = RawStore(tmp_path).keep(b"content").digest
     folder = tmp_path / "raw" / digest[:2]
-    assert synced[0].startswith(str(folder / f".{digest[2:]}.gz"))
+    assert synced[0].startswith(str(folder / f".{digest[2:]}.zst"))
     assert synced[1:] == [str(folder), str(folder.parent), str(tmp_path)]
 
 
@@ -74,7 +74,7 @@ def test_every_byte_and_its_name_are_synced_before_keep_returns(
 def test_damage_is_noticed(tmp_path: Path, damage: object) -> None:
     store = RawStore(tmp_path)
     digest = store.keep(b"content" * 100).digest
-    (file,) = (tmp_path / "raw").rglob("*.gz")
+    (file,) = (tmp_path / "raw").rglob("*.zst")
     file.write_bytes(damage(file.read_bytes()))  # type: ignore[operator] # one of the three above
     with pytest.raises(DamagedDeliveryError):
         store.fetch(digest)
@@ -83,7 +83,7 @@ def test_damage_is_noticed(tmp_path: Path, damage: object) -> None:
 def test_other_content_under_the_name_is_noticed(tmp_path: Path) -> None:
     store = RawStore(tmp_path)
     one, other = store.keep(b"one").digest, store.keep(b"other").digest
-    files = {each.parent.name + each.stem: each for each in (tmp_path / "raw").rglob("*.gz")}
+    files = {each.parent.name + each.stem: each for each in (tmp_path / "raw").rglob("*.zst")}
     files[one].write_bytes(files[other].read_bytes())
     with pytest.raises(DamagedDeliveryError, match="other bytes"):
         store.fetch(one)

@@ -91,7 +91,7 @@ class Files:
         file = await store.next_file(tx)
         if file is None:
             return 0
-        reader = self._reader_of(file)
+        reader = await self._reader_of(file)
         try:
             found = await reader.batch(file.batches)
         except UnifyError as error:
@@ -123,10 +123,10 @@ class Files:
         await store.save(tx, known.id, **changes)
         return replace(known, **changes)
 
-    def _reader_of(self, file: File) -> Reader:
+    async def _reader_of(self, file: File) -> Reader:
         if self._reader is None or self._reader.file.id != file.id or file.batches == 0:
             self.close()
-            self._reader = Reader(file, self.raw.path_of(file.digest))
+            self._reader = Reader(file, await asyncio.to_thread(self.raw.path_of, file.digest))
         return self._reader
 
     async def _take(self, tx: AsyncConnection, file: File, batch: Batch) -> None:

@@ -1,22 +1,20 @@
 """Raw deliveries as they came: content-addressed, compressed, on the disk before they are acknowledged.
 
-A folder holds `raw/ab/cdef....gz`, named after the SHA-256 of the content, so that a repeat costs nothing and damage
+A folder holds `raw/ab/cdef....zst`, named after the SHA-256 of the content, so that a repeat costs nothing and damage
 shows; and `quarantine/ab/cdef....json` with the refused parts of a delivery and their reasons. Whatever was refused can
 be replayed from the raw delivery once the cause is mended.
 """
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 import os
-import shutil
-import zlib
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO, Final
 
+from openami.mdus.unify.compression import ENDING, pack, pack_file, unpack
 from openami.mdus.unify.errors import DamagedDeliveryError, UnknownDeliveryError
 from openami.shared.contract.field import Refusal
 
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-_LEVEL: Final = 6
 _DIGEST_LENGTH: Final = 64
 
 
@@ -57,32 +54,31 @@ class RawStore:
     def keep(self, data: bytes) -> Kept:
         """Keep a delivery; when this returns, it survives the loss of power."""
         digest = hashlib.sha256(data).hexdigest()
-        path = self._path(self._raw, digest, "gz")
+        path = self.path_of(digest)
         if path.exists():
             return Kept(digest, len(data), new=False)
-        # mtime 0: the same content is the same file, byte for byte, on every machine
-        packed = gzip.compress(data, _LEVEL, mtime=0)
+        packed = pack(data)
         _write_durably(path, lambda file: file.write(packed))
         return Kept(digest, len(data), new=True)
 
     def keep_file(self, incoming: Path) -> Kept:
         """Keep a file of any size that was written to `incoming`; it moves here, compressed, in bounded memory."""
-        digest, size = _digest_of(incoming)
+        digest, size = digest_and_size(incoming)
         path = self.path_of(digest)
         if path.exists():
             incoming.unlink()
             return Kept(digest, size, new=False)
-        _write_durably(path, lambda file: _compress(incoming, file))
+        _write_durably(path, lambda file: pack_file(incoming, file))
         incoming.unlink()
         return Kept(digest, size, new=True)
 
     def path_of(self, digest: str) -> Path:
-        """Where the delivery of this hash lies, gzipped.
+        """Where the delivery of this hash lies, packed.
 
         Raises:
             UnknownDeliveryError: this is no hash.
         """
-        return self._path(self._raw, digest, "gz")
+        return self._path(self._raw, digest, ENDING)
 
     def fetch(self, digest: str) -> bytes:
         """The delivery that was kept under this hash.
@@ -92,16 +88,10 @@ class RawStore:
             DamagedDeliveryError: the bytes on the disk are no longer those that were kept.
         """
         try:
-            data = gzip.decompress(self._path(self._raw, digest, "gz").read_bytes())
+            packed = self.path_of(digest).read_bytes()
         except FileNotFoundError:
             raise UnknownDeliveryError(f"No delivery {digest!r} is kept here.") from None
-        except (OSError, EOFError, zlib.error) as error:
-            raise DamagedDeliveryError(f"The delivery {digest} cannot be read: {error}.") from error
-        if hashlib.sha256(data).hexdigest() != digest:
-            raise DamagedDeliveryError(
-                f"The delivery {digest} has other bytes than were kept.", hint="Restore it from a backup."
-            )
-        return data
+        return checked(packed, digest)
 
     def quarantine(self, entry: Quarantined) -> None:
         """Note the refused parts of a delivery; none at all takes an earlier note away."""
@@ -144,16 +134,28 @@ def entry_of(data: bytes) -> Quarantined:
     )
 
 
-def _digest_of(path: Path) -> tuple[str, int]:
+def digest_and_size(path: Path) -> tuple[str, int]:
+    """SHA-256 and length of a file."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         return digest, file.tell()
 
 
-def _compress(source: Path, target: BinaryIO) -> None:
-    """Level 1: a large file waits for its reader, not for the last tenth of its size."""
-    with source.open("rb") as plain, gzip.GzipFile(fileobj=target, mode="wb", compresslevel=1, mtime=0) as packed:
-        shutil.copyfileobj(plain, packed, 1 << 20)
+def checked(packed: bytes, digest: str) -> bytes:
+    """What a delivery holds, if it still is what was kept.
+
+    Raises:
+        DamagedDeliveryError: it is not.
+    """
+    try:
+        data = unpack(packed)
+    except OSError as error:
+        raise DamagedDeliveryError(f"The delivery {digest} cannot be read: {error}.") from error
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise DamagedDeliveryError(
+            f"The delivery {digest} has other bytes than were kept.", hint="Restore it from a backup."
+        )
+    return data
 
 
 def _write_durably(path: Path, write: Callable[[BinaryIO], object]) -> None:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 import os
 import tempfile
-import zlib
+from contextlib import suppress
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pyarrow import fs
 
+from openami.mdus.unify.compression import CHUNK, ENDING, digest_of, pack, pack_file
 from openami.mdus.unify.errors import DamagedDeliveryError, UnknownDeliveryError
-from openami.mdus.unify.raw import Kept, RawStore, entry_of, name_of
+from openami.mdus.unify.raw import Kept, RawStore, checked, digest_and_size, entry_of, name_of
 from openami.shared.object_store import SCHEME, ObjectStore, is_object_url
 
 if TYPE_CHECKING:
@@ -23,50 +24,66 @@ if TYPE_CHECKING:
 
     from openami.mdus.unify.raw import Quarantined
 
-_LEVEL: Final = 1  # the network, not the last tenth of the size, is what a delivery waits for
+COPIES_BYTES: Final = 8 << 30
+"""How much of this machine's disk copies of deliveries may take; the oldest go first."""
 
 
 class ObjectRawStore(RawStore):
     """Raw deliveries and their refused parts below one prefix. An object is there whole or not at all."""
 
-    def __init__(self, prefix: str, store: ObjectStore | None = None) -> None:
-        """Take `s3://bucket/prefix`, and the store if it is not the one of the environment."""
+    def __init__(self, prefix: str, files: fs.FileSystem | None = None, copies: Path | None = None) -> None:
+        """Take `s3://bucket/prefix`; store and folder for copies, if they are not those of the environment."""
         self._prefix = prefix.removeprefix(SCHEME).rstrip("/")
-        self._store = store or ObjectStore.of_environment()
-        self._files = fs.S3FileSystem(
-            access_key=self._store.key_id,
-            secret_key=self._store.secret,
-            endpoint_override=self._store.host or None,
-            scheme="https" if self._store.tls else "http",
-            region=self._store.region,
-        )
+        self._files = files or _of_environment()
+        self._copies = copies
 
     def keep(self, data: bytes) -> Kept:
         """Keep a delivery; when this returns, the store has acknowledged it."""
         digest = hashlib.sha256(data).hexdigest()
-        if self._exists(key := self._key("raw", digest, "gz")):
+        if self._exists(key := self._key("raw", digest, ENDING)):
             return Kept(digest, len(data), new=False)
-        self._write(key, gzip.compress(data, _LEVEL, mtime=0))
+        self._write(key, pack(data))
         return Kept(digest, len(data), new=True)
 
     def keep_file(self, incoming: Path) -> Kept:
-        """Keep a file that was written to `incoming`; it moves here."""
-        kept = self.keep(incoming.read_bytes())
+        """Keep a file of any size that was written to `incoming`; it moves here, packed, in bounded memory."""
+        digest, size = digest_and_size(incoming)
+        new = not self._exists(key := self._key("raw", digest, ENDING))
+        if new:
+            # packed here first: once an object is begun, nothing but the network may go wrong
+            beside = incoming.with_name(f"{incoming.name}.{ENDING}")
+            try:
+                with beside.open("xb") as file:
+                    pack_file(incoming, file)
+                self._send(beside, key)
+            finally:
+                beside.unlink(missing_ok=True)
         incoming.unlink()
-        return kept
+        return Kept(digest, size, new)
 
     def path_of(self, digest: str) -> Path:
-        """A copy of the delivery on this machine, gzipped, for a reader that takes it piece by piece.
+        """A copy of the delivery on this machine, packed, for a reader that takes it piece by piece.
+
+        It is compared with its hash when it arrives. It may go when others are asked for.
 
         Raises:
             UnknownDeliveryError: there is none.
+            DamagedDeliveryError: the bytes in the store are no longer those that were kept.
         """
-        path = spool_of(SCHEME) / name_of(digest, "gz")
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            beside = path.with_suffix(f".{os.getpid()}")
-            beside.write_bytes(gzip.compress(self.fetch(digest), _LEVEL, mtime=0))
+        folder = self._copies or private_folder() / "raw"
+        path = folder / f"{digest}.{ENDING}"
+        key = self._key("raw", digest, ENDING)
+        if path.exists():
+            path.touch()
+            return path
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        beside = folder / f".{digest}.{os.urandom(4).hex()}"
+        try:
+            self._fetch_file(key, digest, beside)
+            _make_room(folder, beside.stat().st_size)
             beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
         return path
 
     def fetch(self, digest: str) -> bytes:
@@ -77,17 +94,11 @@ class ObjectRawStore(RawStore):
             DamagedDeliveryError: the bytes in the store are no longer those that were kept.
         """
         try:
-            with self._files.open_input_stream(self._key("raw", digest, "gz"), compression=None) as stream:
-                data = gzip.decompress(stream.read())
+            with self._files.open_input_stream(self._key("raw", digest, ENDING), compression=None) as stream:
+                packed = stream.read()
         except FileNotFoundError:
             raise UnknownDeliveryError(f"No delivery {digest!r} is kept here.") from None
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise DamagedDeliveryError(f"The delivery {digest} cannot be read: {error}.") from error
-        if hashlib.sha256(data).hexdigest() != digest:
-            raise DamagedDeliveryError(
-                f"The delivery {digest} has other bytes than were kept.", hint="Restore it from a backup."
-            )
-        return data
+        return checked(packed, digest)
 
     def quarantine(self, entry: Quarantined) -> None:
         """Note the refused parts of a delivery; none at all takes an earlier note away."""
@@ -120,6 +131,61 @@ class ObjectRawStore(RawStore):
         with self._files.open_output_stream(key, compression=None) as stream:
             stream.write(data)
 
+    def _send(self, packed: Path, key: str) -> None:
+        with packed.open("rb") as file, self._files.open_output_stream(key, compression=None) as stream:
+            while piece := file.read(CHUNK):
+                stream.write(piece)
+
+    def _fetch_file(self, key: str, digest: str, path: Path) -> None:
+        try:
+            with self._files.open_input_stream(key, compression=None) as stream, path.open("xb") as file:
+                while piece := stream.read(CHUNK):
+                    file.write(piece)
+        except FileNotFoundError:
+            raise UnknownDeliveryError(f"No delivery {digest!r} is kept here.") from None
+        try:
+            found = digest_of(path)
+        except OSError as error:
+            raise DamagedDeliveryError(f"The delivery {digest} cannot be read: {error}.") from error
+        if found != digest:
+            raise DamagedDeliveryError(
+                f"The delivery {digest} has other bytes than were kept.", hint="Restore it from a backup."
+            )
+
+
+def _make_room(folder: Path, wanted: int) -> None:
+    """Let copies go, the longest unused first, until there is room for one more."""
+    copies = sorted((one.stat().st_mtime_ns, one.stat().st_size, one) for one in folder.glob(f"*.{ENDING}"))
+    total = wanted + sum(size for _, size, _ in copies)
+    for _, size, path in copies:
+        if total <= COPIES_BYTES:
+            return
+        with suppress(FileNotFoundError):  # somebody else was faster
+            path.unlink()
+        total -= size
+
+
+def _of_environment() -> Any:  # noqa: ANN401 - pyarrow has no types of its own
+    store = ObjectStore.of_environment()
+    return fs.S3FileSystem(
+        access_key=store.key_id,
+        secret_key=store.secret,
+        endpoint_override=store.host or None,
+        scheme="https" if store.tls else "http",
+        region=store.region,
+    )
+
+
+@cache
+def private_folder() -> Path:
+    """A folder of this process alone, under a name that nobody can foresee; it goes with the process."""
+    return Path(_temporary().name)
+
+
+@cache
+def _temporary() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="openami-")
+
 
 def raw_store(place: str | Path) -> RawStore:
     """The raw deliveries in a folder or below `s3://bucket/prefix`."""
@@ -128,4 +194,4 @@ def raw_store(place: str | Path) -> RawStore:
 
 def spool_of(place: str | Path) -> Path:
     """The folder of this machine in which files lie until they are kept."""
-    return Path(tempfile.gettempdir()) / "openami-spool" if is_object_url(place) else Path(place) / "spool"
+    return private_folder() / "spool" if is_object_url(place) else Path(place) / "spool"

@@ -1,4 +1,4 @@
-"""Files on the disk as streams: plain, gzipped, or the members of a zip; never more of them in memory than a block."""
+"""Files on the disk as streams: plain, packed, or the members of a zip; never more of them in memory than a block."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from openami.mdus.unify.adapters.delimited import Delimited
 from openami.mdus.unify.adapters.formats import UnknownFormatError, adapter_named, sniff
 from openami.mdus.unify.adapters.model import BAD_VALUE, HEAD_BYTES, Batch
 from openami.mdus.unify.adapters.summary import summarise
+from openami.mdus.unify.compression import ENDING, MAGIC, Unpacked
 from openami.shared.contract.field import Refusal
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 _GZIP: Final = b"\x1f\x8b"
 _ZIP: Final = b"PK\x03\x04"
 _DEPTH: Final = 2
-"""A file that was gzipped when it came is kept gzipped once more."""
+"""A file that was packed when it came is packed once more when it is kept."""
 
 
 @dataclass(slots=True)
@@ -38,7 +39,7 @@ class Place:
 
 @contextmanager
 def streams(path: Path, place: Place | None = None) -> Iterator[Iterator[tuple[str, BinaryIO]]]:
-    """The contents of a file, each with its name: one for a plain or gzipped file, one a member for a zip.
+    """The contents of a file, each with its name: one for a plain or packed file, one a member for a zip.
 
     `place` is told how far one is, by what was read of the file as it lies there.
     """
@@ -51,18 +52,28 @@ def streams(path: Path, place: Place | None = None) -> Iterator[Iterator[tuple[s
 @contextmanager
 def _unpacked(name: str, file: BinaryIO, depth: int) -> Iterator[Iterator[tuple[str, BinaryIO]]]:
     """What a stream holds: itself, what it was compressed from, or the members of an archive."""
-    magic = file.read(4)
-    file.seek(0)
+    magic = _magic(file)
     if magic == _ZIP:
         with zipfile.ZipFile(file) as archive:
             yield _members(archive)
-    elif magic.startswith(_GZIP) and depth < _DEPTH:
-        with gzip.GzipFile(fileobj=file, mode="rb") as plain:
-            stream = cast("BinaryIO", plain)
-            with _unpacked(name.removesuffix(".gz"), stream, depth + 1) as contents:
-                yield contents
+    elif depth < _DEPTH and magic.startswith((_GZIP, MAGIC)):
+        gzipped = magic.startswith(_GZIP)
+        plain: Any = gzip.GzipFile(fileobj=file, mode="rb") if gzipped else io.BufferedReader(Unpacked(file), 1 << 20)
+        inner = name.removesuffix(".gz" if gzipped else f".{ENDING}")
+        with plain, _unpacked(inner, cast("BinaryIO", plain), depth + 1) as contents:
+            yield contents
     else:
         yield iter([(name, file)])
+
+
+def _magic(file: BinaryIO) -> bytes:
+    """The first bytes; none of a damaged file, which says so again when it is read."""
+    try:
+        return file.read(4)
+    except (OSError, EOFError, zlib.error):
+        return b""
+    finally:
+        file.seek(0)
 
 
 class _Watched(io.FileIO):
@@ -117,7 +128,7 @@ def read_file(
                 yield format_name, _damaged(name, error)
                 continue
             except UnknownFormatError as error:
-                if name in {path.name, path.name.removesuffix(".gz")}:
+                if name in _names(path):
                     raise
                 yield format_name, Batch(refusals=(Refusal(name, BAD_VALUE, error.found),))
                 continue
@@ -126,6 +137,12 @@ def read_file(
                     yield adapter.name, batch
             except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
                 yield adapter.name, _damaged(name, error)
+
+
+def _names(path: Path) -> set[str]:
+    """What the content of a file may be called that is no archive."""
+    plain = path.name.removesuffix(f".{ENDING}")
+    return {path.name, plain, plain.removesuffix(".gz")}
 
 
 def _damaged(name: str, error: Exception) -> Batch:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from openami.mdus.registry.ids import PointId, SystemId, device_mrid, point_mrid
 from openami.mdus.registry.slices import OPEN_INSTANT
+from openami.mdus.unify.matching import SERIAL
 from openami.shared.contract import field
 from openami.shared.errors import OpenAmiError
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from openami.shared.spans import Span
 
 SOURCE: Final = "MDUS"
-SERIAL: Final = "SerialNumber"
 POINT: Final = "UsagePoint"
 _SERVICES: Final = {"1": "electricity", "7": "gas", "8": "water", "9": "water", "6": "heat"}
 """Medium of an OBIS code (value group A) -> service category."""

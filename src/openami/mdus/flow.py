@@ -15,14 +15,14 @@ import numpy as np
 from sqlalchemy import text
 
 from openami.mdus import unify
-from openami.mdus.ams import POINT, SERIAL
+from openami.mdus.ams import POINT
 from openami.mdus.registry import bulk as bulk_registry
 from openami.mdus.registry.ids import bare, device_mrid
 from openami.mdus.registry.memory import Known, Memory
 from openami.mdus.series import Provenance
 from openami.mdus.series.calendar import seconds
 from openami.mdus.unify import bulk
-from openami.mdus.unify.matching import MRID, measures_a_dial
+from openami.mdus.unify.matching import MRID, SERIAL, measures_a_dial
 from openami.mdus.vee.handlers import NOTHING_DONE, Judged
 from openami.shared.contract import field as contract
 
@@ -152,13 +152,15 @@ class Flow:
     async def _merge(self, tx: AsyncConnection, found: unify.Unified, provenance: Provenance) -> Judged:
         """Registers first: the sum check of the days looks at them. All channels are locked in one order."""
         ids = [group.channel for group in found.days] + [found.registers.channel]
+        ids += [np.array([one.channel for one in found.oddities], np.int64)]
         await self.series.channels(tx, np.unique(np.concatenate(ids)), lock=True)
         registers = found.registers
         if len(registers):
             registers = await self.series.merge_registers(tx, registers, provenance)
         judged = NOTHING_DONE
+        await self.vee.note_refused(tx, found.oddities, provenance.recorded_at)
         for group in found.days:
-            judged += await self.vee.accept(tx, group, provenance)
+            judged += await self.vee.accept(tx, group, provenance, found.oddities)
         if len(registers):
             judged += await self._after_registers(tx, registers, found.days, provenance)
         return judged
@@ -237,5 +239,6 @@ def _description(channel: Channel, device: Device, registers: dict[int, Channel]
         span=channel.span,
         rollover=dial.rollover if dial else channel.rollover,
         differenced=differenced,
+        serial="" if device.master.serial_id == device.id else device.master.serial_id,
         tolerance_s=channel.interval_s // DIAL_TOLERANCE if differenced else 0,
     )

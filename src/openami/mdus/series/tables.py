@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sqlalchemy import CollectionAggregate
 
 _MOMENT: Final = text("(extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
-_TRANSACTION: Final = text("(pg_current_xact_id()::text)::bigint")
+TRANSACTION: Final = text("(pg_current_xact_id()::text)::bigint")
 
 channel: Final = Table(
     "series_channel",
@@ -69,7 +69,7 @@ day: Final = Table(
     Column("recorded_at", DateTime(timezone=True), nullable=False),
     Column("author", Text, nullable=False),
     Column("cause", Text, nullable=False),
-    Column("transaction", BigInteger, nullable=False, server_default=_TRANSACTION),
+    Column("transaction", BigInteger, nullable=False, server_default=TRANSACTION),
 )
 Index("ix_series_channel_register", channel.c.register)
 Index("ix_series_day_transaction", day.c.transaction)
@@ -86,7 +86,7 @@ register: Final = Table(
     Column("recorded_at", DateTime(timezone=True), nullable=False),
     Column("author", Text, nullable=False),
     Column("cause", Text, nullable=False),
-    Column("transaction", BigInteger, nullable=False, server_default=_TRANSACTION),
+    Column("transaction", BigInteger, nullable=False, server_default=TRANSACTION),
 )
 Index("ix_series_register_transaction", register.c.transaction)
 

@@ -86,7 +86,7 @@ def take(columns: Columns, device: Ints, channels: ChannelColumns, received_s: i
     last_s = columns.start_s + np.maximum(columns.count - 1, 0) * columns.interval_s
     end_s = columns.start_s + columns.count * columns.interval_s
     ok &= (columns.start_s >= channels.begin_s[safe]) & (end_s <= channels.end_s[safe])
-    ok &= last_s <= received_s + FUTURE_S
+    ok &= _in_time(columns, last_s, end_s, received_s)
     ok &= _whole(columns, channels, safe)
     values, fits = _scaled(columns, channels, safe, ok)
     ok &= fits & ~_repeated(columns, channels.channel[safe], ok)
@@ -98,6 +98,16 @@ def take(columns: Columns, device: Ints, channels: ChannelColumns, received_s: i
     at = columns.offsets[rows]
     registers = RegisterReadings(channels.channel[place[rows]], columns.start_s[rows], values[at], columns.quality[at])
     return Taken(days, registers, np.flatnonzero(~ok))
+
+
+def _in_time(columns: Columns, last_s: NDArray[Any], end_s: Ints, received_s: int) -> NDArray[np.bool_]:
+    """Rows about whose times no rule has anything to ask (V02, V03, V35)."""
+    past = np.where(columns.interval_s > 0, end_s <= received_s, last_s <= received_s + FUTURE_S).astype(np.bool_)
+    if columns.reported_s is None:
+        return past
+    reported_s = columns.reported_s
+    sane = (reported_s <= received_s) & (end_s <= reported_s)
+    return np.asarray(past & ((columns.interval_s == 0) | (reported_s == 0) | sane), np.bool_)
 
 
 def _places(columns: Columns, of_row: Ints, channels: ChannelColumns) -> Ints:

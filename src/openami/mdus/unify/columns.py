@@ -42,6 +42,8 @@ class Columns:
     values: Ints
     quality: NDArray[np.uint8]
     flags: NDArray[np.uint8]
+    reported_s: Ints | None = None
+    """When the last reading of each block reached the metering system, 0 where that is not told; None: nowhere."""
 
     def __len__(self) -> int:
         return len(self.who)
@@ -114,8 +116,13 @@ def _columns(
         values=_joined([one.block.values for one in blocks], np.int64),
         quality=np.where(missing, np.uint8(MISSING), quality),
         flags=flags,
+        reported_s=np.array([_reported_s(one.block) for one in blocks], np.int64)[of_block],
     )
     return columns, of_block
+
+
+def _reported_s(block: contract.IntervalBlock) -> int:
+    return int(block.reported.timestamp()) if block.reported else 0
 
 
 def _qualities(blocks: Sequence[_Block], counts: Ints) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

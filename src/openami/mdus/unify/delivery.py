@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from openami.mdus.series import ChannelDays, RegisterReadings
+from openami.mdus.unify import oddities
 from openami.mdus.unify.dials import NO_ANCHORS, Anchors, Dials
 from openami.mdus.unify.intervals import Run, gather, into_days
 from openami.mdus.unify.refusals import BAD_VALUE, UNKNOWN_METER, UNKNOWN_TYPE, Refusals, Source
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from openami.mdus.unify.intervals import Rows
     from openami.mdus.unify.matching import ChannelDescription, Directory
+    from openami.mdus.unify.oddities import Oddity
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +38,8 @@ class Unified:
     events: tuple[field.EndDeviceEvent, ...] = ()
     """Events that rode with the readings."""
     refusals: tuple[field.Refusal, ...] = ()
+    oddities: tuple[Oddity, ...] = ()
+    """What rules of validation are to know of the delivery."""
 
     @property
     def readings(self) -> int:
@@ -124,7 +128,9 @@ def unify(
     moved = Dials(gather(plan.dials, received_at, Refusals())).on_grid(refusals).differences(anchors, refusals)
     days = into_days(deltas, refusals) if deltas.runs else []
     days += into_days(moved, refusals) if moved.runs else []
-    return Unified(days, _registers(instants), _events(payload), tuple(refusals.found))
+    received_s = int(received_at.timestamp())
+    odd = (*refusals.odd, *oddities.of_rows(deltas, received_s), *oddities.of_rows(moved, received_s))
+    return Unified(days, _registers(instants), _events(payload), tuple(refusals.found), odd)
 
 
 def _registers(rows: Rows) -> RegisterReadings:
@@ -149,9 +155,10 @@ def _plan(payload: field.MeterReadings, directory: Directory, refusals: Refusals
         if not blocks:
             continue
         devices = _devices(reading, directory, Source(position, reading.label), refusals)
+        told = directory.stranger(reading, devices[0]) if len(devices) == 1 else None
         for block, source in blocks if devices else ():
             number += 1
-            _assign(block, number, devices, source, directory, plan, refusals)
+            _assign(_Arrived(block, number, source, told), devices, directory, plan, refusals)
     return plan
 
 
@@ -212,29 +219,37 @@ def instant_block(code: field.ReadingTypeCode, readings: Sequence[field.Reading]
     )
 
 
-def _assign(
-    block: field.IntervalBlock,
-    number: int,
-    devices: tuple[str, ...],
-    source: Source,
-    directory: Directory,
-    plan: _Plan,
-    refusals: Refusals,
-) -> None:
-    code = block.reading_type
+@dataclass(frozen=True, slots=True)
+class _Arrived:
+    """A block of a delivery, its number, where it stood, and a stranger's name that it came with."""
+
+    block: field.IntervalBlock
+    number: int
+    source: Source
+    told: tuple[str, str] | None
+
+    def into(self, channels: Iterable[ChannelDescription]) -> Iterator[Run]:
+        """A run for each channel that takes it."""
+        return (Run(self.block, self.number, channel, self.source, self.told) for channel in channels)
+
+
+def _assign(arrived: _Arrived, devices: tuple[str, ...], directory: Directory, plan: _Plan, refusals: Refusals) -> None:
+    block, code, source = arrived.block, arrived.block.reading_type, arrived.source
     if block.pending_calculation:
         refusals.part(source, UNKNOWN_TYPE, f"a calculation is left to the receiver: {block.pending_calculation}.")
+        refusals.odd.extend(oddities.of_calculation(block, directory.channels(devices, code)))
         return
     if block.interval_s:
         channels = [each for each in directory.channels(devices, code) if each.interval_s == block.interval_s]
-        plan.deltas.extend(Run(block, number, channel, source) for channel in channels)
+        plan.deltas.extend(arrived.into(channels))
     else:
         registers, dials = _behind_an_instant(code, devices, directory)
         channels = registers or dials
-        plan.instants.extend(Run(block, number, channel, source) for channel in channels)
-        plan.dials.extend(Run(block, number, channel, source) for channel in dials)
+        plan.instants.extend(arrived.into(channels))
+        plan.dials.extend(arrived.into(dials))
     if not channels:
         refusals.part(source, UNKNOWN_TYPE, f"no channel of the device takes the reading type {code}.")
+        refusals.odd.extend(oddities.of_refused(block, directory.channels_of(devices)))
 
 
 def _behind_an_instant(

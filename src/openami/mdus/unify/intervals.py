@@ -11,6 +11,7 @@ import numpy as np
 
 from openami.mdus import series
 from openami.mdus.unify.errors import UnknownUnitError
+from openami.mdus.unify.oddities import Oddity
 from openami.mdus.unify.qualities import unified_quality
 from openami.mdus.unify.refusals import BAD_TIME, BAD_VALUE, CONTRADICTION, UNKNOWN_TYPE, Refusals, Source
 from openami.mdus.unify.units import power_between
@@ -40,6 +41,8 @@ class Run:
     """Which block of the delivery it is: the blocks of all runs of one number are the same."""
     channel: ChannelDescription
     source: Source
+    told: tuple[str, str] | None = None
+    """Another name than the meter's that the delivery gave it, and the one expected (V01)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,6 +115,10 @@ def _has_unit(run: Run, refusals: Refusals) -> bool:
         _shift(run)
     except UnknownUnitError as error:
         refusals.part(run.source, UNKNOWN_TYPE, str(error))
+        unit = run.block.reading_type.unit_symbol
+        if run.channel.interval_s:
+            starts = run.block.starts
+            refusals.odd.append(Oddity.of("V09", run.channel.channel, starts, told=unit, expected=run.channel.unit))
         return False
     return True
 
@@ -175,9 +182,12 @@ def into_days(rows: Rows, refusals: Refusals) -> list[series.ChannelDays]:
     calendars = {run.channel.channel: run.channel.calendar for run in rows.runs}
     placed = series.place(calendars, rows.channel, rows.start_s, rows.value, rows.quality, rows.flags)
     rows.refuse(_mask(rows, placed.off_grid), refusals, BAD_TIME, "not on the channel's grid")
-    rows.refuse(
-        _mask(rows, placed.contradicting), refusals, CONTRADICTION, "a later value of this delivery contradicts it"
-    )
+    contradicting = _mask(rows, placed.contradicting)
+    rows.refuse(contradicting, refusals, CONTRADICTION, "a later value of this delivery contradicts it")
+    channel = rows.channel
+    for each in np.unique(channel[contradicting]).tolist():
+        starts = np.unique(rows.start_s[contradicting & (channel == each)])
+        refusals.odd.append(Oddity.of("V06", each, starts))
     return placed.groups
 
 

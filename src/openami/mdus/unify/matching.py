@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from openami.shared.spans import Span
 
 MRID: Final = "mRID"
+SERIAL: Final = "SerialNumber"
 _COMMODITIES: Final = {"1": "1|2"}  # a meter behind transformers may state either side; its channel knows the factor
 _VOLUMES: Final = {"42": "42|134|166|167|156|157|119|128"}  # their channels say in which unit they count
 _METERED: Final = frozenset("6789")  # heat, gas, water: the interval is what the dial moved
@@ -45,6 +46,8 @@ class ChannelDescription:
     """Where the dial behind this channel begins anew, in scaled values."""
     differenced: bool = False
     """The intervals are what a dial moved between two values, rather than delivered as such."""
+    serial: str = ""
+    """The serial number of its device as the master data have it; empty where only a file has named the device."""
     tolerance_s: int = 0
     """How far from the grid a dial value may be stamped and still count for its nearest instant."""
 
@@ -85,14 +88,27 @@ class Directory:
             return tuple(sorted(self._named(reading.meter)))
         return tuple(sorted(self._named(reading.usage_point))) if reading.usage_point is not None else ()
 
+    def channels_of(self, devices: tuple[str, ...]) -> list[ChannelDescription]:
+        """All channels of these devices."""
+        return [each for device in devices for each in self._by_device[device]]
+
+    def stranger(self, reading: MeterReading, device: str) -> tuple[str, str] | None:
+        """A name of a delivery that is not its device's, and the one expected (V01): another's, or another serial."""
+        serial = self._by_device[device][0].serial
+        given = [each for each in (reading.meter, reading.usage_point) if each is not None]
+        for identity in given:
+            told = [name.name for name in identity.names if name.type and name.type.name == SERIAL]
+            if serial and told and serial not in told:
+                return told[0], serial
+            for key in _keys(identity):
+                owners = self._devices.get(key)
+                if owners and device not in owners:
+                    return key[1], serial or device
+        return None
+
     def _named(self, identity: Identity) -> set[str]:
         """By mRID, else by kind and name, else by a bare name (a kind that we do not use says nothing)."""
-        keys = [(MRID, identity.mrid)] if identity.mrid else []
-        keys += [(name.type.name, name.name) for name in identity.names if name.type]
-        keys += [("", name.name) for name in identity.names]
-        if identity.mrid:  # some partners put the serial number here
-            keys.append(("", identity.mrid))
-        return next((self._devices[key] for key in keys if key in self._devices), set())
+        return next((self._devices[key] for key in _keys(identity) if key in self._devices), set())
 
     def channels(self, devices: tuple[str, ...], code: ReadingTypeCode) -> tuple[ChannelDescription, ...]:
         """The channels of these devices that take values of a reading type, whatever their span."""
@@ -101,6 +117,15 @@ class Directory:
             own = (each for device in devices for each in self._by_device[device])
             self._found[key] = tuple(each for each in own if each.takes(code))
         return self._found[key]
+
+
+def _keys(identity: Identity) -> list[tuple[str, str]]:
+    keys = [(MRID, identity.mrid)] if identity.mrid else []
+    keys += [(name.type.name, name.name) for name in identity.names if name.type]
+    keys += [("", name.name) for name in identity.names]
+    if identity.mrid:  # some partners put the serial number here
+        keys.append(("", identity.mrid))
+    return keys
 
 
 @lru_cache(maxsize=4096)

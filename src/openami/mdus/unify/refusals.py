@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from openami.mdus.unify.oddities import Oddity
+
 UNKNOWN_METER: Final = "2.4"
 UNKNOWN_TYPE: Final = "2.6"
 BAD_TIME: Final = "4.1"
@@ -34,6 +36,8 @@ class Refusals:
     """What was refused so far."""
 
     found: list[Refusal] = field(default_factory=list)
+    odd: list[Oddity] = field(default_factory=list)
+    """What rules of validation are to know of it, and of what was taken all the same."""
 
     def part(self, source: Source, code: str, reason: str) -> None:
         """Refuse a whole part."""

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from openami.mdus.series.channels import NO_REGISTER
 from openami.mdus.series.model import ChannelDays, Flag
-from openami.mdus.series.rules import RANK, RANK_MEASURED
+from openami.mdus.vee import notes
+from openami.mdus.vee.dials import register_facts
 from openami.mdus.vee.history import facts_from
 from openami.mdus.vee.model import Facts, Reference
 from openami.mdus.vee.supply import dead_slots
@@ -40,7 +40,9 @@ async def facts_of(
     since_s, until_s = channels.since_s[own], channels.until_s[own]
     begins = start_s[:, None] + np.arange(days.count) * calendar.interval_s
     bounds = (np.maximum(start_s, since_s), np.minimum(end_s, until_s))
-    advance, known = await _advance(series, tx, channels, own, bounds, as_of)
+    advance, known, more = await register_facts(series, tx, channels, own, bounds, as_of)
+    if noted := await notes.of_days(tx, days, as_of):
+        more |= notes.as_facts(days, calendar.interval_s, start_s, noted)
     return Facts(
         days=days,
         interval_s=calendar.interval_s,
@@ -52,34 +54,8 @@ async def facts_of(
         net=channels.net[own],
         rating=channels.hourly_limit[own],
         day_type=((days.day + 6) % 7).astype(np.int8),
+        more=more,
     )
-
-
-async def _advance(
-    series: Series,
-    tx: AsyncConnection,
-    channels: Channels,
-    own: NDArray[np.intp],
-    bounds: tuple[NDArray[np.int64], NDArray[np.int64]],
-    as_of: AsOf,
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Register differences between exact instants, in the channels' units, where both readings are actual."""
-    start_s, end_s = bounds
-    advance, known = np.zeros(len(own), np.int64), np.zeros(len(own), np.bool_)
-    has = np.flatnonzero((channels.register[own] != NO_REGISTER) & (end_s > start_s))
-    if not has.size:
-        return advance, known
-    of = own[has]
-    at_start = await series.registers_at(tx, channels.register[of], start_s[has], as_of)
-    at_end = await series.registers_at(tx, channels.register[of], end_s[has], as_of)
-    difference = at_end.value - at_start.value
-    wrapped = difference + channels.modulus[of]
-    most = channels.hourly_limit[of] * (end_s - start_s)[has] * 12 // 36_000  # by rating and elapsed hours, and a fifth
-    rolled = (difference < 0) & (channels.modulus[of] > 0) & (wrapped <= most)
-    difference = np.where(rolled, wrapped, difference)
-    actual = (RANK[at_start.quality] >= RANK_MEASURED) & (RANK[at_end.quality] >= RANK_MEASURED)
-    advance[has], known[has] = difference, actual & (difference >= 0)
-    return advance, known
 
 
 async def with_history(series: Series, tx: AsyncConnection, facts: Facts, as_of: AsOf = None) -> Facts:

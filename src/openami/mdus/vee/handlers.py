@@ -15,7 +15,9 @@ import numpy as np
 from openami.mdus.series import hot
 from openami.mdus.series.knowledge import Knowledge
 from openami.mdus.series.model import ChannelDays, Provenance
-from openami.mdus.vee import store
+from openami.mdus.series.rules import RANK, RANK_MEASURED
+from openami.mdus.unify.oddities import REFUSED
+from openami.mdus.vee import notes, store
 from openami.mdus.vee.context import facts_of, with_history
 from openami.mdus.vee.engine import evaluate
 from openami.mdus.vee.ruleset import load
@@ -31,7 +33,9 @@ if TYPE_CHECKING:
 
     from openami.mdus.series.channels import Channels
     from openami.mdus.series.model import RegisterReadings
+    from openami.mdus.series.rules import Merge
     from openami.mdus.series.store import Series
+    from openami.mdus.unify.oddities import Oddity
     from openami.mdus.vee.model import Outcome
 
 AUTHOR: Final = "vee"
@@ -89,10 +93,13 @@ class Vee:
         self._series = series
         self._folder = rule_set_folder
 
-    async def accept(self, tx: AsyncConnection, batch: ChannelDays, provenance: Provenance) -> Judged:
+    async def accept(
+        self, tx: AsyncConnection, batch: ChannelDays, provenance: Provenance, oddities: Sequence[Oddity] = ()
+    ) -> Judged:
         """Merge a batch of a delivery into the series and judge it, in one version: the bulk path.
 
-        The result is what `Series.merge` and then `validate_days` would keep, without the version between.
+        `oddities` are what the delivery says beside its values. The result is what `Series.merge` and then
+        `validate_days` would keep, without the version between.
 
         Raises:
             UnknownChannelError: a channel was never declared.
@@ -100,6 +107,7 @@ class Vee:
         """
         kept = await self._series.current_for(tx, batch)
         after = await self._series.merged(tx, kept, batch)
+        await self._note_taken(tx, kept, after, oddities, provenance.recorded_at)
         rows = np.flatnonzero(after.changed)
         kept, batch = kept.rows(rows), after.over(kept).rows(rows)
         channels = await self._series.channels(tx, batch.channel)
@@ -108,6 +116,32 @@ class Vee:
         for part in _alike_rows(batch, channels):
             total += await self._redo(tx, kept.rows(part), batch.rows(part), scene, estimate=False)
         return total
+
+    async def note_refused(self, tx: AsyncConnection, oddities: Sequence[Oddity], at: datetime) -> None:
+        """Keep why parts of a delivery were refused that would have filled intervals: rules ask for it (V08 to V10)."""
+        refused = [one for one in oddities if one.rule in REFUSED]
+        if not refused:
+            return
+        channels = await self._series.channels(tx, np.array([one.channel for one in refused], np.int64))
+        found = notes.notes_from(refused, channels)
+        keys = np.array([(one.channel, one.day) for one in found], np.int64)
+        older = await notes.of_days(tx, ChannelDays.empty(keys[:, 0], keys[:, 1], 0))
+        await notes.keep(tx, notes.over(found, older), at)
+
+    async def _note_taken(
+        self, tx: AsyncConnection, kept: ChannelDays, after: Merge, oddities: Sequence[Oddity], at: datetime
+    ) -> None:
+        """What a delivery said about the values that were taken from it, and which measured ones they replace (V07)."""
+        if not after.taken.any():
+            return
+        known = kept.rows(kept.version > 0)
+        older = await notes.of_days(tx, known) if len(known) else []
+        fresh = notes.of_replaced(kept, after.replaced & (RANK[kept.quality] >= RANK_MEASURED))
+        if about := [one for one in oddities if one.rule not in REFUSED]:
+            channels = await self._series.channels(tx, np.array([one.channel for one in about], np.int64))
+            fresh += notes.only(notes.notes_from(about, channels), kept, after.taken)
+        left = notes.superseded(older, kept, after.taken)
+        await notes.keep(tx, notes.over(fresh, [*older, *left]) + notes.untold(left, fresh), at)
 
     async def validate_days(self, tx: AsyncConnection, keys: Iterable[tuple[int, date]], at: datetime) -> Judged:
         """Judge channel-days as they are now; days that carry estimates are estimated anew from what is known now.

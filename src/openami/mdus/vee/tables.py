@@ -4,9 +4,24 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import ARRAY, BigInteger, Boolean, Column, Date, DateTime, Integer, SmallInteger, Table, Text, Uuid
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
+from openami.mdus.series.tables import TRANSACTION
 from openami.mdus.tables import metadata
 
 finding: Final = Table(
@@ -57,6 +72,23 @@ rule_set: Final = Table(
     Column("stamp", Text, primary_key=True),
     Column("content", JSONB, nullable=False),
 )
+
+# what deliveries and events said about intervals beside their values, where that is odd
+note: Final = Table(
+    "vee_note",
+    metadata,
+    Column("sequence", BigInteger, Identity(always=True), primary_key=True),
+    Column("day", Date, nullable=False),
+    Column("channel", BigInteger, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("slots", ARRAY(SmallInteger), nullable=False),
+    Column("values", ARRAY(BigInteger), nullable=False),
+    Column("told", Text, nullable=False),
+    Column("expected", Text, nullable=False),
+    Column("recorded_at", DateTime(timezone=True), nullable=False),
+    Column("transaction", BigInteger, nullable=False, server_default=TRANSACTION),
+)
+Index("ix_vee_note_day", note.c.day, note.c.channel)
 
 edit: Final = Table(
     "vee_edit",

@@ -19,7 +19,7 @@ runner = CliRunner()
 @pytest.mark.parametrize(
     "command",
     [
-        *("demo", "up", "serve", "status", "password", "logs", "reset", "version"),
+        *("demo", "up", "serve", "status", "password", "logs", "reset", "version", "backup", "restore", "settings"),
         *("devices", "bills", "bill", "read", "disconnect", "reconnect", "decode", "ingest", "services"),
     ],
 )

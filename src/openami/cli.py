@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from openami import cli_files, cli_mdus, cli_people, cli_services
+from openami import cli_files, cli_mdus, cli_people, cli_services, cli_upkeep
 from openami.shared.errors import OpenAmiError
 from openami.shared.settings import AREAS, Settings, load_settings
 
@@ -144,6 +144,7 @@ def version() -> None:
     console.print(f"openami {installed('openami')} on Python {sys.version.split()[0]}")
 
 
+cli_upkeep.add_to(app)
 cli_files.add_to(app)
 cli_mdus.add_to(app)
 cli_people.add_to(app)

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from openami.shared.settings import Settings
+from openami.shared.settings_reference import page
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "decisions").glob("*.md")]
+DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "docs").glob("*/*.md")]
 KINDS = {"added", "changed", "fixed", "removed", "security"}
 
 
@@ -58,8 +59,13 @@ def test_the_settings_that_the_readme_names_exist() -> None:
 
 
 def test_every_setting_says_what_it_is() -> None:
-    silent = [name for name, field in Settings.model_fields.items() if not field.description and name != "log_level"]
+    silent = [name for name, field in Settings.model_fields.items() if not field.description]
     assert not silent
+
+
+def test_the_page_of_settings_is_the_settings() -> None:
+    kept = (ROOT / "docs" / "reference" / "settings.md").read_text("utf-8")
+    assert kept == page(), "write `page()` of openami.shared.settings_reference into the page"
 
 
 def test_fragments_are_one_sentence_to_users_by_kind() -> None:

@@ -67,6 +67,22 @@ async def test_metrics_show_what_is_in_hand(area: Area) -> None:
     assert 'openami_work_pending{area="test",part="readings"} 3.0' in text
 
 
+async def test_metrics_show_what_is_overdue_and_what_was_done(area: Area, clock: ManualClock) -> None:
+    client = client_of(area)
+    text = (await client.get("/metrics")).text
+    assert 'openami_work_overdue_seconds{area="test",part="orders"} 0.0' in text
+    assert 'openami_work_done{area="test"} 7.0' in text
+    clock.advance(timedelta(hours=1, minutes=30))
+
+    async def forgotten() -> Work:
+        return Work("orders", 0, clock.now() - timedelta(minutes=30))
+
+    area.work[1] = forgotten
+    text = (await client.get("/metrics")).text
+    assert 'openami_work_overdue_seconds{area="test",part="orders"} 1800.0' in text
+    assert "process_resident_memory_bytes" in text
+
+
 async def test_health_needs_no_token_but_the_rest_does(area: Area) -> None:
     stranger = client_of(area, authorization="Bearer guess")
     assert (await stranger.get("/healthz")).json()["alive"] is True

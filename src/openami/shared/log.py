@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import logging
+import os
+import shutil
 import sys
+from typing import TYPE_CHECKING, Final
 
 import structlog
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LOG_BYTES_MAX: Final = 64 * 1024 * 1024
+"""A log of this size becomes `NAME.1`, in place of the one before: an area's logs take twice this at most."""
 
 
 def configure_logs(area: str, level: str = "info") -> None:
@@ -26,3 +35,15 @@ def configure_logs(area: str, level: str = "info") -> None:
     )
     structlog.contextvars.bind_contextvars(area=area)
     logging.basicConfig(level=max(minimum, logging.WARNING), stream=sys.stderr)
+
+
+def bound(file: Path, most: int = LOG_BYTES_MAX) -> bool:
+    """Start a log anew when it has grown to `most` bytes; whether it had. Its writers append, and need not know.
+
+    A line that is written between the copy and the cut is lost to the log: logs are no books.
+    """
+    if not file.exists() or file.stat().st_size < most:
+        return False
+    shutil.copy2(file, file.with_name(f"{file.name}.1"))
+    os.truncate(file, 0)
+    return True

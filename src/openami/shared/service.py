@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, ProcessCollector, generate_latest
 from sqlalchemy import text
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -94,8 +94,7 @@ def create_app(area: Area, *, token: str) -> Starlette:
 
 
 def _house_routes(area: Area) -> Sequence[Route]:
-    registry = CollectorRegistry()
-    gauge = Gauge("openami_work_pending", "Items in hand.", ["area", "part"], registry=registry)
+    measures = _Measures(area)
     started = time.monotonic()
 
     async def healthz(_request: Request) -> Response:
@@ -125,9 +124,7 @@ def _house_routes(area: Area) -> Sequence[Route]:
         )
 
     async def metrics(_request: Request) -> Response:
-        for part in await asyncio.gather(*(ask() for ask in area.work)):
-            gauge.labels(area=area.name, part=part.name).set(part.pending)
-        return PlainTextResponse(generate_latest(registry), media_type="text/plain; version=0.0.4")
+        return PlainTextResponse(await measures.told(), media_type="text/plain; version=0.0.4")
 
     return [
         Route("/healthz", healthz),
@@ -135,6 +132,34 @@ def _house_routes(area: Area) -> Sequence[Route]:
         Route("/metrics", metrics),
         Route("/api/work", work),
     ]
+
+
+class _Measures:
+    """What a monitoring system asks of an area: work in hand, what is overdue, and what the process takes."""
+
+    def __init__(self, area: Area) -> None:
+        self._area = area
+        self._registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        labels = ["area", "part"]
+        self._pending = Gauge("openami_work_pending", "Items in hand.", labels, registry=registry)
+        self._overdue = Gauge(
+            "openami_work_overdue_seconds",
+            "How late the next timer of a part is.",
+            labels,
+            registry=registry,
+        )
+        self._done = Gauge("openami_work_done", "Items done since the start.", ["area"], registry=registry)
+
+    async def told(self) -> bytes:
+        """The measures now, as Prometheus reads them."""
+        name, now = self._area.name, self._area.clock.now()
+        for part in await asyncio.gather(*(ask() for ask in self._area.work)):
+            late = (now - part.next_due).total_seconds() if part.next_due is not None else 0
+            self._pending.labels(name, part.name).set(part.pending)
+            self._overdue.labels(name, part.name).set(max(0, late))
+        self._done.labels(name).set(self._area.activity())
+        return generate_latest(self._registry)
 
 
 async def _for_ever(area: str, loop: Callable[[], Awaitable[None]]) -> None:

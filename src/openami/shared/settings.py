@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from openami.shared.errors import OpenAmiError
 
 CONSOLE_USERS = "console_users.json"  # in the data folder: the console's users, passwords hashed
-_WITH_SECRETS = {"partners", "peer", "collect_keys", "fleet_secret", "postgres_url"}  # their values are never shown
+WITH_SECRETS = {"partners", "peer", "collect_keys", "fleet_secret", "postgres_url"}  # their values are never shown
 AREAS = ("field", "headend", "mdus", "office", "web")
 
 
@@ -56,7 +56,7 @@ class PeerSettings(BaseModel):
     password: SecretStr = Field(default=SecretStr(""), description="Its password.")
     authorities: Path | None = Field(default=None, description="Certificates of the issuers that we trust.")
     certificate: Path | None = Field(default=None, description="The certificate that we show.")
-    key: Path | None = None
+    key: Path | None = Field(default=None, description="Its private key.")
 
 
 class TlsSettings(BaseModel):
@@ -65,10 +65,10 @@ class TlsSettings(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     host: str = Field(default="127.0.0.1", description="Address to listen on; loopback unless you say otherwise.")
-    mdus_port: int = Field(default=8443, ge=1, le=65535)
-    office_port: int = Field(default=8444, ge=1, le=65535)
-    certificate: Path
-    key: Path
+    mdus_port: int = Field(default=8443, ge=1, le=65535, description="Port of the MDUS.")
+    office_port: int = Field(default=8444, ge=1, le=65535, description="Port of the office.")
+    certificate: Path = Field(description="The certificate that we show, with those of its issuers.")
+    key: Path = Field(description="Its private key.")
     client_authorities: Path | None = Field(default=None, description="Issuers of client certificates.")
 
 
@@ -119,7 +119,9 @@ class Settings(BaseSettings):
     collect_keys: dict[str, SecretStr] = Field(
         default_factory=dict, description="Keys of their meters, by identification or system title, in hexadecimal."
     )
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="From where on the areas' logs tell: debug, info, warning or error."
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -170,7 +172,7 @@ def load_settings(**overrides: object) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
-        value = "not usable" if first["loc"] and first["loc"][0] in _WITH_SECRETS else repr(first.get("input"))
+        value = "not usable" if first["loc"] and first["loc"][0] in WITH_SECRETS else repr(first.get("input"))
         raise SettingsError(
             f"The setting {name} is {value}: {first['msg']}.",
             hint=f"Mend OPENAMI_{name.upper()} or openami.toml.",

@@ -22,6 +22,7 @@ import structlog
 from pydantic import SecretStr
 
 from openami.shared.errors import OpenAmiError
+from openami.shared.log import bound
 from openami.shared.postgres import EmbeddedPostgres
 from openami.shared.secrets import load_secrets
 from openami.shared.settings import AREAS
@@ -39,6 +40,7 @@ READY_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 15.0
 RESTART_PAUSE_S = 0.1
 RESTART_PAUSE_LAST_S = 5.0
+LOGS_EVERY_S = 60.0
 STEADY_AFTER_S = 10.0  # a process that lived this long is not in a crash loop
 DATABASES = {"field": "openami_field", "headend": "openami_headend", "mdus": "openami_mdus", "office": "openami_office"}
 
@@ -72,6 +74,7 @@ class Supervisor:
     _children: dict[str, _Child] = field(default_factory=dict)
     _postgres: EmbeddedPostgres | None = None
     _lock: IO[str] | None = None
+    _log_keeper: asyncio.Task[None] | None = None
     _stopping: bool = False
 
     async def __aenter__(self) -> Self:
@@ -84,6 +87,7 @@ class Supervisor:
             for area in self.areas:
                 child = self._children[area] = _Child(area)
                 child.watcher = asyncio.create_task(self._keep_running(child, environment))
+            self._log_keeper = asyncio.create_task(self._bound_logs())
             await self.wait_ready()
         except BaseException:
             await self.stop()
@@ -123,6 +127,8 @@ class Supervisor:
     async def stop(self) -> None:
         """Stop the areas, then PostgreSQL; safe to call twice."""
         self._stopping = True
+        if self._log_keeper is not None:
+            self._log_keeper.cancel()
         await asyncio.gather(*(self._stop_child(child) for child in self._children.values()))
         self._children.clear()
         if self._postgres is not None:
@@ -172,6 +178,12 @@ class Supervisor:
             lived_s = time.monotonic() - started
             pause_s = RESTART_PAUSE_S if lived_s > STEADY_AFTER_S else min(pause_s * 2, RESTART_PAUSE_LAST_S)
             await asyncio.sleep(pause_s)
+
+    async def _bound_logs(self) -> None:
+        while True:
+            for area in self.areas:
+                await asyncio.to_thread(bound, self.settings.data_dir / "logs" / f"{area}.log")
+            await asyncio.sleep(LOGS_EVERY_S)
 
     def _is_stopping(self) -> bool:
         return self._stopping

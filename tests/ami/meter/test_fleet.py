@@ -82,7 +82,7 @@ def test_a_lost_day_is_gone_from_memory_but_not_from_the_register(fleet: Fleet):
     truth = profiles.interval_truth(meter, *day_s)
     assert truth.sum() == meter.register_at(day_s[1]) - meter.register_at(day_s[0]) > 0
     assert codes(meter) == [(48, 14)]
-    midnights, _ = profiles.daily_rows(meter, ZONE, fleet.lived_s, 0, fleet.lived_s)
+    midnights, _, _ = profiles.daily_rows(meter, ZONE, fleet.lived_s, 0, fleet.lived_s)
     assert len(midnights) == 5
 
 
@@ -284,7 +284,7 @@ def test_a_day_of_fifty_homes_is_lived_in_no_time():
 
 def test_a_month_with_two_offsets_has_each_local_midnight(fleet: Fleet):
     fleet.live_through(seconds_of(datetime(2026, 4, 2, tzinfo=UTC)))
-    midnights, registers = profiles.daily_rows(fleet.meters[HOME_METER], ZONE, fleet.lived_s, 0, fleet.lived_s)
+    midnights, registers, _ = profiles.daily_rows(fleet.meters[HOME_METER], ZONE, fleet.lived_s, 0, fleet.lived_s)
     assert len(midnights) == 1 + 31 + 2
     assert set(np.diff(midnights).tolist()) == {86400, 82800}
     assert (np.diff(registers) >= 0).all()

@@ -317,7 +317,7 @@ def test_an_alarm_and_a_last_gasp_are_pushed_sealed(fleet: Fleet, reader: Reader
         reader.ask(write(setup, 40, 3, target))
     assert not fleet.wants_to_push
     meter.log(START_S, 44)
-    meter.power_down(START_S + 5)
+    meter.power_down(START_S + 60)
     pushes = fleet.take_pushes()
     assert [(push.setup, push.codes) for _, push in pushes] == [
         (Obis.of("0-1:25.9.0"), (44,)),

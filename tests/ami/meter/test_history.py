@@ -13,6 +13,7 @@ from openami.ami.meter import profiles
 from openami.ami.meter.breaker import Trigger
 from openami.ami.meter.fleet import Fleet
 from openami.ami.meter.history import Changes, PowerHistory
+from openami.ami.meter.recordings import Flow
 from openami.ami.meter.street import build_street
 from openami.ami.meter.times import seconds_of
 
@@ -32,8 +33,8 @@ class SlowMeter:
 
     def __init__(self, fleet: Fleet, serial: str) -> None:
         self.meter = fleet.meters[serial]
-        self.loads = fleet.loads
-        self.load = fleet._load_of[self.meter.home or "", self.meter.device.kind]
+        connection = fleet.connections[self.meter.device.kind][self.meter.home or ""]
+        self.loads, self.load = connection.loads, connection.rows[Flow.IMPORT]
         self.register = self.meter.device.start_register
         self.powered = self.closed = True
         self.was_powered = True

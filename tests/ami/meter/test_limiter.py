@@ -10,6 +10,7 @@ from openami.ami.dlms import data as d
 from openami.ami.dlms.queries import act, read, write
 from openami.ami.meter.breaker import ControlState, Trigger
 from openami.ami.meter.fleet import Fleet
+from openami.ami.meter.recordings import Flow
 from openami.ami.meter.street import build_street
 from openami.ami.meter.times import seconds_of
 
@@ -29,11 +30,12 @@ def new_fleet() -> Fleet:
 def watched(fleet: Fleet, serial: str, threshold_w: int, over_s: int, set_s: int) -> int | None:
     """Count seconds above the threshold, one slot after the other."""
     meter = fleet.meters[serial]
-    load, slot_s = fleet._load_of[meter.home or "", meter.device.kind], meter.history.slot_s if meter.history else 0
+    connection = fleet.connections[meter.device.kind][meter.home or ""]
+    load, slot_s = connection.rows[Flow.IMPORT], meter.history.slot_s if meter.history else 0
     begun_s: int | None = None
     over_s = max(over_s, 1)
     for start_s in range(GENESIS_S, END_S, slot_s):
-        used = fleet.loads.between(load, start_s, start_s + slot_s)
+        used = connection.loads.between(load, start_s, start_s + slot_s)
         if used * 3600 // slot_s <= threshold_w:
             begun_s = None
             continue

@@ -11,10 +11,10 @@ from openami.ami.dlms.errors import AccessDeniedError
 from openami.ami.dlms.profile_encode import NumberColumn, StampColumn, encode_profile
 from openami.ami.dlms.selection import BY_RANGE, CaptureObject, EntrySelection, RangeSelection
 from openami.ami.meter.times import seconds_of
-from openami.shared.spans import zone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import tzinfo
 
     from openami.ami.dlms.axdr import Encoded
     from openami.ami.dlms.data import Data
@@ -41,7 +41,8 @@ class ProfileTable:
 
     columns: tuple[CaptureObject, ...]
     rows: Rows
-    zone_name: str
+    place: Callable[[], tzinfo]
+    """In whose local time a head-end asks that does not say so."""
 
     def capture_objects(self) -> Data:
         """Attribute 3."""
@@ -58,7 +59,7 @@ class ProfileTable:
             return encode_profile(self.rows(_BEGINNING_S, _END_S))
         if selection.selector == BY_RANGE:
             wanted = RangeSelection.of(selection)
-            start, end = wanted.instants(zone=zone(self.zone_name))
+            start, end = wanted.instants(zone=self.place())
             # a row is stamped with whole seconds: the first one not before `start`
             columns = self.rows(seconds_of(start) + bool(start.microsecond), seconds_of(end))
             return encode_profile([columns[index] for index in self._indices(wanted.columns)])

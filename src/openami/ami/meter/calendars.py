@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 LOW, NORMAL = 1, 2
 """Tariffs as Dutch meters number them: low at night and at the weekend, normal on working days."""
 TARIFFS_MAX: Final = 4
+_LAST_DAY: Final = 0xFE
 _PASSIVE_TO_ACTIVE: Final = 4  # attributes 6 to 9 become 2 to 5
 
 Switches = tuple[tuple[time, int], ...]
@@ -64,7 +65,7 @@ class Calendar:
 
     def _day_id(self, day: date) -> int:
         for wanted, day_id in self.special:
-            if _fits(wanted, day):
+            if fits(wanted, day):
                 return day_id
         season = self._season(day)
         week = self.weeks.get(season, ())
@@ -176,8 +177,15 @@ def _date(value: Data) -> CosemDate:
     return CosemDate.decode(value.octets())
 
 
-def _fits(wanted: CosemDate, day: date) -> bool:
-    parts = ((wanted.year, day.year), (wanted.month, day.month), (wanted.day, day.day))
+def fits(wanted: CosemDate, day: date) -> bool:
+    """Whether a date with wildcards means a day; FEh is the last day of a month."""
+    last = (day + timedelta(days=1)).month != day.month
+    parts = (
+        (wanted.year, day.year),
+        (wanted.month, day.month),
+        (wanted.day, _LAST_DAY if last and wanted.day == _LAST_DAY else day.day),
+        (wanted.day_of_week, day.isoweekday()),
+    )
     return all(given in (YEAR_NOT_SPECIFIED, NOT_SPECIFIED, found) for given, found in parts)
 
 

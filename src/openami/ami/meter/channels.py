@@ -19,10 +19,10 @@ from openami.ami.meter.buffers import ProfileTable
 from openami.ami.meter.parts import Part
 from openami.ami.meter.street import Kind
 from openami.ami.meter.times import instant_of
-from openami.shared.spans import zone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import tzinfo
 
     from openami.ami.dlms.data import Data
     from openami.ami.meter.buffers import Column
@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
 COUNT: Final = 4
 _CLIENT, _EXTENDED, _PROFILE, _DATA = 72, 4, 7, 1
-_MEDIA: Final = {Kind.GAS: 3, Kind.WATER: 7}
-_LITRE: Final = d.structure(d.integer8(-3), d.enum(13))
+_MEDIA: Final = {Kind.GAS: 3, Kind.WATER: 7, Kind.HEAT: 12}
+_UNITS: Final = (d.structure(d.integer8(-3), d.enum(13)), d.structure(d.integer8(0), d.enum(30)))
+"""Litres, and Wh of heat."""
 _POLL_S: Final = 3600
 _HOURS_KEPT: Final = 960
 KEY_SET, NO_KEY = 1, 0
@@ -96,6 +97,9 @@ class _View:
     def last_hour_s(self) -> int:
         return self.now_s() // _POLL_S * _POLL_S
 
+    def place(self) -> tzinfo:
+        return self.meter.place(self.zone_name)
+
     def value(self) -> Data:
         slave = self.slave
         if slave is None or slave.installed_s is None or self.last_hour_s() < slave.installed_s:
@@ -103,13 +107,13 @@ class _View:
         return d.unsigned32(slave.device.shown(slave.register_at(self.last_hour_s())))
 
     def stamp(self) -> Data:
-        return d.octet_string(CosemDateTime.of(instant_of(self.last_hour_s()), zone=zone(self.zone_name)))
+        return d.octet_string(CosemDateTime.of(instant_of(self.last_hour_s()), zone=self.place()))
 
     def rows(self, first_s: int, last_s: int) -> list[Column]:
         hours = np.array(self.hours_s(first_s, last_s), np.int64)
         history = None if self.slave is None else self.slave.history
         values = np.zeros(0, np.int64) if history is None or not len(hours) else history.registers(hours)
-        stamps = StampColumn(utc_s_to_stamps(hours, zone=zone(self.zone_name)))
+        stamps = StampColumn(utc_s_to_stamps(hours, zone=self.place()))
         return [stamps, NumberColumn(d.Tag.UNSIGNED32, values)]
 
     # methods
@@ -149,8 +153,8 @@ def _channel_part(view: _View) -> Part:
         Obis.of(f"0-{number}:24.{object_}.{which}") for object_, which in ((1, 0), (2, 1), (3, 0))
     )
     device_id = Obis.of(f"0-{number}:96.1.0")
-    unit = _LITRE
-    table = ProfileTable((CLOCK_COLUMN, CaptureObject(_EXTENDED, value, 2)), view.rows, view.zone_name)
+    unit = _UNITS[view.number_of(lambda slave: slave.device.kind is Kind.HEAT)]
+    table = ProfileTable((CLOCK_COLUMN, CaptureObject(_EXTENDED, value, 2)), view.rows, view.place)
     return Part(
         objects={
             client: (_CLIENT, _client(view)),

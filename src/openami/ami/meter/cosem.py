@@ -21,8 +21,9 @@ from openami.ami.dlms.profile_times import utc_s_to_stamps
 from openami.ami.dlms.security.rotation import transferred_keys
 from openami.ami.dlms.selection import CLOCK_COLUMN, CaptureObject
 from openami.ami.dlms.times import STATUS_DAYLIGHT_SAVING, CosemDateTime
-from openami.ami.meter import buffers, profiles
+from openami.ami.meter import buffers, clock, profiles
 from openami.ami.meter.breaker import MODE_COUNT, Trigger
+from openami.ami.meter.electricity import EXPORT, INTERVAL_EXPORT
 from openami.ami.meter.model import ASSOCIATION_FAILURES, BREAKER_FAILURE
 from openami.ami.meter.objects import (
     BILLING_PROFILE,
@@ -35,10 +36,10 @@ from openami.ami.meter.objects import (
     further_writers,
 )
 from openami.ami.meter.times import instant_of, seconds_of
-from openami.shared.spans import zone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import tzinfo
 
     from numpy.typing import NDArray
 
@@ -97,10 +98,10 @@ class ElectricityDevice:
         self._now_s = now_s
         self._client = MANAGEMENT_CLIENT if privileged else 0
         self._keys = keys
-        interval = CaptureObject(REGISTER, INTERVAL_ENERGY, 2)
+        status = CaptureObject(DATA, PROFILE_STATUS, 2)
         self._profiles = {
-            LOAD_PROFILE: self._table(self._load_rows, CaptureObject(DATA, PROFILE_STATUS, 2), interval),
-            DAILY_PROFILE: self._table(self._daily_rows, CaptureObject(REGISTER, ENERGY, 2)),
+            LOAD_PROFILE: self._table(self._load_rows, status, *self._both_ways(INTERVAL_ENERGY, INTERVAL_EXPORT)),
+            DAILY_PROFILE: self._table(self._daily_rows, *self._both_ways(ENERGY, EXPORT)),
         }
         for log in range(len(EVENT_LOGS)):
             self._profiles[EVENT_LOGS[log]] = self._table(
@@ -245,15 +246,23 @@ class ElectricityDevice:
 
     def _clock_attributes(self) -> dict[int, Callable[[], Data | Encoded]]:
         def shown() -> CosemDateTime:
-            return CosemDateTime.of(instant_of(self._now_s() + self._meter.clock_offset_s), zone=zone(self._zone))
+            return CosemDateTime.of(instant_of(self._now_s() + self._meter.clock_offset_s), zone=self._place())
 
         def time() -> Data:
             return d.octet_string(shown())
 
-        def deviation() -> Data:
-            return d.integer16(shown().deviation_min)
+        def rule_of(attribute: int) -> Callable[[], Data]:
+            def rule() -> Data:
+                return clock.shown_rule(self._meter.settings, self._zone, attribute, shown().date.year)
 
-        return {2: time, 3: deviation, 4: lambda: d.unsigned8(0), 9: lambda: d.enum(1)}
+            return rule
+
+        rules = (clock.TIME_ZONE, clock.BEGIN, clock.END, clock.DEVIATION, clock.ENABLED)
+        fields = {attribute: rule_of(attribute) for attribute in rules}
+        return {2: time, 4: lambda: d.unsigned8(shown().status), 9: lambda: d.enum(1), **fields}
+
+    def _place(self) -> tzinfo:
+        return self._meter.place(self._zone)
 
     def _object_list(self) -> Data:
         def element(obis: Obis, class_id: int, attributes: dict[int, Callable[[], Data | Encoded]]) -> Data:
@@ -287,26 +296,33 @@ class ElectricityDevice:
         return last_code
 
     def _table(self, rows: buffers.Rows, *columns: CaptureObject) -> buffers.ProfileTable:
-        return buffers.ProfileTable((CLOCK_COLUMN, *columns), rows, self._zone)
+        return buffers.ProfileTable((CLOCK_COLUMN, *columns), rows, self._place)
 
     def _stamps(self, seconds: NDArray[np.int64]) -> StampColumn:
-        return StampColumn(utc_s_to_stamps(seconds, zone=zone(self._zone)))
+        return StampColumn(utc_s_to_stamps(seconds, zone=self._place()))
+
+    def _both_ways(self, *registers: Obis) -> list[CaptureObject]:
+        """Columns for import and, if it is counted, export."""
+        return [CaptureObject(REGISTER, obis, 2) for obis in registers[: 1 + self._meter.device.exports]]
 
     def _load_rows(self, first_s: int, last_s: int) -> list[Column]:
         rows = profiles.load_rows(self._meter, self._now_s(), first_s, last_s)
-        clock = self._stamps(rows.ends_s)
-        summer = clock.stamps[:, -1] & STATUS_DAYLIGHT_SAVING > 0
+        stamps = self._stamps(rows.ends_s)
+        summer = stamps.stamps[:, -1] & STATUS_DAYLIGHT_SAVING > 0
         status = rows.status | np.where(summer, np.uint8(profiles.STATUS_DAYLIGHT_SAVING), np.uint8(0))
         return [
-            clock,
+            stamps,
             NumberColumn(d.Tag.UNSIGNED8, status.astype(np.int64)),
-            NumberColumn(d.Tag.UNSIGNED32, rows.energy_wh),
+            *self._numbers(rows.energy_wh, rows.exported_wh),
         ]
 
     def _daily_rows(self, first_s: int, last_s: int) -> list[Column]:
-        midnights_s, registers = profiles.daily_rows(self._meter, self._zone, self._now_s(), first_s, last_s)
-        shown = registers % 10**self._meter.device.digits
-        return [self._stamps(midnights_s), NumberColumn(d.Tag.UNSIGNED32, shown)]
+        midnights_s, *registers = profiles.daily_rows(self._meter, self._zone, self._now_s(), first_s, last_s)
+        shown = [each % 10**self._meter.device.digits for each in registers]
+        return [self._stamps(midnights_s), *self._numbers(*shown)]
+
+    def _numbers(self, *both_ways: NDArray[np.int64]) -> list[Column]:
+        return [NumberColumn(d.Tag.UNSIGNED32, each) for each in both_ways[: 1 + self._meter.device.exports]]
 
     def _log_rows_of(self, log: int) -> buffers.Rows:
         def rows(first_s: int, last_s: int) -> list[Column]:
@@ -327,15 +343,15 @@ class ElectricityDevice:
                 raise ActionRefusedError(ActionResult.OTHER_REASON)
 
     def _writable(self) -> dict[tuple[Obis, int], Callable[[Data], None]]:
-        def clock(value: Data) -> None:
-            self._set_clock(seconds_of(value.instant(zone=zone(self._zone))))
+        def set_clock(value: Data) -> None:
+            self._set_clock(seconds_of(value.instant(zone=self._place())))
 
         def mode(value: Data) -> None:
             if value.integer() not in range(MODE_COUNT):
                 raise AccessDeniedError(DataAccessResult.OTHER_REASON)
             self._meter.set_mode(self._now_s(), value.integer())
 
-        return {(CLOCK, 2): clock, (BREAKER, 4): mode}
+        return {(CLOCK, 2): set_clock, (BREAKER, 4): mode}
 
     def _set_clock(self, shown_s: int) -> None:
         if not CLOCK_FIRST_S <= shown_s < CLOCK_LAST_S:

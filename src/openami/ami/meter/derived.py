@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from openami.ami.meter.calendars import switch_instants
+from openami.ami.meter.recordings import Flow
 from openami.ami.meter.times import instant_of, seconds_of
 from openami.shared.spans import local_date, local_midnight, zone
 
@@ -36,6 +37,7 @@ class BillingRow:
     total_wh: int
     tariffs_wh: tuple[int, ...]
     demand_w: int
+    exported_wh: int = 0
 
 
 def tariff_at(meter: Meter, at_s: int, zone_name: str) -> int:
@@ -43,9 +45,9 @@ def tariff_at(meter: Meter, at_s: int, zone_name: str) -> int:
     return meter.calendar_at(at_s).tariff_at(instant_of(at_s).astimezone(zone(zone_name)))
 
 
-def tariff_registers(meter: Meter, at_s: int, zone_name: str) -> tuple[int, ...]:
-    """The register of each tariff (Wh); together they are the total register, always."""
-    start = meter.device.start_register
+def tariff_registers(meter: Meter, at_s: int, zone_name: str, flow: Flow = Flow.IMPORT) -> tuple[int, ...]:
+    """The register of each tariff (Wh); together they are the total register of the flow, always."""
+    start = meter.device.start_register if flow is Flow.IMPORT else 0
     low_start = start * _LOW_SHARE[0] // _LOW_SHARE[1]
     shares = np.zeros(TARIFFS, np.int64)
     shares[:2] = low_start, start - low_start
@@ -53,7 +55,7 @@ def tariff_registers(meter: Meter, at_s: int, zone_name: str) -> tuple[int, ...]
         return tuple(shares.tolist())
     switches = _switches(meter, meter.installed_s, at_s, zone_name)
     boundaries = np.array([*(second for second, _ in switches), at_s], np.int64)
-    used = np.diff(meter.history.registers(boundaries))
+    used = np.diff(meter.history.registers(boundaries, flow))
     np.add.at(shares, np.array([tariff - 1 for _, tariff in switches]), used)
     return tuple(shares.tolist())
 
@@ -89,7 +91,9 @@ def billing_rows(meter: Meter, zone_name: str, lived_s: int, first_s: int, last_
         before_s = month_start_s(at_s - 1, zone_name)
         if meter.power.up_at(np.array([at_s], np.int64))[0]:
             tariffs = tariff_registers(meter, at_s, zone_name)
-            rows.append(BillingRow(at_s, meter.register_at(at_s), tariffs, maximum_demand(meter, before_s, at_s).watts))
+            demand_w = maximum_demand(meter, before_s, at_s).watts
+            exported_wh = meter.register_at(at_s, Flow.EXPORT)
+            rows.append(BillingRow(at_s, meter.register_at(at_s), tariffs, demand_w, exported_wh))
         at_s = before_s
     return rows[::-1]
 

@@ -10,12 +10,13 @@ import numpy as np
 from openami.ami.meter.breaker import Trigger
 from openami.ami.meter.calendars import due_activation_s
 from openami.ami.meter.happenings import LOGGED, BadHappeningError, Happening, HappeningKind, Stage, TooLateError
+from openami.ami.meter.homes import connections_of
 from openami.ami.meter.limiter import first_trip_s
-from openami.ami.meter.model import Fact, Meter
+from openami.ami.meter.model import PUSHES_MAX, Attention, Fact, Meter
 from openami.ami.meter.prepayment import empty_s
-from openami.ami.meter.recordings import Loads
+from openami.ami.meter.schedules import due_pushes_s
+from openami.ami.meter.settings import PUSH_INTERVAL
 from openami.ami.meter.slave import SlaveTelegram, telegram_of
-from openami.ami.meter.street import Kind
 from openami.ami.meter.times import instant_of, seconds_of
 from openami.shared.spans import local_day
 
@@ -38,20 +39,12 @@ class Fleet:
         self.zone_name = zone_name
         self.genesis_s = genesis_s
         self.lived_s = genesis_s
-        self._touched: dict[str, Meter] = {}
-        """Meters with something to store or to tell: nobody looks at all ten thousand for that."""
-        self.meters = {device.serial: Meter(device, device.home, self._touched) for device in street.devices}
+        self._attention = Attention()
+        self.meters = {device.serial: Meter(device, device.home, self._attention) for device in street.devices}
         self.happenings: dict[str, Happening] = {}
         self._changed: dict[str, Happening] = {}
         self._dark = False
-        connections = [
-            (home, kind)
-            for home in street.homes
-            for kind in Kind
-            if kind is Kind.ELECTRICITY or home.gas is not None  # gas and water come together
-        ]
-        self._load_of = {(home.name, kind): index for index, (home, kind) in enumerate(connections)}
-        self.loads = Loads([home.load_of(kind).open() for home, kind in connections], zone_name)
+        self.connections = connections_of(street, zone_name)
 
     # life
 
@@ -63,12 +56,9 @@ class Fleet:
 
     def replay(self, facts: Iterable[Fact], happenings: Iterable[Happening], lived_s: int) -> None:
         """Take back what was stored."""
-        load_of_home: dict[Kind, dict[str, int]] = {kind: {} for kind in Kind}
-        for (home, kind), index in self._load_of.items():
-            load_of_home[kind][home] = index
         for fact in facts:
             meter = self.meters[fact.serial]
-            meter.replay(fact, self.loads, load_of_home[meter.device.kind])
+            meter.replay(fact, self.connections[meter.device.kind])
         self.happenings = {happening.id: happening for happening in happenings}
         self.lived_s = lived_s
 
@@ -143,23 +133,23 @@ class Fleet:
     @property
     def changed(self) -> bool:
         """Whether something happened that is not stored yet."""
-        return bool(self._changed) or any(meter.changed for meter in self._touched.values())
+        return bool(self._changed) or any(meter.changed for meter in self._attention.touched.values())
 
     @property
     def wants_to_push(self) -> bool:
         """Whether a meter wants to tell something by itself."""
-        return any(meter.pushes for meter in self._touched.values())
+        return any(meter.pushes for meter in self._attention.touched.values())
 
     def take_pushes(self) -> list[tuple[Meter, DuePush]]:
         """What the meters want to tell by themselves, since the last call."""
-        return [(meter, push) for meter in self._touched.values() for push in meter.take_pushes()]
+        return [(meter, push) for meter in self._attention.touched.values() for push in meter.take_pushes()]
 
     def take_changes(self) -> tuple[list[Fact], list[Happening]]:
         """What happened since the last call, to be stored."""
         changed, self._changed = list(self._changed.values()), {}
-        facts = [fact for meter in self._touched.values() for fact in meter.take_facts()]
-        for serial in [serial for serial, meter in self._touched.items() if not meter.pushes]:
-            del self._touched[serial]
+        facts = [fact for meter in self._attention.touched.values() for fact in meter.take_facts()]
+        for serial in [serial for serial, meter in self._attention.touched.items() if not meter.pushes]:
+            del self._attention.touched[serial]
         return facts, changed
 
     # the parts of life
@@ -173,9 +163,9 @@ class Fleet:
         return min(due)[2] if due else None
 
     def _limit(self, after_s: int, to_s: int) -> None:
-        """Limiters trip, purses run out and calendars change in (after, to]; nothing else happens in between."""
-        for meter in self.meters.values():
-            if meter.history is None or not meter.mains_fed:
+        """Limiters trip, purses run out, calendars change, pushes are due in (after, to]; nothing else happens then."""
+        for meter in list(self._attention.timed.values()):
+            if meter.history is None:
                 continue
             if meter.limiter.limits:
                 trip_s = first_trip_s(meter.limiter, meter.history, after_s, to_s)
@@ -188,6 +178,10 @@ class Fleet:
             due_s = due_activation_s(meter.settings, self.zone_name)
             if due_s is not None and after_s < due_s <= to_s:
                 meter.activate_calendar(due_s)
+            place = meter.place(self.zone_name)
+            for push_s in due_pushes_s(meter.settings, meter.serial, after_s, to_s, place, PUSHES_MAX):
+                if meter.power.up_at(np.array([push_s], np.int64))[0]:
+                    meter.push(push_s, PUSH_INTERVAL)
 
     def _next_stage(self, happening: Happening, at_s: int) -> None:
         if happening.stage is Stage.SCHEDULED:
@@ -247,7 +241,7 @@ class Fleet:
             raise BadHappeningError(f"{new.serial} is not on the shelf.", hint="Choose a spare that never hung.")
 
     def _install(self, meter: Meter, at_s: int, home: str) -> None:
-        meter.install(at_s, home, self.loads, self._load_of[home, meter.device.kind])
+        meter.install(at_s, home, self.connections[meter.device.kind][home])
 
     def _mains_fed(self) -> list[Meter]:
         return [meter for meter in self.meters.values() if meter.mains_fed and meter.hangs]
@@ -261,10 +255,10 @@ class Fleet:
             if meter.history is None or meter.installed_s is None or meter.mains_fed:
                 continue
             hanging_s = hours_s[(hours_s >= meter.installed_s) & (hours_s <= (meter.removed_s or to_s))]
-            registers = meter.history.registers(hanging_s)
+            registers, rates = meter.history.registers(hanging_s), meter.history.rates(hanging_s)
             heard += [
-                telegram_of(meter.device, int(hour_s), int(register), self.zone_name)
-                for hour_s, register in zip(hanging_s, registers, strict=True)
+                telegram_of(meter.device, int(hour_s), int(register), int(rate), self.zone_name)
+                for hour_s, register, rate in zip(hanging_s, registers, rates, strict=True)
             ]
         return sorted(heard, key=lambda telegram: telegram.taken_s)
 

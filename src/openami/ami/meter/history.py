@@ -6,11 +6,16 @@ costs nothing while time passes, and the differences of its register add up what
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from openami.ami.meter.recordings import Flow
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from openami.ami.meter.recordings import Loads
@@ -48,15 +53,28 @@ class Changes:
         return self.values[-1] if self.values else 0
 
 
-class RegisterHistory:
-    """The cumulative register of one meter, in units of its load, at any instant it has lived through."""
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Where a meter hangs: which row of all loads each flow through it is."""
 
-    def __init__(self, loads: Loads, home: int, start_register: int) -> None:
-        self._loads = loads
-        self._home = home
+    loads: Loads
+    rows: Mapping[Flow, int]
+
+
+class RegisterHistory:
+    """The cumulative registers of one meter, in units of its load, at any instant it has lived through.
+
+    A gas, water or heat meter only has one flow, its import.
+    """
+
+    def __init__(self, connection: Connection, start_register: int) -> None:
+        self._loads = connection.loads
+        self._rows = connection.rows
+        self._home = connection.rows[Flow.IMPORT]
         self._start_register = start_register
         self._live = Changes()
         self._registers = Changes()
+        self._derived: dict[Flow, NDArray[np.int64]] = {}
 
     @property
     def live(self) -> bool:
@@ -73,9 +91,15 @@ class RegisterHistory:
         """For how long the home's power stays the same."""
         return self._loads.slot_s(self._home)
 
-    def rates(self, at_s: NDArray[np.int64]) -> NDArray[np.int64]:
-        """What the home would use at each instant, in units per hour (watts), whether it is counted or not."""
-        return self._loads.rates(self._home, at_s)
+    def has(self, flow: Flow) -> bool:
+        """Whether anything can flow that way here."""
+        return flow in self._rows
+
+    def rates(self, at_s: NDArray[np.int64], flow: Flow = Flow.IMPORT) -> NDArray[np.int64]:
+        """What would flow at each instant, in units per hour (watts, var), whether it is counted or not."""
+        if flow not in self._rows:
+            return np.zeros(len(at_s), np.int64)
+        return self._loads.rates(self._rows[flow], at_s)
 
     def switch(self, at_s: int, *, live: bool, register: int | None = None) -> int:
         """From `at_s` on, count or do not count; returns the register at that instant.
@@ -86,24 +110,40 @@ class RegisterHistory:
         shown = self.at(at_s) if register is None else register
         self._registers.add(at_s, shown)
         self._live.add(at_s, int(live))
+        self._derived.clear()
         return shown
 
-    def at(self, at_s: int) -> int:
-        """The register at one instant."""
-        return int(self.registers(np.array([at_s], np.int64))[0])
+    def at(self, at_s: int, flow: Flow = Flow.IMPORT) -> int:
+        """The register of a flow at one instant."""
+        return int(self.registers(np.array([at_s], np.int64), flow)[0])
 
-    def registers(self, at_s: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The register at many instants (seconds since 1970 UTC)."""
+    def registers(self, at_s: NDArray[np.int64], flow: Flow = Flow.IMPORT) -> NDArray[np.int64]:
+        """The register of a flow at many instants (seconds since 1970 UTC); all but the import begin at zero."""
+        if flow is Flow.IMPORT:
+            return self._counted(at_s, self._home, self._registers.arrays[1], self._start_register)
+        if flow not in self._rows:
+            return np.zeros(len(at_s), np.int64)
+        row = self._rows[flow]
+        if flow not in self._derived:
+            changes_s, live = self._live.arrays
+            between = np.diff(self._loads.cumulative(row, changes_s)) * live[:-1]
+            self._derived[flow] = np.concatenate([np.zeros(1, np.int64), np.cumsum(between)])
+        return self._counted(at_s, row, self._derived[flow], 0)
+
+    def _counted(
+        self, at_s: NDArray[np.int64], row: int, at_changes: NDArray[np.int64], start: int
+    ) -> NDArray[np.int64]:
+        """What was shown at the last change, and what has flowed since if it is counted."""
         changes_s, live = self._live.arrays
         index = np.searchsorted(changes_s, at_s, side="right") - 1
         known = index >= 0
         if not known.any():
-            return np.full(len(at_s), self._start_register, np.int64)
+            return np.full(len(at_s), start, np.int64)
         index = np.maximum(index, 0)
         since_s = changes_s[index]
-        used = self._loads.cumulative(self._home, at_s) - self._loads.cumulative(self._home, since_s)
-        shown = self._registers.arrays[1][index] + np.where(live[index] > 0, used, 0)
-        return np.where(known, shown, self._start_register)
+        used = self._loads.cumulative(row, at_s) - self._loads.cumulative(row, since_s)
+        shown = at_changes[index] + np.where(live[index] > 0, used, 0)
+        return np.where(known, shown, start)
 
 
 class PowerHistory:

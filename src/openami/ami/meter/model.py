@@ -10,12 +10,15 @@ from openami.ami.dlms.obis import Obis
 from openami.ami.meter.alarms import BITS
 from openami.ami.meter.breaker import EVENTS, Breaker, ControlState, Trigger
 from openami.ami.meter.calendars import FACTORY, calendar_of, make_active
+from openami.ami.meter.capacitor import Capacitor
 from openami.ami.meter.channels import Channels
+from openami.ami.meter.clock import place_of
 from openami.ami.meter.firmware import ImageTransfer
 from openami.ami.meter.history import PowerHistory, RegisterHistory
 from openami.ami.meter.limiter import Limiter
 from openami.ami.meter.prepayment import Purse
 from openami.ami.meter.protection import InvocationCounters
+from openami.ami.meter.recordings import Flow
 from openami.ami.meter.settings import (
     ALARM_FILTER,
     CALENDAR,
@@ -28,9 +31,10 @@ from openami.ami.meter.settings import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import tzinfo
 
     from openami.ami.meter.calendars import Calendar
-    from openami.ami.meter.recordings import Loads
+    from openami.ami.meter.history import Connection
     from openami.ami.meter.street import Device
 
 # standard and fraud log, IDIS numbering
@@ -124,19 +128,29 @@ class DuePush:
     codes: tuple[int, ...] = ()
 
 
+@dataclass(slots=True)
+class Attention:
+    """Where the meters of a fleet say that somebody must look at them: nobody looks at all ten thousand for that."""
+
+    touched: dict[str, Meter] = field(default_factory=dict)
+    """Those with something to store or to tell."""
+    timed: dict[str, Meter] = field(default_factory=dict)
+    """Those to which something can happen while time passes: a limit, an empty purse, a calendar, a push."""
+
+
 class Meter:
     """A meter of any medium: it counts while it hangs somewhere; an electricity meter also needs mains and a breaker.
 
     Gas and water are counted by mechanics: neither power cuts nor breakers stop them.
     """
 
-    def __init__(self, device: Device, home: str | None, touched: dict[str, Meter] | None = None) -> None:
-        self._touched = {} if touched is None else touched
-        """Where it says that it has something to store or to tell."""
+    def __init__(self, device: Device, home: str | None, attention: Attention | None = None) -> None:
+        self._attention = attention or Attention()
         self.device = device
         self.home = home
         self.breaker = Breaker()
         self.power = PowerHistory()
+        self.capacitor = Capacitor()
         self.events: list[LoggedEvent] = []
         self.lost_rows_s: list[tuple[int, int]] = []
         self.clock_offset_s = 0
@@ -151,6 +165,7 @@ class Meter:
         self.channels = Channels()
         self.purse = Purse()
         self.pushes: list[DuePush] = []
+        self.gasping = False
         self.demand_reset_s = 0
         self.counters = InvocationCounters()
         self.events_acknowledged = 0
@@ -180,9 +195,11 @@ class Meter:
         """Its register through time; None for one on the shelf."""
         return self._history
 
-    def register_at(self, at_s: int) -> int:
-        """The register at an instant."""
-        return self.device.start_register if self._history is None else self._history.at(at_s)
+    def register_at(self, at_s: int, flow: Flow = Flow.IMPORT) -> int:
+        """The register of a flow at an instant."""
+        if self._history is None:
+            return self.device.start_register if flow is Flow.IMPORT else 0
+        return self._history.at(at_s, flow)
 
     @property
     def changed(self) -> bool:
@@ -196,9 +213,9 @@ class Meter:
 
     # what happens
 
-    def install(self, at_s: int, home: str, loads: Loads, load: int) -> None:
+    def install(self, at_s: int, home: str, connection: Connection) -> None:
         """A fitter hangs it in a home and switches on."""
-        self._begin(at_s, home, RegisterHistory(loads, load, self.device.start_register))
+        self._begin(at_s, home, RegisterHistory(connection, self.device.start_register))
         self._happened(at_s, FactKind.INSTALLED, {"home": home})
 
     def remove(self, at_s: int) -> int:
@@ -304,12 +321,16 @@ class Meter:
         """Tell something by itself, if the setup has a destination."""
         if self.settings.of(setup, 3).elements()[1].octets():
             self.pushes = [*self.pushes, DuePush(setup, at_s, codes)][-PUSHES_MAX:]
-            self._touched[self.serial] = self
+            self._attention.touched[self.serial] = self
 
     def take_pushes(self) -> list[DuePush]:
         """What it wanted to tell since the last call."""
         pushes, self.pushes = self.pushes, []
         return pushes
+
+    def place(self, zone_name: str) -> tzinfo:
+        """The local time that it keeps, hanging in this zone."""
+        return place_of(self.settings, zone_name)
 
     def calendar_at(self, at_s: int) -> Calendar:
         """The calendar in force at an instant."""
@@ -324,11 +345,11 @@ class Meter:
         if self.counters.running_low:
             self._happened(at_s, FactKind.COUNTERS_RESERVED, self.counters.next_step())
 
-    def replay(self, fact: Fact, loads: Loads, load_of_home: Mapping[str, int]) -> None:
+    def replay(self, fact: Fact, connection_of_home: Mapping[str, Connection]) -> None:
         """Take back a stored fact."""
         if fact.kind is FactKind.INSTALLED:
             home = str(fact.detail["home"])
-            self._begin(fact.at_s, home, RegisterHistory(loads, load_of_home[home], self.device.start_register))
+            self._begin(fact.at_s, home, RegisterHistory(connection_of_home[home], self.device.start_register))
         self._apply(fact)
         if fact.kind is FactKind.COUNTERS_RESERVED:
             self.counters.restarted()
@@ -343,7 +364,7 @@ class Meter:
         logged = len(self.events)
         self._apply(fact)
         self._facts.append(fact)
-        self._touched[self.serial] = self
+        self._attention.touched[self.serial] = self
         self._alarm(fact, [event.code for event in self.events[logged:]])
         return fact.register
 
@@ -352,8 +373,10 @@ class Meter:
         match fact.kind:
             case FactKind.INSTALLED | FactKind.POWER_UP:
                 self.power.up(fact.at_s)
+                self.capacitor = self.capacitor.mains(fact.at_s, on=True)
             case FactKind.REMOVED | FactKind.POWER_DOWN:
                 self.power.down(fact.at_s)
+                self._gasp(fact)
                 if fact.kind is FactKind.REMOVED:
                     self.removed_s = fact.at_s
             case FactKind.SWITCHED:
@@ -368,11 +391,27 @@ class Meter:
         if fact.kind is FactKind.ALARMS_CLEARED:
             self.events_acknowledged = len(self.events)
         self._count(fact)
+        if self.mains_fed and self._is_timed():
+            self._attention.timed[self.serial] = self
+        else:
+            self._attention.timed.pop(self.serial, None)
+
+    def _is_timed(self) -> bool:
+        return self.limiter.limits or self.purse.prepaid or self.settings.has_times
+
+    def _gasp(self, fact: Fact) -> None:
+        """Losing mains is told with what the capacitor holds; one that was hardly filled again says nothing."""
+        self.capacitor = self.capacitor.mains(fact.at_s, on=False)
+        left = self.capacitor.gasped(fact.at_s)
+        self.gasping = left is not None and fact.kind is FactKind.POWER_DOWN
+        if left is not None and self.gasping:
+            self.capacitor = left
 
     def _alarm(self, fact: Fact, codes: list[int]) -> None:
-        """Codes that the filter lets through are told at once; losing mains is told on what the capacitor holds."""
+        """Codes that the filter lets through are told at once."""
         if fact.kind is FactKind.POWER_DOWN:
-            self.push(fact.at_s, PUSH_LAST_GASP, (POWER_DOWN,))
+            if self.gasping:
+                self.push(fact.at_s, PUSH_LAST_GASP, (POWER_DOWN,))
             return
         wanted = self.settings.of(ALARM_FILTER, 2).integer()
         told = tuple(code for code in codes if BITS.get(code, 0) & wanted)

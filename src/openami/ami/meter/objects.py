@@ -19,6 +19,7 @@ from openami.ami.meter.breaker import MODE_REMOTE_ON_OFF
 from openami.ami.meter.buffers import ProfileTable
 from openami.ami.meter.calendars import calendar_part
 from openami.ami.meter.channels import channels_part
+from openami.ami.meter.electricity import EXPORT, electricity_part
 from openami.ami.meter.firmware import image_part
 from openami.ami.meter.parts import Part
 from openami.ami.meter.prepayment import prepayment_part
@@ -26,10 +27,10 @@ from openami.ami.meter.protection import system_title
 from openami.ami.meter.quality import quality_part
 from openami.ami.meter.settings import settings_part
 from openami.ami.meter.times import instant_of, seconds_of
-from openami.shared.spans import zone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import tzinfo
 
     from openami.ami.dlms.axdr import Encoded
     from openami.ami.dlms.data import Data
@@ -83,7 +84,7 @@ def further_objects(
         return derived.maximum_demand(meter, from_s, now_s())
 
     def demand_time() -> Data:
-        return d.octet_string(CosemDateTime.of(instant_of(demand().end_s), zone=zone(zone_name)))
+        return d.octet_string(CosemDateTime.of(instant_of(demand().end_s), zone=meter.place(zone_name)))
 
     name = f"{meter.serial:0<16}".encode()[:16]
     objects: dict[Obis, tuple[int, dict[int, Callable[[], Data | Encoded]]]] = {
@@ -128,8 +129,11 @@ def further_objects(
 def further_profiles(meter: Meter, zone_name: str, now_s: Callable[[], int]) -> dict[Obis, ProfileTable]:
     """The billing profile (monthly) and the log of long power failures."""
 
+    def place() -> tzinfo:
+        return meter.place(zone_name)
+
     def stamp(seconds: list[int]) -> StampColumn:
-        return StampColumn(utc_s_to_stamps(np.array(seconds, np.int64), zone=zone(zone_name)))
+        return StampColumn(utc_s_to_stamps(np.array(seconds, np.int64), zone=place()))
 
     def numbers(values: list[int]) -> NumberColumn:
         return NumberColumn(d.Tag.UNSIGNED32, np.array(values, np.int64))
@@ -141,6 +145,7 @@ def further_profiles(meter: Meter, zone_name: str, now_s: Callable[[], int]) -> 
             numbers([row.total_wh for row in rows]),
             *(numbers([row.tariffs_wh[index] for row in rows]) for index in range(derived.TARIFFS)),
             numbers([row.demand_w for row in rows]),
+            *([numbers([row.exported_wh for row in rows])] if exported else []),
         ]
 
     def failures(first_s: int, last_s: int) -> list[Column]:
@@ -149,10 +154,11 @@ def further_profiles(meter: Meter, zone_name: str, now_s: Callable[[], int]) -> 
 
     registers = [CaptureObject(_REGISTER, obis, 2) for obis in (TOTAL, *TARIFFS)]
     demand = CaptureObject(_EXTENDED_REGISTER, MAXIMUM_DEMAND, 2)
+    exported = [CaptureObject(_REGISTER, EXPORT, 2)] if meter.device.exports else []
     duration = CaptureObject(_DATA, FAILURE_DURATION, 2)
     return {
-        BILLING_PROFILE: ProfileTable((CLOCK_COLUMN, *registers, demand), billing, zone_name),
-        POWER_FAILURES: ProfileTable((CLOCK_COLUMN, duration), failures, zone_name),
+        BILLING_PROFILE: ProfileTable((CLOCK_COLUMN, *registers, demand, *exported), billing, place),
+        POWER_FAILURES: ProfileTable((CLOCK_COLUMN, duration), failures, place),
     }
 
 
@@ -205,6 +211,7 @@ def further_parts(
     part.join(calendar_part(meter, now_s))
     part.join(image_part(meter, now_s))
     part.join(quality_part(meter, zone_name, now_s))
+    part.join(electricity_part(meter, zone_name, now_s))
     part.join(channels_part(meter, slaves, zone_name, now_s))
     part.join(prepayment_part(meter, keys.authentication if keys else b"", now_s))
     part.methods[RELAY, 1] = lambda _parameter: meter.switch_relay(now_s(), closed=False)

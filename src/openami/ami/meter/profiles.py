@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from openami.ami.meter.recordings import Flow
 from openami.ami.meter.times import instant_of, seconds_of
 from openami.shared.spans import local_date, local_midnight
 
@@ -46,6 +47,7 @@ class LoadRows:
     ends_s: NDArray[np.int64]
     energy_wh: NDArray[np.int64]
     status: NDArray[np.uint8]
+    exported_wh: NDArray[np.int64]
 
 
 def load_rows(meter: Meter, lived_s: int, first_end_s: int, last_end_s: int) -> LoadRows:
@@ -74,14 +76,15 @@ def interval_truth(meter: Meter, from_s: int, to_s: int) -> NDArray[np.int64]:
 
 def daily_rows(
     meter: Meter, zone_name: str, lived_s: int, first_s: int, last_s: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Local midnights (seconds) with the register at each, those the meter saw under power."""
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Local midnights (seconds) with both registers (import, export) at each, those the meter saw under power."""
+    none = np.empty(0, np.int64)
     if meter.history is None or meter.installed_s is None:
-        return np.empty(0, np.int64), np.empty(0, np.int64)
+        return none, none, none
     newest_s = min(lived_s, last_s, meter.removed_s or lived_s)
     oldest_s = max(meter.installed_s, first_s, newest_s - DAILY_PROFILE_DAYS * 86400)
     if newest_s < oldest_s:
-        return np.empty(0, np.int64), np.empty(0, np.int64)
+        return none, none, none
     day, last_day = (local_date(zone_name, instant_of(second)) for second in (oldest_s, newest_s))
     midnights: list[int] = []
     while day <= last_day:
@@ -89,7 +92,7 @@ def daily_rows(
         day += timedelta(days=1)
     midnights_s = np.array([second for second in midnights if oldest_s <= second <= newest_s], np.int64)
     midnights_s = midnights_s[meter.power.up_at(midnights_s)]
-    return midnights_s, meter.history.registers(midnights_s)
+    return midnights_s, meter.history.registers(midnights_s), meter.history.registers(midnights_s, Flow.EXPORT)
 
 
 def log_rows(events: list[LoggedEvent], log: int) -> list[LoggedEvent]:
@@ -105,14 +108,19 @@ def log_of(code: int) -> int:
 def _rows_at(meter: Meter, ends_s: NDArray[np.int64]) -> LoadRows:
     interval_s = meter.device.interval_s
     if meter.history is None or not len(ends_s):
-        return LoadRows(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.uint8))
+        none = np.empty(0, np.int64)
+        return LoadRows(none, none, np.empty(0, np.uint8), none)
     captured, cut = meter.power.captured(ends_s, interval_s)
     starts_s = ends_s - interval_s
     for from_s, to_s in meter.lost_rows_s:
         captured &= (starts_s < from_s) | (starts_s >= to_s)
-    registers = meter.history.registers(ends_s) - meter.history.registers(_within_life(meter, starts_s))
+    boundaries_s = np.stack([_within_life(meter, starts_s), ends_s])[:, captured]
+    imported, exported = (
+        np.subtract(*(meter.history.registers(at_s, flow) for at_s in boundaries_s[::-1]))
+        for flow in (Flow.IMPORT, Flow.EXPORT)
+    )
     status = np.where(cut, np.uint8(STATUS_POWER_DOWN), np.uint8(0))
-    return LoadRows(ends_s[captured], registers[captured], status[captured].astype(np.uint8))
+    return LoadRows(ends_s[captured], imported, status[captured].astype(np.uint8), exported)
 
 
 def _within_life(meter: Meter, seconds: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -21,11 +21,12 @@ from openami.ami.dlms.profile_times import utc_s_to_stamps
 from openami.ami.dlms.selection import CLOCK_COLUMN, CaptureObject, capture_objects
 from openami.ami.meter.buffers import ProfileTable
 from openami.ami.meter.parts import Part
+from openami.ami.meter.phases import phase_power
 from openami.ami.meter.settings import DEFINABLE_PROFILE
-from openami.shared.spans import zone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import tzinfo
 
     from numpy.typing import NDArray
 
@@ -45,7 +46,6 @@ CURRENTS: Final = tuple(Obis.of(f"1-0:{c}.7.0") for c in (31, 51, 71))
 HARMONICS: Final = tuple(Obis.of(f"1-0:{c}.7.124") for c in (31, 51, 71))
 SAGS: Final = tuple(Obis.of(f"1-0:{c}.32.0") for c in (32, 52, 72))
 SWELLS: Final = tuple(Obis.of(f"1-0:{c}.36.0") for c in (32, 52, 72))
-POWER_FACTOR: Final = Obis.of("1-0:13.7.0")
 FREQUENCY: Final = Obis.of("1-0:14.7.0")
 QUALITY_PROFILE: Final = Obis.of("1-0:99.1.1")
 MODEM: Final = Obis.of("0-0:25.6.0")
@@ -108,7 +108,6 @@ def quality_part(meter: Meter, zone_name: str, now_s: Callable[[], int]) -> Part
         add(HARMONICS[phase], _PERMILLE, _now_of(harmonics, meter, phase, now))
         part.objects[SAGS[phase]] = (_DATA, {2: _count(meter, UNDER + phase)})
         part.objects[SWELLS[phase]] = (_DATA, {2: _count(meter, OVER + phase)})
-    add(POWER_FACTOR, d.structure(d.integer8(-3), d.enum(255)), lambda: 980)
     add(FREQUENCY, d.structure(d.integer8(-2), d.enum(44)), lambda: 5000 + int(np.sin(now_s() / 300) * 2))
     part.objects[MODEM] = (_MODEM_CLASS, _modem(meter))
     table = _quality_table(meter, zone_name, now_s)
@@ -126,9 +125,9 @@ def _quality_table(meter: Meter, zone_name: str, now_s: Callable[[], int]) -> Pr
         ends_s = _row_ends(meter, now_s(), first_s, last_s, _PERIOD_S)
         numbers = [_averages(meter, phase, ends_s) for phase in range(meter.device.phases)]
         numbers += [harmonics(meter, phase, ends_s) for phase in range(meter.device.phases)]
-        return [_stamps(ends_s, zone_name), *(NumberColumn(d.Tag.UNSIGNED32, each) for each in numbers)]
+        return [_stamps(ends_s, meter.place(zone_name)), *(NumberColumn(d.Tag.UNSIGNED32, each) for each in numbers)]
 
-    return ProfileTable((CLOCK_COLUMN, *columns), rows, zone_name)
+    return ProfileTable((CLOCK_COLUMN, *columns), rows, lambda: meter.place(zone_name))
 
 
 def _add_definable(part: Part, meter: Meter, zone_name: str, now_s: Callable[[], int]) -> None:
@@ -183,9 +182,12 @@ class _DefinableTable:
             period_s = max(self._meter.settings.of(DEFINABLE_PROFILE, 4).integer(), 60)
             ends_s = _row_ends(self._meter, self._now_s(), first_s, last_s, period_s)
             numbers = [NumberColumn(d.Tag.UNSIGNED32, self._known[each.obis](ends_s)) for each in columns]
-            return [_stamps(ends_s, self._zone_name), *numbers]
+            return [_stamps(ends_s, self._place()), *numbers]
 
-        return ProfileTable((CLOCK_COLUMN, *columns), rows, self._zone_name)
+        return ProfileTable((CLOCK_COLUMN, *columns), rows, self._place)
+
+    def _place(self) -> tzinfo:
+        return self._meter.place(self._zone_name)
 
     def _registers(self, at_s: NDArray[np.int64]) -> NDArray[np.int64]:
         history = self._meter.history
@@ -208,8 +210,8 @@ def _row_ends(meter: Meter, now_s: int, first_s: int, last_s: int, period_s: int
     return ends_s[meter.power.up_at(ends_s)]
 
 
-def _stamps(at_s: NDArray[np.int64], zone_name: str) -> StampColumn:
-    return StampColumn(utc_s_to_stamps(at_s, zone=zone(zone_name)))
+def _stamps(at_s: NDArray[np.int64], place: tzinfo) -> StampColumn:
+    return StampColumn(utc_s_to_stamps(at_s, zone=place))
 
 
 def _averages(meter: Meter, phase: int, ends_s: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -234,9 +236,7 @@ def _average_of(meter: Meter, phase: int, now_s: Callable[[], int]) -> Callable[
 def _current_of(meter: Meter, phase: int, now: Callable[[], NDArray[np.int64]]) -> Callable[[], int]:
     def current() -> int:
         volts = int(voltages(meter, phase, now())[0])
-        if meter.history is None or not meter.history.live or not volts:
-            return 0
-        return int(meter.history.rates(now())[0]) * 1000 // (volts * meter.device.phases)
+        return int(phase_power(meter, phase, now()).volt_amperes[0] * 1000 / volts) if volts else 0
 
     return current
 

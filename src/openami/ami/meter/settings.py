@@ -67,11 +67,12 @@ KEPT: Final[dict[tuple[Obis, int], Attribute]] = {
     (CALENDAR, 10): Attribute(_CALENDAR, _NO_DATE),
     (SPECIAL_DAYS, 2): Attribute(_SPECIAL_DAYS, _nothing()),
     (ALARM_FILTER, 2): Attribute(_DATA, d.unsigned32(0xFFFFFFFF)),
-    (CLOCK, 3): Attribute(_CLOCK, d.integer16(-60)),
-    (CLOCK, 5): Attribute(_CLOCK, d.octet_string(bytes.fromhex("ffff03fe07020000008000ff"))),
-    (CLOCK, 6): Attribute(_CLOCK, d.octet_string(bytes.fromhex("ffff0afe07030000008000ff"))),
-    (CLOCK, 7): Attribute(_CLOCK, d.integer8(60)),
-    (CLOCK, 8): Attribute(_CLOCK, d.boolean(True)),
+    # as long as they are not written, the clock shows those of the zone in which the meter hangs
+    (CLOCK, 3): Attribute(_CLOCK, d.integer16(0)),
+    (CLOCK, 5): Attribute(_CLOCK, _NO_DATE),
+    (CLOCK, 6): Attribute(_CLOCK, _NO_DATE),
+    (CLOCK, 7): Attribute(_CLOCK, d.integer8(0)),
+    (CLOCK, 8): Attribute(_CLOCK, d.boolean(False)),
     **{(setup, 2): Attribute(_PUSH, _nothing()) for setup in PUSH_SETUPS},
     **{(setup, 3): Attribute(_PUSH, _PUSH_DESTINATION) for setup in PUSH_SETUPS},
     **{(setup, 4): Attribute(_PUSH, _nothing()) for setup in PUSH_SETUPS},
@@ -110,6 +111,15 @@ class Settings:
         """The same, as octets."""
         written = self._written.get((obis, attribute))
         return Encoded(encode(KEPT[obis, attribute].default) if written is None else written)
+
+    def written(self, obis: Obis, attribute: int) -> bytes | None:
+        """What a head-end has written, if it has."""
+        return self._written.get((obis, attribute))
+
+    @property
+    def has_times(self) -> bool:
+        """Whether a calendar or a push may wait for its time."""
+        return (CALENDAR, 10) in self._written or (PUSH_SCHEDULE, 4) in self._written
 
     def put(self, obis: Obis, attribute: int, octets: bytes) -> None:
         """A value was written."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Final
 
-from openami.ami.meter.recordings import Recording, library, load
+from openami.ami.meter.recordings import Behind, Recording, library, load
 from openami.shared.errors import OpenAmiError
 
 HOMES_PER_TRANSFORMER: Final = 10
@@ -20,7 +20,10 @@ _LCL_RECORDINGS: Final = 16
 _UCI_ROTATIONS: Final = 4
 _AMPDS2_ROTATIONS: Final = 2
 _WATER_ROTATIONS: Final = 4
-_SLAVES: Final = {"gas": ("OAG", "3"), "water": ("OAW", "7")}
+_SLAVES: Final = {"gas": ("OAG", "3"), "water": ("OAW", "7"), "heat": ("OAH", "4")}
+_HEAT_PLACE: Final = 5
+_ROOF_W: Final = range(2_400, 7_201, 400)  # whole panels of 400 W
+_CHARGERS_W: Final = (3_700, 7_400, 11_000)
 _QUARTER_S: Final = 900
 _HALF_HOUR_S: Final = 1800
 
@@ -39,6 +42,12 @@ class Kind(StrEnum):
     ELECTRICITY = "electricity"
     GAS = "gas"
     WATER = "water"
+    HEAT = "heat"
+
+    @property
+    def unit(self) -> str:
+        """In which its register counts."""
+        return "Wh" if self in (Kind.ELECTRICITY, Kind.HEAT) else "litre"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +71,46 @@ class Home:
     electricity: Load
     gas: Load | None = None
     water: Load | None = None
+    heat: Load | None = None
+    """How much gas its heat would take: it comes from a district's network instead."""
+    phases: int = 1
+    behind: Behind = field(default_factory=Behind)
+
+    @property
+    def media(self) -> tuple[Kind, ...]:
+        """What it has a connection for."""
+        return tuple([kind for kind in Kind if self._loads()[kind] is not None])
 
     def load_of(self, kind: Kind) -> Load:
         """The load that a meter of this kind measures here."""
-        found = {Kind.ELECTRICITY: self.electricity, Kind.GAS: self.gas, Kind.WATER: self.water}[kind]
+        found = self._loads()[kind]
         if found is None:
             raise UnknownMeterError(f"{self.name} has no {kind}.", hint="Choose another home.")
         return found
+
+    def _loads(self) -> dict[Kind, Load | None]:
+        return {
+            Kind.ELECTRICITY: self.electricity,
+            Kind.GAS: self.gas,
+            Kind.WATER: self.water,
+            Kind.HEAT: self.heat,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Equipment:
+    """Which of each ten homes (places 0 to 9) have three phases, a roof that generates, or a car that is charged."""
+
+    three_phase: frozenset[int] = frozenset()
+    solar: frozenset[int] = frozenset()
+    charger: frozenset[int] = frozenset()
+    district_heat: bool = False
+    """Whether the sixth of each ten homes is heated by a district's network."""
+
+
+PLAIN: Final = Equipment()
+MODERN: Final = Equipment(frozenset({1, 4, 5, 8}), frozenset({4, 6, 8}), frozenset({0, 4, 8}), district_heat=True)
+"""A street of every sort of home."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +126,8 @@ class Device:
     mbus_address: int = 0
     mbus_id: str = ""
     phases: int = 1
+    exports: bool = False
+    """Whether it was ordered with registers for what a home gives to the grid."""
     digits: int = 9
     """Of its register, in Wh or litres; after the last one it begins again at zero."""
 
@@ -150,7 +194,7 @@ class Street:
         raise UnknownTransformerError(f"There is no transformer {name!r}.", hint=f"There are {names}.")
 
 
-def build_street(homes: int, seed: int) -> Street:
+def build_street(homes: int, seed: int, equipment: Equipment = PLAIN) -> Street:
     """A street of this many homes, ten to a transformer, with two spare electricity meters each."""
     chance = random.Random(seed)  # noqa: S311 - a layout, not a secret
     transformers = tuple(
@@ -169,11 +213,24 @@ def build_street(homes: int, seed: int) -> Street:
         if place in HOMES_WITH_GAS_AND_WATER:
             rank = number // HOMES_PER_TRANSFORMER * 2 + HOMES_WITH_GAS_AND_WATER.index(place)
             home = replace(home, gas=gas[rank % len(gas)], water=Load("AMPds2-water", rank % _WATER_ROTATIONS))
+        home = _equipped(home, place, equipment, seed + number)
+        if equipment.district_heat and place == _HEAT_PLACE:
+            home = replace(home, heat=gas[number % len(gas)])
         built.append(home)
         devices += factory.devices_of(home)
     for each in transformers:
         devices += factory.spares(each.name)
     return Street(transformers, tuple(built), tuple(devices))
+
+
+def _equipped(home: Home, place: int, equipment: Equipment, seed: int) -> Home:
+    chance = random.Random(f"{seed}:{home.name}")  # noqa: S311 - what stands in a home, no secret; of its own: others
+    behind = Behind(
+        solar_w=chance.choice(_ROOF_W) if place in equipment.solar else 0,
+        charger_w=chance.choice(_CHARGERS_W) if place in equipment.charger else 0,
+        seed=chance.randrange(2**32) if place in equipment.solar | equipment.charger else 0,
+    )
+    return replace(home, phases=3 if place in equipment.three_phase else 1, behind=behind)
 
 
 def lls_password(fleet_secret: str, serial: str) -> str:
@@ -204,10 +261,9 @@ class _Factory:
         """The meters that a home needs."""
         slot_s = home.electricity.open().slot_s
         start_register = self._chance.randrange(1_000_000, 60_000_000)
-        devices = [self._electricity(home.transformer, home.name, slot_s, start_register)]
-        if home.gas is not None:
-            devices += [self._slave(kind, home) for kind in (Kind.GAS, Kind.WATER)]
-        return devices
+        first = self._electricity(home.transformer, home.name, slot_s, start_register)
+        first = replace(first, phases=home.phases, exports=home.behind.solar_w > 0)
+        return [first, *(self._slave(kind, home) for kind in home.media if kind is not Kind.ELECTRICITY)]
 
     def spares(self, transformer: str) -> list[Device]:
         """One meter of each interval for the shelf; their registers show what the test bench left."""
@@ -233,6 +289,7 @@ class _Factory:
             start_register=self._chance.randrange(100_000, 9_000_000),
             mbus_address=address,
             mbus_id=f"{medium_digit}{number:07d}",  # the medium first: ids differ between makers as well
+            digits=8,
         )
 
     def _next(self, kind: Kind) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from openami.ami.meter import profiles
 from openami.ami.meter.happenings import HappeningKind, Stage
 from openami.ami.meter.protection import factory_keys, system_title
+from openami.ami.meter.recordings import Flow
 from openami.ami.meter.street import Kind, lls_password
 from openami.ami.meter.times import instant_of
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-_UNITS = {Kind.ELECTRICITY: "Wh", Kind.GAS: "litre", Kind.WATER: "litre"}
-
 
 def meter_view(fleet: Fleet, meter: Meter, at_s: int, span_s: tuple[int, int] | None) -> Json:
     """One meter at an instant; with a span also what went through it in each of its intervals."""
@@ -31,10 +30,10 @@ def meter_view(fleet: Fleet, meter: Meter, at_s: int, span_s: tuple[int, int] | 
         "kind": meter.device.kind.value,
         "home": meter.home,
         "transformer": meter.device.transformer,
-        "unit": _UNITS[meter.device.kind],
+        "unit": meter.device.kind.unit,
         "at": iso(at_s),
         "register": register,
-        "register_wh" if meter.device.kind is Kind.ELECTRICITY else "register_litres": register,
+        "register_wh" if meter.device.kind.unit == "Wh" else "register_litres": register,
         "start_register": meter.device.start_register,
         "installed_at": iso(meter.installed_s),
         "removed_at": iso(meter.removed_s),
@@ -42,6 +41,8 @@ def meter_view(fleet: Fleet, meter: Meter, at_s: int, span_s: tuple[int, int] | 
         "interval_s": meter.device.interval_s,
         "faults": [happening_view(each) for each in _concerning(fleet, meter.serial)],
     }
+    if meter.device.exports:
+        view["exported_wh"] = meter.register_at(at_s, Flow.EXPORT)
     if meter.mains_fed:
         view["power"] = meter.power.on
         view["breaker"] = {
@@ -113,6 +114,10 @@ def street_view(street: Street, fleet: Fleet, host: str, ports: Mapping[str, int
                 "transformer": home.transformer,
                 "gas": home.gas is not None,
                 "water": home.water is not None,
+                "heat": home.heat is not None,
+                "phases": home.phases,
+                "solar_w": home.behind.solar_w,
+                "charger_w": home.behind.charger_w,
                 "recording": home.electricity.recording,
                 "meters": hanging.get(home.name, []),
             }
@@ -135,7 +140,7 @@ def _shipped(device: Device, home: str | None, host: str, port: int, fleet_secre
         "concentrator_port": port,
         "interval_s": device.interval_s,
         "start_register": device.start_register,
-        "unit": _UNITS[device.kind],
+        "unit": device.kind.unit,
     }
     if device.kind is not Kind.ELECTRICITY:
         slave = {"mbus_id": device.mbus_id, "mbus_address": device.mbus_address, "manufacturer": device.serial[:3]}

@@ -1,0 +1,70 @@
+"""The single action schedule (class 22) that tells a meter when to push by itself: times of day, on days that fit."""
+
+from __future__ import annotations
+
+import zlib
+from datetime import datetime, time, timedelta
+from typing import TYPE_CHECKING
+
+from openami.ami.dlms.errors import DlmsError
+from openami.ami.dlms.times import NOT_SPECIFIED, CosemDate, CosemTime
+from openami.ami.meter.calendars import fits
+from openami.ami.meter.settings import PUSH_INTERVAL, PUSH_SCHEDULE
+from openami.ami.meter.times import instant_of, seconds_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import date, tzinfo
+
+    from openami.ami.dlms.data import Data
+    from openami.ami.meter.settings import Settings
+
+EXECUTION_TIME, RANDOMISATION = 4, 5
+
+
+def due_pushes_s(settings: Settings, serial: str, after_s: int, to_s: int, place: tzinfo, most: int) -> list[int]:
+    """When in (after, to] the interval push is due, the newest `most` of them, oldest first.
+
+    Every meter waits a while of its own, up to the randomisation interval of its push setup, so that not all of a city
+    speak at once (Blue Book 4.4.8.2.2).
+    """
+    entries = _entries(settings.of(PUSH_SCHEDULE, EXECUTION_TIME))
+    spread_s = settings.of(PUSH_INTERVAL, RANDOMISATION).integer()
+    found: list[int] = []
+    day = instant_of(to_s).astimezone(place).date()
+    last = instant_of(after_s - spread_s).astimezone(place).date()
+    while entries and day >= last and len(found) < most:
+        dues_s = [due_s + _wait_s(serial, due_s, spread_s) for due_s in _of_day(entries, day, place)]
+        found += [due_s for due_s in dues_s if after_s < due_s <= to_s]
+        day -= timedelta(days=1)
+    return sorted(set(found))[-most:]
+
+
+def _entries(listed: Data) -> list[tuple[CosemTime, CosemDate]]:
+    """The entries that can be understood."""
+    found = []
+    for entry in listed.elements():
+        try:
+            at, on = entry.elements()
+            found.append((CosemTime.decode(at.octets()), CosemDate.decode(on.octets())))
+        except (DlmsError, ValueError):
+            continue
+    return found
+
+
+def _of_day(entries: list[tuple[CosemTime, CosemDate]], day: date, place: tzinfo) -> Iterator[int]:
+    for at, on in entries:
+        if not fits(on, day):
+            continue
+        hours = range(24) if at.hour == NOT_SPECIFIED else [at.hour]
+        minutes = range(60) if at.minute == NOT_SPECIFIED else [at.minute]
+        second = 0 if at.second == NOT_SPECIFIED else at.second
+        if max(*hours, 0) > 23 or max(*minutes, second) > 59:
+            continue  # no such time
+        for hour in hours:
+            for minute in minutes:
+                yield seconds_of(datetime.combine(day, time(hour, minute, second), tzinfo=place))
+
+
+def _wait_s(serial: str, due_s: int, spread_s: int) -> int:
+    return zlib.crc32(f"{serial}:{due_s}".encode()) % (spread_s + 1)

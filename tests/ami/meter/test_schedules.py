@@ -1,0 +1,172 @@
+"""A meter pushes by itself at the times it was told, and says a last word when mains go."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.ami.meter.conftest import GENESIS, SECRET, ZONE, Reader
+
+from openami.ami.dlms import data as d
+from openami.ami.dlms.axdr import encode
+from openami.ami.dlms.push.listener import Listener
+from openami.ami.dlms.queries import write
+from openami.ami.dlms.times import CosemDate, CosemTime
+from openami.ami.dlms.wrapper import WrapperFrame
+from openami.ami.meter.calendars import fits
+from openami.ami.meter.capacitor import CAPACITY_MJ, CHARGING_MW, GASP_MJ, Capacitor
+from openami.ami.meter.fleet import Fleet
+from openami.ami.meter.model import PUSHES_MAX
+from openami.ami.meter.protection import factory_keys, system_title
+from openami.ami.meter.pushing import push_frame
+from openami.ami.meter.schedules import due_pushes_s
+from openami.ami.meter.settings import PUSH_INTERVAL, PUSH_LAST_GASP, PUSH_SCHEDULE, Settings
+from openami.ami.meter.times import instant_of, seconds_of
+from openami.shared.spans import zone
+
+SERIAL = "OAE0000001"
+START_S = seconds_of(GENESIS)
+PLACE = zone(ZONE)
+
+
+def entry(hour: int, minute: int = 0, on: CosemDate = CosemDate()) -> d.Data:  # noqa: B008 - a value
+    return d.structure(d.octet_string(CosemTime(hour, minute, 0, 0)), d.octet_string(on))
+
+
+def told(*entries: d.Data, spread_s: int = 0) -> Settings:
+    settings = Settings()
+    settings.put(PUSH_SCHEDULE, 4, encode(d.array(entries)))
+    settings.put(PUSH_INTERVAL, 5, encode(d.unsigned16(spread_s)))
+    return settings
+
+
+def local(seconds: int) -> str:
+    return f"{instant_of(seconds).astimezone(PLACE):%d %H:%M}"
+
+
+def send_to(reader: Reader, setup: str) -> None:
+    reader.ask(write(setup, 40, 3, d.structure(d.enum(0), d.octet_string(b"127.0.0.1:1"), d.enum(0))))
+
+
+def test_it_pushes_at_local_times_whatever_the_steps_of_time(fleet: Fleet, reader: Reader):
+    send_to(reader, "0-0:25.9.0")
+    reader.ask(write("0-0:15.0.4", 22, 4, d.array([entry(6), entry(18, 30)])))
+    for hours in (1, 7, 12, 60):
+        fleet.live_through(fleet.lived_s + hours * 3600)
+    pushes = fleet.take_pushes()
+    days = [f"{day:02d} {at}" for day in (28, 1, 2) for at in ("06:00", "18:30")]
+    assert [local(push.at_s) for _, push in pushes] == [*days, "03 06:00"]
+    assert {(meter.serial, push.setup) for meter, push in pushes} == {(SERIAL, PUSH_INTERVAL)}
+
+
+def test_what_it_pushes_is_its_register_then(fleet: Fleet, reader: Reader):
+    send_to(reader, "0-0:25.9.0")
+    reader.ask(write("0-0:15.0.4", 22, 4, d.array([entry(6)])))
+    fleet.live_through(START_S + 9 * 3600)
+    ((meter, push),) = fleet.take_pushes()
+    keys = factory_keys(SECRET, SERIAL)
+    listener = Listener(lambda title: keys if title == system_title(SERIAL) else None)
+    heard = listener.take(WrapperFrame.decode(push_frame(fleet, SERIAL, push, SECRET)).payload)
+    assert heard is not None
+    said = {str(each.obis): each.number for each in heard.values}
+    assert said["1-0:1.8.0.255"] == meter.register_at(START_S + 6 * 3600)
+
+
+def test_without_mains_or_destination_nothing_is_pushed(fleet: Fleet, reader: Reader):
+    reader.ask(write("0-0:15.0.4", 22, 4, d.array([entry(6)])))
+    fleet.live_through(START_S + 12 * 3600)
+    assert not fleet.wants_to_push
+    send_to(reader, "0-0:25.9.0")
+    fleet.meters[SERIAL].power_down(fleet.lived_s)
+    fleet.live_through(START_S + 36 * 3600)
+    assert not fleet.wants_to_push
+
+
+def test_summer_time_moves_the_push_and_nothing_else():
+    settings = told(entry(6))
+    from_s = seconds_of(datetime(2026, 3, 27, 12, tzinfo=PLACE))
+    dues = due_pushes_s(settings, SERIAL, from_s, from_s + 3 * 86400, PLACE, 9)
+    assert [local(due_s) for due_s in dues] == ["28 06:00", "29 06:00", "30 06:00"]
+    assert dues[1] - dues[0] == 23 * 3600
+
+
+def test_days_that_fit_wildcards_and_nonsense():
+    sunday = entry(6, 0, CosemDate(day_of_week=7))
+    last = entry(7, 0, CosemDate(day=0xFE))
+    assert [local(due) for due in due_pushes_s(told(sunday, last), SERIAL, START_S, START_S + 3 * 86400, PLACE, 9)] == [
+        "28 07:00",
+        "01 06:00",
+    ]
+    each_hour = told(entry(0xFF, 30))
+    assert len(due_pushes_s(each_hour, SERIAL, START_S, START_S + 86400, PLACE, 99)) == 24
+    for nonsense in (entry(25), entry(3, 60), d.structure(d.octet_string(b"x"), d.octet_string(b"y")), d.unsigned8(1)):
+        assert due_pushes_s(told(nonsense), SERIAL, START_S, START_S + 86400, PLACE, 9) == []
+
+
+def test_only_the_newest_are_remembered():
+    dues = due_pushes_s(told(entry(0xFF, 0xFF)), SERIAL, START_S, START_S + 5 * 86400, PLACE, PUSHES_MAX)
+    assert len(dues) == PUSHES_MAX
+    assert dues[-1] == START_S + 5 * 86400
+
+
+@given(st.integers(0, 3600), st.lists(st.integers(1, 90_000), min_size=1, max_size=8))
+def test_each_is_due_once_however_time_is_cut(spread_s: int, steps: list[int]):
+    settings = told(entry(6), entry(6, 20), spread_s=spread_s)
+    at_s, found = START_S, []
+    for step in steps:
+        found += due_pushes_s(settings, SERIAL, at_s, at_s + step, PLACE, 99)
+        at_s += step
+    assert found == due_pushes_s(settings, SERIAL, START_S, at_s, PLACE, 99)
+
+
+def test_meters_do_not_speak_all_at_once():
+    settings = told(entry(6), spread_s=900)
+    serials = [f"OAE{number:07d}" for number in range(50)]
+    dues_s = [due_pushes_s(settings, serial, START_S, START_S + 86400, PLACE, 9)[0] for serial in serials]
+    waits = {due_s - START_S - 6 * 3600 for due_s in dues_s}
+    assert len(waits) > 40
+    assert max(waits) <= 900
+
+
+@given(st.dates(date(2026, 1, 1), date(2027, 12, 31)))
+def test_a_date_fits_itself_and_its_wildcards(day: date):
+    exact = CosemDate(day.year, day.month, day.day, day.isoweekday())
+    assert fits(exact, day)
+    assert fits(CosemDate(), day)
+    assert not fits(exact, day + timedelta(days=1))
+    assert fits(CosemDate(day=0xFE), day) == ((day + timedelta(days=1)).day == 1)
+
+
+def test_a_capacitor_that_was_hardly_filled_says_nothing(fleet: Fleet, reader: Reader):
+    send_to(reader, "0-3:25.9.0")
+    meter = fleet.meters[SERIAL]
+    fleet.live_through(START_S + 3600)
+    at_s = fleet.lived_s
+    said = []
+    for seconds, on in ((0, False), (5, True), (10, False), (20, True), (60, False)):
+        (meter.power_up if on else meter.power_down)(at_s + seconds)
+        said.append([push.setup for push in meter.take_pushes()])
+    assert said == [[PUSH_LAST_GASP], [], [], [], [PUSH_LAST_GASP]]
+    facts, happenings = fleet.take_changes()
+    again = Fleet(fleet.street, ZONE, fleet.genesis_s)
+    again.replay(facts, happenings, fleet.lived_s)
+    assert again.meters[SERIAL].capacitor == meter.capacitor
+
+
+@pytest.mark.parametrize(("seconds", "level"), [(0, 0), (10, 1500), (60, CAPACITY_MJ), (10**9, CAPACITY_MJ)])
+def test_mains_fill_it_up_to_its_capacity(seconds: int, level: int):
+    filling = Capacitor().mains(100, on=True)
+    assert filling.level_at(100 + seconds) == level
+    assert (filling.gasped(100 + seconds) is None) == (level < GASP_MJ)
+    assert CHARGING_MW * 60 == CAPACITY_MJ
+
+
+def test_without_mains_it_keeps_what_it_has():
+    dark = Capacitor().mains(0, on=True).mains(60, on=False)
+    assert dark.level_at(10**9) == CAPACITY_MJ
+    gasped = dark.gasped(61)
+    assert gasped is not None
+    assert gasped.level_at(10**9) == CAPACITY_MJ - GASP_MJ
+    assert gasped.gasped(62) is None

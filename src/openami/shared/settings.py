@@ -102,7 +102,7 @@ class Settings(BaseSettings):
     )
     peer: PeerSettings = Field(default=PeerSettings(), description="How we call your SAP or MDUS (TOML table).")
     tls: TlsSettings | None = Field(default=None, description="The enterprise services over TLS (TOML table).")
-    homes: int = Field(default=50, ge=1, le=5000, description="Homes of the simulated street.")
+    homes: int = Field(default=50, ge=1, le=10_000, description="Homes of the simulated street.")
     seed: int = Field(default=1, description="Seed of the simulated street.")
     fleet_secret: str | None = Field(default=None, description="Root of the simulated meters' passwords.")
     rule_set: str = Field(default="default", description="VEE rule set of channels whose master data name none.")

@@ -12,13 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.ami.meter.conftest import GENESIS, ZONE
 
+from openami.ami.dlms import data as d
+from openami.ami.dlms.axdr import encode
+from openami.ami.dlms.times import CosemDateTime
 from openami.ami.mbus import decode_telegram, reading_of
 from openami.ami.mbus.frames import LongFrame, decode
 from openami.ami.meter import profiles
 from openami.ami.meter.breaker import Trigger
 from openami.ami.meter.fleet import CRADLE_S, Fleet
 from openami.ami.meter.happenings import BadHappeningError, Stage, TooLateError, happening_of
-from openami.ami.meter.street import Street, UnknownMeterError, build_street
+from openami.ami.meter.settings import CALENDAR, PUSH_SCHEDULE
+from openami.ami.meter.street import Kind, Street, UnknownMeterError, build_street
 from openami.ami.meter.times import instant_of, seconds_of
 
 if TYPE_CHECKING:
@@ -288,3 +292,49 @@ def test_a_month_with_two_offsets_has_each_local_midnight(fleet: Fleet):
     assert len(midnights) == 1 + 31 + 2
     assert set(np.diff(midnights).tolist()) == {86400, 82800}
     assert (np.diff(registers) >= 0).all()
+
+
+def test_what_is_done_is_not_looked_at_again(fleet: Fleet):
+    for hour in range(3):
+        order(fleet, kind="tamper_cover", serial=HOME_METER, at=at(hour))
+    assert fleet.next_due_s() == seconds_of(GENESIS)
+    live(fleet, 1.5)
+    assert fleet.next_due_s() == seconds_of(GENESIS) + 2 * 3600
+    live(fleet, 9)
+    assert fleet.next_due_s() is None
+    assert len(fleet.happenings) == 3
+    facts, happenings = fleet.take_changes()
+    again = Fleet(fleet.street, ZONE, fleet.genesis_s)
+    again.replay(facts, happenings, fleet.lived_s)
+    assert again.next_due_s() is None
+
+
+def test_slaves_are_found_by_their_home_also_after_a_restart(fleet: Fleet):
+    facts, happenings = fleet.take_changes()
+    again = Fleet(fleet.street, ZONE, fleet.genesis_s)
+    again.replay(facts, happenings, fleet.lived_s)
+    for each in (fleet, again):
+        with_slaves = {serial: each.slaves_of(meter) for serial, meter in each.meters.items() if meter.mains_fed}
+        found = {serial: [slave.device.kind for slave in slaves] for serial, slaves in with_slaves.items() if slaves}
+        assert len(found) == 2
+        assert all(kinds == [Kind.GAS, Kind.WATER] for kinds in found.values())
+        assert all(slave.home == each.meters[serial].home for serial, slaves in with_slaves.items() for slave in slaves)
+
+
+@pytest.mark.parametrize("change", ["limit", "purse", "calendar", "push"])
+def test_time_only_looks_at_meters_to_which_it_can_do_something(fleet: Fleet, change: str):
+    meter = fleet.meters[HOME_METER]
+    assert fleet._attention.timed == {}
+    match change:
+        case "limit":
+            meter.set_limit(fleet.lived_s, 1000, 60)
+        case "purse":
+            meter.credit(fleet.lived_s, {"prepaid": True})
+        case "calendar":
+            meter.write_setting(fleet.lived_s, CALENDAR, 10, encode(d.octet_string(CosemDateTime())))
+        case "push":
+            meter.write_setting(fleet.lived_s, PUSH_SCHEDULE, 4, encode(d.array([])))
+    assert fleet._attention.timed == {HOME_METER: meter}
+    if change == "limit":
+        meter.set_limit(fleet.lived_s, 0, 0)
+        assert fleet._attention.timed == {}

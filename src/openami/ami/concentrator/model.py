@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from openami.ami.concentrator import store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -28,9 +28,9 @@ class Concentrator:
         self._field = field
         self._heard = 0
 
-    async def keep(self, tx: AsyncConnection, heard: Sequence[SlaveTelegram]) -> None:
+    async def keep(self, tx: AsyncConnection, heard: Mapping[str, Sequence[SlaveTelegram]]) -> None:
         """Store what this box heard of all that was heard."""
-        mine = [telegram for telegram in heard if telegram.transformer == self.transformer.name]
+        mine = heard.get(self.transformer.name, ())
         await store.keep(tx, mine)
         self._heard = len(mine)
 

@@ -16,6 +16,8 @@ from openami.ami.meter.protection import code_of, keys_of, protection_of
 from openami.ami.meter.street import Kind, lls_password
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from openami.ami.meter.field import Field
     from openami.ami.meter.fleet import Fleet
     from openami.ami.meter.street import Device, Transformer
@@ -107,7 +109,7 @@ class Router:
         device = self._devices.get(address.physical_address) if address is not None else None
         if device is None:
             return b""
-        session = sessions.pop(device.gateway_address, None) or Session(self._field, device, self._fleet_secret)
+        session = sessions.pop(device.gateway_address, None) or Session(device, self._fleet_secret, self._field.now_s)
         sessions[device.gateway_address] = session  # the last one used is the last one to be forgotten
         while len(sessions) > SESSIONS_PER_CONNECTION_MAX:
             sessions.pop(next(iter(sessions)))
@@ -121,8 +123,8 @@ class Router:
 class Session:
     """One client's association with one meter; it ends when the fleet is loaded again."""
 
-    def __init__(self, field: Field, device: Device, fleet_secret: str) -> None:
-        self._field = field
+    def __init__(self, device: Device, fleet_secret: str, now_s: Callable[[], int]) -> None:
+        self._now_s = now_s
         self._device = device
         self._fleet_secret = fleet_secret
         self._password = lls_password(fleet_secret, device.serial)
@@ -149,7 +151,7 @@ class Session:
                 meter,
                 self._password,
                 fleet.zone_name,
-                self._field.now_s,
+                self._now_s,
                 keys=keys,
                 slaves=fleet.slaves_of(meter),
             )

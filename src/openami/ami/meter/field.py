@@ -18,7 +18,7 @@ from openami.ami.meter.fleet import Fleet
 from openami.ami.meter.times import instant_of, seconds_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -37,8 +37,8 @@ LIVE_EVERY_S = 5
 class Listener(Protocol):
     """A concentrator, as far as the field knows it: it stores what its slaves said, and hears of changed links."""
 
-    async def keep(self, tx: AsyncConnection, heard: Sequence[SlaveTelegram]) -> None:
-        """Store telegrams in the transaction of the time in which they were heard."""
+    async def keep(self, tx: AsyncConnection, heard: Mapping[str, Sequence[SlaveTelegram]]) -> None:
+        """Store telegrams, given by transformer, in the transaction of the time in which they were heard."""
         ...
 
     def notice(self) -> None:
@@ -143,12 +143,15 @@ class Field:
         facts, happenings = fleet.take_changes()
         if not (facts or happenings or heard or lived):
             return
+        by_transformer: dict[str, list[SlaveTelegram]] = {}
+        for telegram in heard:
+            by_transformer.setdefault(telegram.transformer, []).append(telegram)
         try:
             async with self.database.begin() as tx:
                 await store.save_facts(tx, facts)
                 await store.save_happenings(tx, happenings)
                 for listener in self.listeners:
-                    await listener.keep(tx, heard)
+                    await listener.keep(tx, by_transformer)
                 await store.save_life(tx, fleet.genesis_s, fleet.lived_s)
         except BaseException:
             self._stale = True

@@ -42,6 +42,9 @@ class Fleet:
         self._attention = Attention()
         self.meters = {device.serial: Meter(device, device.home, self._attention) for device in street.devices}
         self.happenings: dict[str, Happening] = {}
+        self._to_come: dict[str, Happening] = {}
+        """Those of them that are not done."""
+        self._slaves = self._by_home()
         self._changed: dict[str, Happening] = {}
         self._dark = False
         self.connections = connections_of(street, zone_name)
@@ -59,7 +62,9 @@ class Fleet:
         for fact in facts:
             meter = self.meters[fact.serial]
             meter.replay(fact, self.connections[meter.device.kind])
-        self.happenings = {happening.id: happening for happening in happenings}
+        self._slaves = self._by_home()
+        for happening in happenings:
+            self._know(happening)
         self.lived_s = lived_s
 
     def live_through(self, to_s: int) -> list[SlaveTelegram]:
@@ -108,13 +113,13 @@ class Fleet:
 
     def next_due_s(self) -> int | None:
         """When the next ordered thing begins or ends."""
-        return min((each.next_s for each in self.happenings.values() if each.next_s is not None), default=None)
+        return min((each.next_s for each in self._to_come.values() if each.next_s is not None), default=None)
 
     def link_is_down(self, transformer: str) -> bool:
         """Whether the concentrator of a transformer is cut off now."""
         return any(
             each.stage is Stage.ACTIVE and each.detail["transformer"] == transformer
-            for each in self.happenings.values()
+            for each in self._to_come.values()
             if each.kind is HappeningKind.LINK_DOWN
         )
 
@@ -125,9 +130,7 @@ class Fleet:
 
     def slaves_of(self, meter: Meter) -> list[Meter]:
         """The gas and water meters that an electricity meter hears on its M-Bus, by their addresses."""
-        if meter.home is None:
-            return []
-        slaves = [each for each in self.meters.values() if each.home == meter.home and not each.mains_fed]
+        slaves = self._slaves.get(meter.home or "", [])
         return sorted(slaves, key=lambda slave: slave.device.mbus_address)
 
     @property
@@ -157,7 +160,7 @@ class Fleet:
     def _next_due(self, to_s: int) -> Happening | None:
         due = [
             (max(each.next_s, each.starts_s), each.id, each)
-            for each in self.happenings.values()
+            for each in self._to_come.values()
             if each.next_s is not None and each.next_s <= to_s
         ]
         return min(due)[2] if due else None
@@ -220,7 +223,7 @@ class Fleet:
             each.kind is HappeningKind.POWER_CUT
             and each.stage is Stage.ACTIVE
             and each.detail["serial"] == meter.serial
-            for each in self.happenings.values()
+            for each in self._to_come.values()
         )
         if not self._dark and not cut_off:
             meter.power_up(at_s)
@@ -242,6 +245,8 @@ class Fleet:
 
     def _install(self, meter: Meter, at_s: int, home: str) -> None:
         meter.install(at_s, home, self.connections[meter.device.kind][home])
+        if not meter.mains_fed and meter not in self._slaves.setdefault(home, []):
+            self._slaves[home].append(meter)
 
     def _mains_fed(self) -> list[Meter]:
         return [meter for meter in self.meters.values() if meter.mains_fed and meter.hangs]
@@ -262,6 +267,21 @@ class Fleet:
             ]
         return sorted(heard, key=lambda telegram: telegram.taken_s)
 
-    def _store(self, happening: Happening) -> None:
+    def _by_home(self) -> dict[str, list[Meter]]:
+        """The meters on the M-Bus of each home."""
+        found: dict[str, list[Meter]] = {}
+        for meter in self.meters.values():
+            if meter.home is not None and not meter.mains_fed:
+                found.setdefault(meter.home, []).append(meter)
+        return found
+
+    def _know(self, happening: Happening) -> None:
         self.happenings[happening.id] = happening
+        if happening.next_s is None:
+            self._to_come.pop(happening.id, None)
+        else:
+            self._to_come[happening.id] = happening
+
+    def _store(self, happening: Happening) -> None:
+        self._know(happening)
         self._changed[happening.id] = happening

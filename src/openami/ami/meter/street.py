@@ -14,6 +14,8 @@ from openami.ami.meter.recordings import Behind, Recording, library, load
 from openami.shared.errors import OpenAmiError
 
 HOMES_PER_TRANSFORMER: Final = 10
+HOUSEHOLDS: Final = 50
+"""So many differ in what they use and own, then they come again: ten thousand meters share their numbers."""
 HOMES_WITH_GAS_AND_WATER: Final = (2, 7)  # of each ten, so that every concentrator has some
 _SGSC_RECORDINGS: Final = 28
 _LCL_RECORDINGS: Final = 16
@@ -213,7 +215,7 @@ def build_street(homes: int, seed: int, equipment: Equipment = PLAIN) -> Street:
         if place in HOMES_WITH_GAS_AND_WATER:
             rank = number // HOMES_PER_TRANSFORMER * 2 + HOMES_WITH_GAS_AND_WATER.index(place)
             home = replace(home, gas=gas[rank % len(gas)], water=Load("AMPds2-water", rank % _WATER_ROTATIONS))
-        home = _equipped(home, place, equipment, seed + number)
+        home = _equipped(home, place, equipment, f"{seed}:{number % HOUSEHOLDS}")
         if equipment.district_heat and place == _HEAT_PLACE:
             home = replace(home, heat=gas[number % len(gas)])
         built.append(home)
@@ -223,8 +225,8 @@ def build_street(homes: int, seed: int, equipment: Equipment = PLAIN) -> Street:
     return Street(transformers, tuple(built), tuple(devices))
 
 
-def _equipped(home: Home, place: int, equipment: Equipment, seed: int) -> Home:
-    chance = random.Random(f"{seed}:{home.name}")  # noqa: S311 - what stands in a home, no secret; of its own: others
+def _equipped(home: Home, place: int, equipment: Equipment, seed: str) -> Home:
+    chance = random.Random(seed)  # noqa: S311 - what stands in a home, no secret
     behind = Behind(
         solar_w=chance.choice(_ROOF_W) if place in equipment.solar else 0,
         charger_w=chance.choice(_CHARGERS_W) if place in equipment.charger else 0,

@@ -159,3 +159,13 @@ async def test_the_real_clock_moves_the_street(tables: Database, collector: Coll
         clock.advance_to(GENESIS + timedelta(hours=2))
         await collector.heard(8)  # nobody looked: the loop moved it, and two hours of four slaves were sent
         await field.quiet()
+
+
+async def test_a_value_is_altered_over_http(field: RunningField):
+    order = {"obis": "1-0:32.7.0", "attribute": 2, "value": "0600000001"}
+    said = await field.post("/api/meters/OAE0000001/objects", order)
+    assert said == {"serial": "OAE0000001", "obis": "1-0:32.7.0.255", "attribute": 2, "acts": False}
+    kept = {"obis": "0-0:96.13.0", "attribute": 2, "value": "0902" + b"Hi".hex()}
+    assert (await field.post("/api/meters/OAE0000001/objects", kept))["acts"]
+    refused = await field.post("/api/meters/OAE0000001/objects", {**order, "attribute": 77}, status=422)
+    assert "no attribute 77" in str(refused)

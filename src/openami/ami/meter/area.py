@@ -12,10 +12,10 @@ from openami.ami.concentrator.pushes import Pushes
 from openami.ami.concentrator.router import Router
 from openami.ami.concentrator.uplink import Uplink
 from openami.ami.meter import views
+from openami.ami.meter.altering import alteration_of
 from openami.ami.meter.customer_port import p1_telegram
 from openami.ami.meter.field import Field
 from openami.ami.meter.happenings import HappeningKind, happening_of, instant_in
-from openami.ami.meter.settings import altered_value
 from openami.ami.meter.street import Kind, build_street
 from openami.ami.meter.times import instant_of, seconds_of
 from openami.shared.service import Area, Work, json_body
@@ -134,13 +134,23 @@ class Door:
             return Response(telegram, media_type="text/plain")
 
     async def alter(self, request: Request) -> Response:
-        """Alter a value that a meter keeps, as its maker could: `obis`, `attribute`, `value` (A-XDR, hexadecimal)."""
+        """Alter any COSEM value of a meter: `obis`, `attribute`, `value` (A-XDR, hexadecimal; null gives it back).
+
+        What a meter keeps is written, and acts; what it measures or computes is overlaid for whoever reads it.
+        """
         body = await json_body(request)
         async with self._field.step() as fleet:
             meter = fleet.meters[fleet.street.device(request.path_params["serial"]).serial]
-            obis, attribute, octets = altered_value(body)
-            meter.write_setting(fleet.lived_s, obis, attribute, octets)
-        return JSONResponse({"serial": meter.serial, "obis": str(obis), "attribute": attribute})
+            alteration = alteration_of(body, fleet, meter)
+            alteration.carry_out(meter, fleet.lived_s)
+        return JSONResponse(
+            {
+                "serial": meter.serial,
+                "obis": str(alteration.obis),
+                "attribute": alteration.attribute,
+                "acts": alteration.acts,
+            }
+        )
 
     async def street(self, _request: Request) -> Response:
         """The layout, with what a shipment file carries."""

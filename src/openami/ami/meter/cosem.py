@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from openami.ami.dlms import data as d
+from openami.ami.dlms.axdr import Encoded
 from openami.ami.dlms.enums import ActionResult, DataAccessResult, Mechanism
 from openami.ami.dlms.errors import (
     AccessDeniedError,
@@ -38,12 +39,11 @@ from openami.ami.meter.objects import (
 from openami.ami.meter.times import instant_of, seconds_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import tzinfo
 
     from numpy.typing import NDArray
 
-    from openami.ami.dlms.axdr import Encoded
     from openami.ami.dlms.data import Data
     from openami.ami.dlms.references import Selection
     from openami.ami.dlms.security import Keys
@@ -139,6 +139,9 @@ class ElectricityDevice:
             AccessDeniedError: there is no such attribute, or not for this client.
         """
         attributes = self._attributes(class_id, obis)
+        altered = self._meter.altered.get((obis, attribute))
+        if altered is not None:
+            return Encoded(altered)
         if attribute == 1:
             return d.octet_string(obis)
         if class_id == PROFILE and attribute == 2:
@@ -148,6 +151,15 @@ class ElectricityDevice:
         if attribute not in attributes:
             raise AccessDeniedError(DataAccessResult.READ_WRITE_DENIED)
         return attributes[attribute]()
+
+    @property
+    def attributes(self) -> Mapping[Obis, Collection[int]]:
+        """All that can be read, by logical name."""
+        return {obis: {1, *attributes} for obis, (_, attributes) in self._objects.items()}
+
+    def class_of(self, obis: Obis) -> int:
+        """The class of an object that it has."""
+        return self._objects[obis][0]
 
     def set(self, class_id: int, obis: Obis, attribute: int, value: Data) -> None:
         """Write the clock, or the control mode of the breaker.

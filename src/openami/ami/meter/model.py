@@ -85,6 +85,7 @@ class FactKind(StrEnum):
     CREDIT = "credit"
     DEMAND_RESET = "demand reset"
     DRIFTED = "clock drifted"
+    ALTERED = "value altered"
 
 
 _LOGGED: Final = {
@@ -156,6 +157,8 @@ class Meter:
         self.clock_offset_s = 0
         self.limiter = Limiter()
         self.settings = Settings()
+        self.altered: dict[tuple[Obis, int], bytes] = {}
+        """Values that somebody laid over what the meter would say, to test who reads it."""
         self.calendars: list[tuple[int, Calendar]] = [(0, FACTORY)]
         """Which calendar is in force from when on."""
         self.image = ImageTransfer()
@@ -278,6 +281,11 @@ class Meter:
         elif obis not in UNLOGGED:
             detail["code"] = CONFIGURATION_CHANGED
         self._happened(at_s, FactKind.WRITTEN, detail)
+
+    def alter(self, at_s: int, obis: Obis, attribute: int, octets: bytes | None) -> None:
+        """From now on an attribute reads as these octets, whatever the meter would say; None gives it back."""
+        detail = {"obis": str(obis), "attribute": attribute, "value": None if octets is None else octets.hex()}
+        self._happened(at_s, FactKind.ALTERED, detail)
 
     def activate_calendar(self, at_s: int) -> None:
         """The passive calendar becomes the active one."""
@@ -450,6 +458,10 @@ class Meter:
                 self.clock_offset_s = detail["offset_s"]
             case FactKind.ROWS_LOST:
                 self.lost_rows_s.append((detail["from_s"], detail["to_s"]))
+            case FactKind.ALTERED if detail["value"] is None:
+                self.altered.pop((Obis.of(detail["obis"]), detail["attribute"]), None)
+            case FactKind.ALTERED:
+                self.altered[Obis.of(detail["obis"]), detail["attribute"]] = bytes.fromhex(detail["value"])
             case FactKind.CLOCK_SET:
                 self._set_clock(fact.at_s, detail["offset_s"])
             case FactKind.COUNTERS_RESERVED:

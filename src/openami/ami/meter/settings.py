@@ -6,21 +6,20 @@ Some of them steer the meter (the calendar, the push setups, the alarm filter): 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from openami.ami.dlms import data as d
 from openami.ami.dlms.axdr import Encoded, encode
 from openami.ami.dlms.axdr import decode as decode_data
 from openami.ami.dlms.data import Data, Tag
 from openami.ami.dlms.enums import DataAccessResult
-from openami.ami.dlms.errors import AccessDeniedError, DlmsError
+from openami.ami.dlms.errors import AccessDeniedError
 from openami.ami.dlms.obis import Obis
 from openami.ami.dlms.times import CosemDateTime
 from openami.ami.meter.parts import Part
-from openami.shared.errors import OpenAmiError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from openami.ami.meter.model import Meter
 
@@ -124,30 +123,6 @@ class Settings:
     def put(self, obis: Obis, attribute: int, octets: bytes) -> None:
         """A value was written."""
         self._written[obis, attribute] = octets
-
-
-class BadValueError(OpenAmiError):
-    """A value that no meter of ours can keep."""
-
-
-def altered_value(body: Mapping[str, Any]) -> tuple[Obis, int, bytes]:
-    """Which attribute gets which octets, from a JSON object.
-
-    Raises:
-        BadValueError: it is none that is kept, or no value.
-    """
-    try:
-        obis, attribute = Obis.of(str(body.get("obis"))), int(str(body.get("attribute")))
-        octets = bytes.fromhex(str(body.get("value")))
-        decode_data(octets)
-    except (ValueError, DlmsError) as error:
-        raise BadValueError(
-            f"The value cannot be read: {error}.", hint="Send obis, attribute, value in hex."
-        ) from error
-    if (obis, attribute) not in KEPT:
-        known = sorted({str(each) for each, _ in KEPT})
-        raise BadValueError(f"Attribute {attribute} of {obis} is not kept.", hint=f"Kept are {', '.join(known)}.")
-    return obis, attribute, octets
 
 
 def settings_part(meter: Meter, now_s: Callable[[], int]) -> Part:

@@ -17,7 +17,7 @@ from sqlalchemy import text
 
 from bench._ground import QUICK, WORKERS, Ground, Memory, ground, row, run
 from openami.mdus.series.lake import Lake
-from openami.mdus.series.sealing import lists
+from openami.mdus.series.sealing import binaries, week_of
 from openami.mdus.unify.adapters import sniff
 from openami.shared.contract.field.scan import scan_readings
 from openami.shared.quality import MEASURED
@@ -78,17 +78,18 @@ async def plain_lake(here: Ground, readings: int) -> float:
     count = len(values)
     table = pa.table(
         {
+            "week": np.full(count, week_of(day.day), np.int32),
             "channel": np.arange(count),
             "day": np.full(count, day.day, np.int32),
-            "values": lists(values),
-            "quality": lists(np.full((count, 1), MEASURED, np.uint8)),
+            "values": binaries(values.astype("<i2").tobytes(), count),
+            "quality": binaries(bytes([MEASURED]) * count, count),
         }
     )
     lake = Lake(here.place.database, f"{here.place.lake}-plain")
 
     def write(cursor: duckdb.DuckDBPyConnection) -> None:
         cursor.register("plain_rows", table)
-        cursor.execute('INSERT INTO lake.series_day (channel, day, "values", quality) SELECT * FROM plain_rows')
+        cursor.execute('INSERT INTO lake.series_day (week, channel, day, "values", quality) SELECT * FROM plain_rows')
 
     await lake.run(lambda _: None)
     start = time.perf_counter()

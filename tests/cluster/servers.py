@@ -15,8 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pyarrow import fs
-
 from openami.shared.object_store import ObjectStore
 
 if TYPE_CHECKING:
@@ -101,9 +99,7 @@ def seaweedfs(folder: Path) -> Iterator[ObjectStore]:
 
 def _make_bucket(store: ObjectStore, log: Path) -> None:
     """Ask until the parts of the store have found one another."""
-    files = fs.S3FileSystem(
-        access_key=KEY, secret_key=SECRET, endpoint_override=store.host, scheme="http", allow_bucket_creation=True
-    )
+    files = store.file_system(creating=True)
     deadline = time.monotonic() + START_TIMEOUT_S
     while True:
         try:

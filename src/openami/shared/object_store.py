@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from pyarrow import fs
+
 SCHEME: Final = "s3://"
 
 
@@ -59,6 +61,28 @@ class ObjectStore:
     def tls(self) -> bool:
         """Whether it is spoken to over TLS."""
         return not self.endpoint.startswith("http://")
+
+    def file_system(self, *, creating: bool = False) -> fs.S3FileSystem:
+        """Its objects as files; `creating` allows to make buckets."""
+        from pyarrow import fs  # noqa: PLC0415 - who has folders only needs none of it
+
+        return fs.S3FileSystem(
+            access_key=self.key_id,
+            secret_key=self.secret,
+            endpoint_override=self.host or None,
+            scheme="https" if self.tls else "http",
+            region=self.region,
+            allow_bucket_creation=creating,
+        )
+
+
+def file_system(place: str | Path) -> tuple[fs.FileSystem, str]:
+    """What reads the files below a folder or `s3://bucket/prefix`, and their path in it."""
+    from pyarrow import fs  # noqa: PLC0415 - its import is not free
+
+    if is_object_url(place):
+        return ObjectStore.of_environment().file_system(), str(place).removeprefix(SCHEME).rstrip("/")
+    return fs.LocalFileSystem(), str(place)
 
 
 def is_object_url(place: str | Path) -> bool:

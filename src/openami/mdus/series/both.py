@@ -5,14 +5,11 @@ The order matters: a row that is no longer hot when the hot part is read was in 
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from openami.mdus.series import hot, packing
-from openami.mdus.series import lake as lake_
-from openami.mdus.series.model import ChannelDays, Version
 from openami.mdus.series.sealing import sealed_before
 
 if TYPE_CHECKING:
@@ -22,25 +19,25 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from openami.mdus.series.knowledge import AsOf
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+    from openami.mdus.series.lake import Lake
+    from openami.mdus.series.model import ChannelDays, Version
 
 
 class Both:
     """The hot rows and, where there is one, the lake."""
 
-    def __init__(self, lake: lake_.Lake | None) -> None:
+    def __init__(self, lake: Lake | None) -> None:
         """Take the lake; without one all days are hot."""
-        self._lake = lake
+        self._sealed = lake.sealed if lake else None
 
     async def days_between(
         self, tx: AsyncConnection, channels: NDArray[np.int64], days: range, as_of: AsOf = None
     ) -> list[ChannelDays]:
         """All kept channel-days of some channels and days (ordinals), one batch per day length."""
         found = await hot.days_between(tx, channels, days, as_of)
-        if self._lake and len(channels) and days.start < (sealed := await sealed_before(tx)):
+        if self._sealed and len(channels) and days.start < (sealed := await sealed_before(tx)):
             older = range(days.start, min(days.stop, sealed))
-            found = newest(found, await lake_.days_between(self._lake, channels, older, as_of))
+            found = newest(found, await self._sealed.days_between(tx, channels, older, as_of))
         return found
 
     async def latest_of(
@@ -48,17 +45,17 @@ class Both:
     ) -> list[ChannelDays]:
         """The last versions of exactly these channel-days, as far as they are kept."""
         found = await hot.latest_of(tx, channel, day, as_of)
-        if self._lake and len(day) and int(day.min()) < (sealed := await sealed_before(tx)):
+        if self._sealed and len(day) and int(day.min()) < (sealed := await sealed_before(tx)):
             older = day < sealed
-            found = newest(found, await lake_.latest_of(self._lake, channel[older], day[older], as_of))
+            found = newest(found, await self._sealed.latest_of(tx, channel[older], day[older], as_of))
         return found
 
     async def versions_of(self, tx: AsyncConnection, channel: int, day: date) -> list[Version]:
         """Every version of one channel-day, oldest first."""
         found = {one.version: one for one in await hot.versions_of(tx, channel, day)}
-        if self._lake and day.toordinal() < await sealed_before(tx):
-            for row in await lake_.versions_of(self._lake, channel, day.toordinal()):
-                found.setdefault(row["version"], _version(row))
+        if self._sealed and day.toordinal() < await sealed_before(tx):
+            for one in await self._sealed.versions_of(tx, channel, day.toordinal()):
+                found.setdefault(one.version, one)
         return [found[version] for version in sorted(found)]
 
 
@@ -75,18 +72,3 @@ def _newest(batch: ChannelDays) -> ChannelDays:
     channel, day = batch.channel[order], batch.day[order]
     last = np.append((channel[1:] != channel[:-1]) | (day[1:] != day[:-1]), np.True_)
     return batch.rows(order[last])
-
-
-def _version(row: dict[str, Any]) -> Version:
-    count = len(row["values"])
-    return Version(
-        row["version"],
-        _EPOCH + timedelta(microseconds=row["recorded_us"]),
-        row["author"],
-        row["cause"],
-        row["delivery"],
-        row["transaction"],
-        np.array(row["values"], np.int64),
-        np.broadcast_to(np.array(row["quality"], np.uint8), (count,)).copy(),
-        np.array(row["flags"] or [0] * count, np.uint8),
-    )

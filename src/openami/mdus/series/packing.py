@@ -102,30 +102,50 @@ def batch_of(count: int, keys: bytes, values: bytes, quality: bytes, flags: byte
     Raises:
         TornRowError: lengths that contradict one another.
     """
+    return unpacked(count, *keys_of(keys), *(np.frombuffer(one, np.uint8) for one in (values, quality, flags)))
+
+
+def keys_of(keys: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Channel, day (ordinal) and version of rows whose keys are joined end to end."""
     heads = np.frombuffer(keys, _KEY)
-    rows = len(heads)
-    width, of_quality, of_flags = _lengths(rows, count, values, quality, flags)
+    channel, day, version = (heads[name].astype(np.int64) for name in ("channel", "day", "version"))
+    return channel, day + _EPOCH_2000_ORDINAL, version
+
+
+def unpacked(
+    count: int,
+    channel: NDArray[np.int64],
+    day: NDArray[np.int64],
+    version: NDArray[np.int64],
+    values: NDArray[np.uint8],
+    quality: NDArray[np.uint8],
+    flags: NDArray[np.uint8],
+) -> ChannelDays:
+    """Rows that pack alike as one batch; values, qualities and flags are joined end to end.
+
+    Raises:
+        TornRowError: lengths that contradict one another.
+    """
+    rows = len(channel)
+    width, of_quality, of_flags = _lengths(rows, count, len(values), len(quality), len(flags))
     shape = (rows, count)
-    qualities = np.frombuffer(quality, np.uint8).reshape(rows, of_quality)
     return ChannelDays(
-        channel=heads["channel"].astype(np.int64),
-        day=heads["day"].astype(np.int64) + _EPOCH_2000_ORDINAL,
-        version=heads["version"].astype(np.int64),
-        values=np.frombuffer(values, f"<i{width}").reshape(shape).astype(np.int64),
-        quality=np.broadcast_to(qualities, shape).copy(),
-        flags=np.frombuffer(flags, np.uint8).reshape(shape).copy() if of_flags else np.zeros(shape, np.uint8),
+        channel=channel,
+        day=day,
+        version=version,
+        values=values.view(f"<i{width}").reshape(shape).astype(np.int64),
+        quality=np.broadcast_to(quality.reshape(rows, of_quality), shape).copy(),
+        flags=flags.reshape(shape).copy() if of_flags else np.zeros(shape, np.uint8),
     )
 
 
-def _lengths(rows: int, count: int, values: bytes, quality: bytes, flags: bytes) -> tuple[int, int, int]:
-    """Bytes of each value, and of the qualities and the flags of each row."""
+def _lengths(rows: int, count: int, values: int, quality: int, flags: int) -> tuple[int, int, int]:
+    """Bytes of each value, and of the qualities and the flags of each row, from the bytes of all."""
     cells = max(rows * count, 1)
-    width, of_quality, of_flags = len(values) // cells, len(quality) // max(rows, 1), len(flags) // max(rows, 1)
-    exact = (width * cells, of_quality * rows, of_flags * rows) == (len(values), len(quality), len(flags))
+    width, of_quality, of_flags = values // cells, quality // max(rows, 1), flags // max(rows, 1)
+    exact = (width * cells, of_quality * rows, of_flags * rows) == (values, quality, flags)
     if not exact or width not in _WIDTHS or of_quality not in (1, count) or of_flags not in (0, count):
-        raise TornRowError(
-            f"{rows} packed days of {count} intervals have {len(values)}, {len(quality)} and {len(flags)} bytes."
-        )
+        raise TornRowError(f"{rows} packed days of {count} intervals have {values}, {quality} and {flags} bytes.")
     return width, of_quality, of_flags
 
 
@@ -152,7 +172,7 @@ def unpack(
     count: int, values: bytes, quality: bytes, flags: bytes
 ) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.uint8]]:
     """Values, quality and flags of one packed row, the slow way (one row at a time, for histories)."""
-    width, _, _ = _lengths(1, count, values, quality, flags)
+    width, _, _ = _lengths(1, count, len(values), len(quality), len(flags))
     qualities: NDArray[np.uint8] = np.frombuffer(quality, np.uint8)
     return (
         np.frombuffer(values, f"<i{width}").astype(np.int64),

@@ -1,14 +1,19 @@
 """Sealing: finished days move from the hot rows into large sorted files, and every row stays visible exactly once.
 
-In this order, each step safe to repeat after a crash: note the intent in PostgreSQL; write the rows to the lake under
-the number of the intent (one DuckLake transaction: all or none); delete from the hot part exactly what the lake holds
-under that number. Between the last two steps a row is in both parts: readers look into the hot part first, then into
-the lake, and take each version once. A row that a change feed has not handed to all its consumers stays hot.
+It goes week by week and, in each, by slices of the channels: so one slice is one sorted file, and no query looks at
+more than a slice. For each slice in this order, every step safe to repeat after a crash: note the intent in PostgreSQL;
+write the rows to the lake under the number of the intent (one DuckLake transaction: all or none); delete from the hot
+part exactly what the lake holds under that number. Between the last two steps a row is in both parts: readers look into
+the hot part first, then into the lake, and take each version once. A row that a change feed has not handed to all its
+consumers stays hot.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 import pyarrow as pa
@@ -16,10 +21,13 @@ from psycopg.sql import SQL
 from sqlalchemy import func, select, text
 
 from openami.mdus.series import packing, tables
+from openami.mdus.series.catalog import TABLE
 from openami.shared.database import psycopg_connection
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from datetime import date, datetime
+    from typing import TypeVar
 
     import duckdb
     from numpy.typing import NDArray
@@ -28,18 +36,27 @@ if TYPE_CHECKING:
     from openami.mdus.series.lake import Lake
     from openami.shared.database import Database
 
-ROWS_AT_ONCE: Final = 100_000
+    Days = TypeVar("Days", int, NDArray[np.int64])
+
+CHANNELS_AT_ONCE: Final = 16_384  # a week of so many has about a hundred thousand rows
 _LOCK: Final = 7_301  # one sealer at a time in a database
 _SEALING, _SEALED = "sealing", "sealed"
+_LAST: Final = 1 << 62
 
-# oldest days first; rows of one sort come joined end to end, like every bulk read
+# one look into the index for each day that has rows, however many rows it has
+_DAYS: Final = text(
+    "WITH RECURSIVE kept AS (SELECT min(day) AS day FROM series_day"
+    " UNION ALL SELECT (SELECT min(d.day) FROM series_day d WHERE d.day > kept.day) FROM kept WHERE day IS NOT NULL)"
+    " SELECT day FROM kept WHERE day < :before ORDER BY day"
+)
+_SLICE: Final = text("SELECT id FROM series_channel WHERE id > :low ORDER BY id OFFSET :count LIMIT 1")
 _ROWS: Final = SQL(
     "WITH r AS (SELECT d.*, dense_rank() OVER (ORDER BY delivery, recorded_at, author, cause, transaction) AS source"
-    " FROM series_day d WHERE d.day < %(before)s"
+    " FROM series_day d WHERE d.day = ANY(%(days)s) AND d.channel > %(low)s AND d.channel <= %(high)s"
     " AND NOT EXISTS (SELECT FROM series_cursor c"
-    "  WHERE NOT pg_visible_in_snapshot(d.transaction::text::xid8, c.snapshot::pg_snapshot))"
-    " ORDER BY d.day, d.channel, d.version LIMIT %(limit)s)"
+    "  WHERE NOT pg_visible_in_snapshot(d.transaction::text::xid8, c.snapshot::pg_snapshot)))"
 )
+# rows of one sort come joined end to end, like every bulk read
 _BLOCKS: Final = _ROWS + SQL(
     " SELECT intervals,"
     " string_agg(int8send(channel) || int4send(day - DATE '2000-01-01') || int4send(version), '' ORDER BY {order}),"
@@ -56,6 +73,7 @@ _DELETE: Final = text(
     " unnest(CAST(:channels AS bigint[]), CAST(:days AS int[]), CAST(:versions AS int[])) AS k (channel, day, version)"
     " WHERE d.channel = k.channel AND d.day = DATE '0001-01-01' + (k.day - 1) AND d.version = k.version"
 )
+_KEY: Final = ("channel", "day", "version")
 
 
 async def sealed_before(tx: AsyncConnection) -> int:
@@ -64,45 +82,73 @@ async def sealed_before(tx: AsyncConnection) -> int:
     return latest.toordinal() if latest else 0
 
 
+def week_of(day: Days) -> Days:
+    """The number of the week, from Monday on, that a day (ordinal) lies in."""
+    return (day - 1) // 7
+
+
 async def seal(database: Database, lake: Lake, before_day: date, now: datetime) -> int:
     """Move all finished days before `before_day` into the lake; returns how many rows moved. Safe to kill anywhere."""
-    moved = 0
-    while rows := await _seal_once(database, lake, before_day, now):
-        moved += rows
+    await lake.run(lambda _: None)  # its catalog is there before a reader is told to look into it
+    async with _alone(database) as session:
+        moved = await _finish(session, lake)
+        days = list(await session.scalars(_DAYS, {"before": before_day}))
+        for _, week in groupby(days, key=lambda day: week_of(day.toordinal())):
+            some, high = list(week), -1
+            while high < _LAST:
+                low, high = high, await _slice_end(session, high)
+                moved += await _seal_slice(session, lake, {"days": some, "low": low, "high": high}, now)
     return moved
 
 
-async def _seal_once(database: Database, lake: Lake, before_day: date, now: datetime) -> int:
+@asynccontextmanager
+async def _alone(database: Database) -> AsyncIterator[AsyncConnection]:
+    """A session with the lock of sealers, not a transaction: an intent is committed before its rows are written."""
     async with database.engine.connect() as session:
-        # the lock belongs to the session, not to a transaction: the intent must be committed before the lake is written
         await session.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
         await session.commit()
         try:
-            batch = await _intend(session, before_day, now)
-            keys = await lake.run(lambda cursor: _written(cursor, batch))
-            if not len(keys):
-                rows = await _hot_rows(session, before_day)
-                await session.rollback()
-                if rows is not None:
-                    await lake.run(lambda cursor: _write(cursor, rows, batch))
-                    keys = await lake.run(lambda cursor: _written(cursor, batch))
-            await _forget(session, batch, keys)
-            return len(keys)
+            yield session
         finally:
             await session.rollback()
             await session.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
             await session.commit()
 
 
-async def _intend(session: AsyncConnection, before_day: date, now: datetime) -> int:
-    """The number of the seal that was begun and not finished, or of a new one."""
-    table = tables.seal
-    begun = (await session.execute(select(table.c.id).where(table.c.state == _SEALING))).scalar_one_or_none()
-    if begun is None:
-        values = {"before_day": before_day, "state": _SEALING, "rows": 0, "started_at": now}
-        begun = (await session.execute(table.insert().values(values).returning(table.c.id))).scalar_one()
+async def _slice_end(session: AsyncConnection, low: int) -> int:
+    """The last channel of the slice that begins after `low`."""
+    last = await session.scalar(_SLICE, {"low": low, "count": CHANNELS_AT_ONCE - 1})
+    return _LAST if last is None else int(last)
+
+
+async def _finish(session: AsyncConnection, lake: Lake) -> int:
+    """End what a killed sealer had begun: what the lake has of it leaves the hot part, or nothing was written yet."""
+    begun = list(await session.scalars(select(tables.seal.c.id).where(tables.seal.c.state == _SEALING)))
     await session.commit()
-    return int(begun)
+    moved = 0
+    for batch in begun:
+        keys = await lake.run(lambda cursor, batch=batch: _written(cursor, batch))  # type: ignore[misc]
+        await _forget(session, batch, keys)
+        moved += len(keys)
+    return moved
+
+
+async def _seal_slice(session: AsyncConnection, lake: Lake, part: dict[str, Any], now: datetime) -> int:
+    rows = await _hot_rows(session, part)
+    if rows is None:
+        return 0
+    batch = await _intend(session, max(part["days"]), now)
+    await lake.run(lambda cursor: _write(cursor, rows, batch))
+    await _forget(session, batch, np.stack([rows.column(name).to_numpy().astype(np.int64) for name in _KEY], axis=1))
+    return len(rows)
+
+
+async def _intend(session: AsyncConnection, last_day: date, now: datetime) -> int:
+    """The number of a new seal; from now on readers of days up to its last one look into the lake."""
+    values = {"before_day": last_day + timedelta(days=1), "state": _SEALING, "rows": 0, "started_at": now}
+    number = (await session.execute(tables.seal.insert().values(values).returning(tables.seal.c.id))).scalar_one()
+    await session.commit()
+    return int(number)
 
 
 async def _forget(session: AsyncConnection, batch: int, keys: NDArray[np.int64]) -> None:
@@ -115,57 +161,59 @@ async def _forget(session: AsyncConnection, batch: int, keys: NDArray[np.int64])
     await session.commit()
 
 
-async def _hot_rows(session: AsyncConnection, before_day: date) -> pa.Table | None:
+async def _hot_rows(session: AsyncConnection, part: dict[str, Any]) -> pa.Table | None:
+    """The rows of a slice, sorted; both queries see the same rows, whatever is committed meanwhile."""
+    await session.commit()
+    await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
     connection = await psycopg_connection(session)
-    parameters = {"before": before_day, "limit": ROWS_AT_ONCE}
     async with connection.cursor(binary=True) as cursor:
-        await cursor.execute(_SOURCES, parameters)
-        sources = await cursor.fetchall()
-        await cursor.execute(_BLOCKS, parameters)
+        await cursor.execute(_BLOCKS, part)
         blocks = await cursor.fetchall()
+        await cursor.execute(_SOURCES, part)
+        sources = await cursor.fetchall()
+    await session.rollback()
     if not blocks:
         return None
     parts = [_arrow(block, sources) for block in blocks]
-    return pa.concat_tables(parts).sort_by([("channel", "ascending"), ("day", "ascending"), ("version", "ascending")])
+    return pa.concat_tables(parts).sort_by([(name, "ascending") for name in _KEY])
 
 
 def _arrow(block: tuple[Any, ...], sources: list[tuple[Any, ...]]) -> pa.Table:
+    """Rows that pack alike, as packed as they are."""
     count, keys, values, quality, flags, of_source = block
-    days = packing.batch_of(count, keys, values, quality, flags)
+    channel, day, version = packing.keys_of(keys)
     source = np.frombuffer(of_source, ">i8").astype(np.int64) - 1
-    return pa.table(
-        {
-            "channel": days.channel,
-            "day": days.day.astype(np.int32),
-            "version": days.version.astype(np.int32),
-            "intervals": np.full(len(days), count, np.int16),
-            "values": lists(days.values),
-            "quality": lists(days.quality if len(quality) > len(days) else days.quality[:, :1]),
-            "flags": lists(days.flags if flags else days.flags[:, :0]),
-            "delivery": pa.array([one[1] for one in sources]).take(pa.array(source)),
-            "recorded_us": np.array([one[2] for one in sources], np.int64)[source],
-            "author": pa.array([one[3] for one in sources]).take(pa.array(source)),
-            "cause": pa.array([one[4] for one in sources]).take(pa.array(source)),
-            "transaction": np.array([one[5] for one in sources], np.int64)[source],
-        }
-    )
+    rows = len(channel)
+    columns: dict[str, Any] = {
+        "week": week_of(day).astype(np.int32),
+        "channel": channel,
+        "day": day.astype(np.int32),
+        "version": version.astype(np.int32),
+        "intervals": np.full(rows, count, np.int16),
+        "values": binaries(values, rows),
+        "quality": binaries(quality, rows),
+        "flags": binaries(flags, rows),
+        "delivery": pa.array([one[1] for one in sources]).take(pa.array(source)),
+        "recorded_us": np.array([one[2] for one in sources], np.int64)[source],
+        "author": pa.array([one[3] for one in sources]).take(pa.array(source)),
+        "cause": pa.array([one[4] for one in sources]).take(pa.array(source)),
+        "transaction": np.array([one[5] for one in sources], np.int64)[source],
+    }
+    return pa.table(columns)
 
 
-def lists(matrix: NDArray[Any]) -> pa.ListArray[Any]:
-    """The rows of a matrix as Arrow lists."""
-    rows, count = matrix.shape
-    kind: Any = pa.ListArray  # its stubs do not know numpy
-    made: pa.ListArray[Any] = kind.from_arrays(np.arange(rows + 1, dtype=np.int32) * np.int32(count), matrix.ravel())
-    return made
+def binaries(joined: bytes, rows: int) -> pa.BinaryArray:
+    """Equally long pieces of `joined` as an Arrow column, without a copy."""
+    offsets: Any = np.arange(rows + 1, dtype=np.int32) * np.int32(len(joined) // max(rows, 1))
+    made = pa.BinaryArray.from_buffers(pa.binary(), rows, [None, pa.py_buffer(offsets), pa.py_buffer(joined)])
+    return cast("pa.BinaryArray", made)
 
 
 def _write(cursor: duckdb.DuckDBPyConnection, rows: pa.Table, batch: int) -> None:
     cursor.register("sealed_rows", rows)
-    cursor.execute("INSERT INTO lake.series_day SELECT *, ? FROM sealed_rows", [batch])
+    cursor.execute(f"INSERT INTO lake.{TABLE} SELECT *, ? FROM sealed_rows", [batch])  # noqa: S608 - a name of ours
 
 
 def _written(cursor: duckdb.DuckDBPyConnection, batch: int) -> NDArray[np.int64]:
-    query = "SELECT channel, day, version FROM lake.series_day WHERE batch = ?"
-    found = cursor.execute(query, [batch]).fetchnumpy()
-    columns = [np.asarray(found[name]).astype(np.int64) for name in ("channel", "day", "version")]
-    return np.stack(columns, axis=1)
+    found = cursor.execute(f"SELECT channel, day, version FROM lake.{TABLE} WHERE batch = ?", [batch]).fetchnumpy()  # noqa: S608
+    return np.stack([np.asarray(found[name]).astype(np.int64) for name in _KEY], axis=1)

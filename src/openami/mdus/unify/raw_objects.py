@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from pyarrow import fs
 
@@ -34,7 +34,7 @@ class ObjectRawStore(RawStore):
     def __init__(self, prefix: str, files: fs.FileSystem | None = None, copies: Path | None = None) -> None:
         """Take `s3://bucket/prefix`; store and folder for copies, if they are not those of the environment."""
         self._prefix = prefix.removeprefix(SCHEME).rstrip("/")
-        self._files = files or _of_environment()
+        self._files = files or ObjectStore.of_environment().file_system()
         self._copies = copies
 
     def keep(self, data: bytes) -> Kept:
@@ -163,17 +163,6 @@ def _make_room(folder: Path, wanted: int) -> None:
         with suppress(FileNotFoundError):  # somebody else was faster
             path.unlink()
         total -= size
-
-
-def _of_environment() -> Any:  # noqa: ANN401 - pyarrow has no types of its own
-    store = ObjectStore.of_environment()
-    return fs.S3FileSystem(
-        access_key=store.key_id,
-        secret_key=store.secret,
-        endpoint_override=store.host or None,
-        scheme="https" if store.tls else "http",
-        region=store.region,
-    )
 
 
 @cache

@@ -1,0 +1,246 @@
+"""Reading the sealed part: the few row groups that can have what is wanted, straight out of the Parquet files.
+
+The catalog tells the files, their footers tell the row groups. Files never change, so that footers are remembered and
+one meter's month costs a few milliseconds, with months of data and many meters as well. Nothing is locked: a file that
+was replaced stays for a day (see `upkeep`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import parquet
+
+from openami.mdus.series import packing
+from openami.mdus.series.catalog import Bounds, Catalog
+from openami.mdus.series.knowledge import Knowledge
+from openami.mdus.series.model import ChannelDays, Version
+from openami.shared.object_store import file_system
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from pyarrow import fs
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from openami.mdus.series.catalog import Files
+    from openami.mdus.series.knowledge import AsOf
+
+FOOTERS: Final = 64  # remembered; about a megabyte each
+GROUPS_AT_ONCE: Final = 64  # bounds what lies unpacked in memory, whatever is asked
+_FEW: Final = 4  # row groups for which it is not worth to wake other threads
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MATRICES: Final = ("values", "quality", "flags")
+_COLUMNS: Final = ("channel", "day", "version", "intervals", *_MATRICES)
+_KNOWN_BY: Final = ("transaction", "recorded_us")
+_AUTHORSHIP: Final = (*_KNOWN_BY, "author", "cause", "delivery")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Wanted:
+    """Channels (ascending, distinct) and days; of these only some pairs, if there are any; known by then."""
+
+    channels: NDArray[np.int64]
+    days: range
+    as_of: AsOf = None
+    pairs: NDArray[np.int64] | None = None
+
+    @staticmethod
+    def exactly(channel: NDArray[np.int64], day: NDArray[np.int64], as_of: AsOf) -> _Wanted:
+        """These channel-days, row for row."""
+        channels, place = np.unique(channel, return_inverse=True)
+        days = range(int(day.min()), int(day.max()) + 1)
+        return _Wanted(channels, days, as_of, np.unique(place * len(days) + (day - days.start)))
+
+    def among(self, table: pa.Table) -> NDArray[np.bool_]:
+        """Which rows are wanted."""
+        channel, day = _numbers(table, "channel"), _numbers(table, "day")
+        place = np.minimum(np.searchsorted(self.channels, channel), len(self.channels) - 1)
+        found = (self.channels[place] == channel) & (day >= self.days.start) & (day < self.days.stop)
+        if self.pairs is not None:
+            pair = place * len(self.days) + (day - self.days.start)
+            at = np.minimum(np.searchsorted(self.pairs, pair), len(self.pairs) - 1)
+            found &= self.pairs[at] == pair
+        if self.as_of is not None:
+            found &= _known(table, self.as_of)
+        return np.asarray(found, np.bool_)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Footer:
+    """The footer of one file, what each of its row groups has, and where each begins."""
+
+    metadata: parquet.FileMetaData
+    bounds: Bounds
+    begins: NDArray[np.int64]
+
+
+class Sealed:
+    """Reads the files of one lake; any number of threads may."""
+
+    def __init__(self, place: Path | str) -> None:
+        """Take the folder or S3 prefix of the files."""
+        self._place = place
+        self._catalog = Catalog()
+        self._footers: OrderedDict[str, _Footer] = OrderedDict()
+        self._lock = threading.Lock()
+        self._system: tuple[fs.FileSystem, str] | None = None
+
+    async def days_between(
+        self, tx: AsyncConnection, channels: NDArray[np.int64], days: range, as_of: AsOf = None
+    ) -> list[ChannelDays]:
+        """The sealed versions of some channels and days that were known, batches of equally long days."""
+        return await self._batches(tx, _Wanted(np.unique(channels), days, as_of))
+
+    async def latest_of(
+        self, tx: AsyncConnection, channel: NDArray[np.int64], day: NDArray[np.int64], as_of: AsOf = None
+    ) -> list[ChannelDays]:
+        """The sealed versions of exactly these channel-days that were known."""
+        return await self._batches(tx, _Wanted.exactly(channel, day, as_of))
+
+    async def versions_of(self, tx: AsyncConnection, channel: int, day: int) -> list[Version]:
+        """Every sealed version of one channel-day."""
+        wanted = _Wanted(np.array([channel]), range(day, day + 1))
+        files = await self._catalog.files(tx)
+        columns = (*_COLUMNS, *_AUTHORSHIP)
+        tables = await asyncio.to_thread(lambda: list(self._tables(files, wanted, columns)))
+        return [_version(row) for table in tables for row in table.to_pylist()]
+
+    async def _batches(self, tx: AsyncConnection, wanted: _Wanted) -> list[ChannelDays]:
+        files = await self._catalog.files(tx)
+        columns = _COLUMNS if wanted.as_of is None else (*_COLUMNS, *_KNOWN_BY)
+
+        def read() -> list[ChannelDays]:
+            return [batch for table in self._tables(files, wanted, columns) for batch in batches(table)]
+
+        return await asyncio.to_thread(read)
+
+    def _tables(self, files: Files, wanted: _Wanted, columns: tuple[str, ...]) -> Iterator[pa.Table]:
+        """The wanted rows, piece by piece."""
+        for at in files.bounds.touching(wanted.channels, wanted.days).tolist():
+            footer = self._footer(files.paths[at])
+            groups = footer.bounds.touching(wanted.channels, wanted.days)
+            if len(groups):
+                deleted = self._deleted(files.deletions[at])
+                yield from self._groups(files.paths[at], footer, groups, wanted, columns, deleted)
+
+    def _groups(
+        self,
+        path: str,
+        footer: _Footer,
+        groups: NDArray[np.intp],
+        wanted: _Wanted,
+        columns: tuple[str, ...],
+        deleted: NDArray[np.int64],
+    ) -> Iterator[pa.Table]:
+        with self._open(path) as source:
+            file = parquet.ParquetFile(source, metadata=footer.metadata)
+            for begin in range(0, len(groups), GROUPS_AT_ONCE):
+                some = groups[begin : begin + GROUPS_AT_ONCE]
+                table = file.read_row_groups(some.tolist(), columns=list(columns), use_threads=len(some) > _FEW)
+                kept = wanted.among(table)
+                if len(deleted):
+                    rows = np.concatenate([np.arange(footer.begins[at], footer.begins[at + 1]) for at in some])
+                    kept &= ~np.isin(rows, deleted)
+                if kept.any():
+                    yield table.filter(pa.array(kept))
+
+    def _footer(self, path: str) -> _Footer:
+        with self._lock:
+            if path in self._footers:
+                self._footers.move_to_end(path)
+                return self._footers[path]
+        with self._open(path) as source:
+            footer = _read_footer(parquet.read_metadata(source))
+        with self._lock:
+            self._footers[path] = footer
+            while len(self._footers) > FOOTERS:
+                self._footers.popitem(last=False)
+        return footer
+
+    def _open(self, path: str) -> pa.NativeFile:
+        self._system = self._system or file_system(self._place)
+        system, root = self._system
+        return system.open_input_file(f"{root}/{path}")
+
+    def _deleted(self, path: str) -> NDArray[np.int64]:
+        """The positions of the deleted rows that a file lists."""
+        if not path:
+            return np.zeros(0, np.int64)
+        with self._open(path) as source:
+            return _numbers(parquet.read_table(source, columns=["pos"]), "pos")
+
+
+def _read_footer(metadata: parquet.FileMetaData) -> _Footer:
+    names = metadata.schema.names
+    channel, day = names.index("channel"), names.index("day")
+    bounds, rows = [], [0]
+    for number in range(metadata.num_row_groups):
+        group: Any = metadata.row_group(number)  # we wrote it: there are statistics
+        of_channel, of_day = group.column(channel).statistics, group.column(day).statistics
+        bounds.append((of_channel.min, of_channel.max, of_day.min, of_day.max))
+        rows.append(group.num_rows)
+    return _Footer(metadata, Bounds.of(bounds), np.cumsum(rows))
+
+
+def _known(table: pa.Table, as_of: Knowledge | datetime) -> NDArray[np.bool_]:
+    if isinstance(as_of, Knowledge):
+        xmin, xmax, running = as_of.parts
+        by = _numbers(table, "transaction")
+        return np.asarray((by < xmin) | (by == as_of.own) | ((by < xmax) & ~np.isin(by, running)), np.bool_)
+    return np.asarray(_numbers(table, "recorded_us") <= (as_of - _EPOCH) // timedelta(microseconds=1), np.bool_)
+
+
+def batches(table: pa.Table) -> list[ChannelDays]:
+    """Rows of the lake as batches, one for each way to pack them, without a loop over rows."""
+    count = _numbers(table, "intervals")
+    lengths = [pc.binary_length(table.column(name)).to_numpy().astype(np.int64) for name in _MATRICES]
+    # no length is over 8 bytes x 1,500 minutes: four of them fit into one number
+    sort = ((count << 14 | lengths[0]) << 14 | lengths[1]) << 14 | lengths[2]
+    found = []
+    for code in np.unique(sort).tolist():
+        alike = sort == code
+        part = table if alike.all() else table.filter(pa.array(alike))
+        channel, day, version = (_numbers(part, name) for name in ("channel", "day", "version"))
+        packed = (_joined(part, name) for name in _MATRICES)
+        found.append(packing.unpacked(code >> 42, channel, day, version, *packed))
+    return found
+
+
+def _numbers(table: pa.Table, name: str) -> NDArray[np.int64]:
+    return np.asarray(table.column(name).to_numpy(), np.int64)
+
+
+def _joined(table: pa.Table, name: str) -> NDArray[np.uint8]:
+    """The bytes of a binary column, end to end."""
+    parts = [_bytes(chunk) for chunk in table.column(name).chunks]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _bytes(chunk: pa.Array[Any]) -> NDArray[np.uint8]:
+    buffers: list[Any] = chunk.buffers()
+    _, offsets, data = buffers
+    bounds = np.frombuffer(offsets, np.int32)[[chunk.offset, chunk.offset + len(chunk)]]
+    return np.frombuffer(data or b"", np.uint8)[bounds[0] : bounds[1]]
+
+
+def _version(row: dict[str, Any]) -> Version:
+    return Version(
+        row["version"],
+        _EPOCH + timedelta(microseconds=row["recorded_us"]),
+        row["author"],
+        row["cause"],
+        row["delivery"],
+        row["transaction"],
+        *packing.unpack(row["intervals"], row["values"], row["quality"], row["flags"]),
+    )

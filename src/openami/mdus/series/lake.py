@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import duckdb
+import psycopg
 from sqlalchemy.engine import make_url
 
 from openami.mdus.series.catalog import TABLE
@@ -34,6 +35,7 @@ _EXTENSIONS: Final = ("ducklake", "postgres_scanner")
 ROW_GROUP: Final = 2048
 _FILE_SIZE: Final = "64MB"  # what compaction makes of small files; also bounds its memory
 _MEMORY: Final = "1GB"
+_LOCK: Final = 7_302
 _TABLE: Final = f"""
 CREATE TABLE lake.{TABLE} (
     week INTEGER, channel BIGINT, day INTEGER, version INTEGER, intervals SMALLINT,
@@ -93,12 +95,19 @@ class Lake:
         url = self._url
         source = f"dbname={url.database} host={url.host} port={url.port} user={url.username} password={url.password}"
         try:
-            connection.execute(
-                f"ATTACH {_quoted(f'ducklake:postgres:{source}')} AS lake"
-                f" (DATA_PATH {_quoted(self.place + '/')}, METADATA_SCHEMA 'lake', DATA_INLINING_ROW_LIMIT 0)"
-            )
-            _make_once(connection)
-        except duckdb.Error as error:
+            # a new catalog is made by one process, the others wait
+            with psycopg.connect(url.set(drivername="postgresql").render_as_string(hide_password=False)) as alone:
+                alone.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+                connection.execute(
+                    f"ATTACH {_quoted(f'ducklake:postgres:{source}')} AS lake"
+                    f" (DATA_PATH {_quoted(self.place + '/')}, METADATA_SCHEMA 'lake', DATA_INLINING_ROW_LIMIT 0)"
+                )
+                if connection.execute(_MADE).fetchone() is None:
+                    connection.begin()
+                    for statement in (_TABLE, *_LAYOUT):
+                        connection.execute(statement)
+                    connection.commit()
+        except (duckdb.Error, psycopg.Error) as error:
             raise LakeError(
                 f"The lake in {self.place} could not be opened: {type(error).__name__}.",
                 hint="Check the folder and that the area's PostgreSQL answers.",
@@ -111,21 +120,6 @@ class Lake:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
-
-
-def _make_once(connection: duckdb.DuckDBPyConnection) -> None:
-    """The table and how it is laid out, in one transaction of the catalog: another process may be at it as well."""
-    if connection.execute(_MADE).fetchone() is not None:
-        return
-    try:
-        connection.begin()
-        for statement in (_TABLE, *_LAYOUT):
-            connection.execute(statement)
-        connection.commit()
-    except duckdb.Error:
-        connection.rollback()
-        if connection.execute(_MADE).fetchone() is None:
-            raise
 
 
 def _load(connection: duckdb.DuckDBPyConnection, name: str) -> None:

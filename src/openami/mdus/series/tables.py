@@ -106,6 +106,7 @@ seal: Final = Table(
     Column("rows", BigInteger, nullable=False),
     Column("started_at", DateTime(timezone=True), nullable=False),
 )
+Index("ix_series_seal_before", seal.c.before_day)
 
 
 def any_of(ids: Iterable[int]) -> CollectionAggregate[bool]:

@@ -9,11 +9,9 @@ the official signature. Nothing is downloaded. Calls block, so they run in a thr
 from __future__ import annotations
 
 import asyncio
-import os
 import tempfile
 import threading
 from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import duckdb
@@ -27,6 +25,7 @@ from openami.shared.object_store import ObjectStore, is_object_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
     from typing import TypeVar
 
     Answer = TypeVar("Answer")
@@ -65,6 +64,7 @@ class Lake:
         self.place = f"{folder}".rstrip("/")
         self.sealed = Sealed(self.place)
         self._connection: duckdb.DuckDBPyConnection | None = None
+        self._spill: tempfile.TemporaryDirectory[str]
         self._opening = threading.Lock()
 
     async def run(self, work: Callable[[duckdb.DuckDBPyConnection], Answer]) -> Answer:
@@ -79,13 +79,14 @@ class Lake:
             return work(cursor)
 
     def _open(self) -> duckdb.DuckDBPyConnection:
+        self._spill = tempfile.TemporaryDirectory(prefix="openami-")
         connection = duckdb.connect(
             config={
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
                 "threads": 2,
                 "memory_limit": _MEMORY,
-                "temp_directory": str(Path(tempfile.gettempdir()) / f"openami-lake-{os.getpid()}"),
+                "temp_directory": self._spill.name,
             }
         )
         for name in _EXTENSIONS:
@@ -119,6 +120,7 @@ class Lake:
         with self._opening:
             if self._connection is not None:
                 self._connection.close()
+                self._spill.cleanup()
                 self._connection = None
 
 

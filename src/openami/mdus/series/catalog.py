@@ -53,7 +53,8 @@ class Bounds:
     def touching(self, channels: NDArray[np.int64], days: range) -> NDArray[np.intp]:
         """The positions where one of these channels (ascending) and days can lie."""
         some = np.searchsorted(channels, self.low) < np.searchsorted(channels, self.high, side="right")
-        return np.flatnonzero(some & (self.first < days.stop) & (self.last >= days.start))
+        then = (self.first < days.stop) & (self.last >= days.start) if days else np.False_
+        return np.flatnonzero(some & then)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -218,7 +218,9 @@ async def _until_orphaned(server: uvicorn.Server) -> None:
 
 
 def _field(parts: Parts) -> Area:
-    from openami.ami.meter.area import build  # noqa: PLC0415 - each process imports its own area only
+    from openami.ami.concentrator.cache import Mode  # noqa: PLC0415 - each process imports its own area only
+    from openami.ami.concentrator.segment import Line  # noqa: PLC0415
+    from openami.ami.meter.area import build  # noqa: PLC0415
 
     settings = parts.settings
     return build(
@@ -232,6 +234,8 @@ def _field(parts: Parts) -> Area:
         first_concentrator_port=settings.first_concentrator_port,
         collector_host=settings.host,
         collector_port=settings.collector_port,
+        mode=Mode(settings.concentrator_mode),
+        line=Line(settings.segment_bits_per_s, settings.segment_latency_s, settings.segment_loss),
     )
 
 

@@ -104,6 +104,12 @@ class Settings(BaseSettings):
     tls: TlsSettings | None = Field(default=None, description="The enterprise services over TLS (TOML table).")
     homes: int = Field(default=50, ge=1, le=10_000, description="Homes of the simulated street.")
     seed: int = Field(default=1, description="Seed of the simulated street.")
+    concentrator_mode: Literal["router", "store_and_forward", "hybrid"] = Field(
+        default="router", description="Whether simulated concentrators pass on what is asked, or answer from a cache."
+    )
+    segment_bits_per_s: int = Field(default=0, ge=0, description="Speed of the wire to simulated meters; 0: no limit.")
+    segment_latency_s: float = Field(default=0, ge=0, le=60, description="Delay of each frame on that wire.")
+    segment_loss: float = Field(default=0, ge=0, le=1, description="Which part of the frames gets lost on that wire.")
     fleet_secret: str | None = Field(default=None, description="Root of the simulated meters' passwords.")
     rule_set: str = Field(default="default", description="VEE rule set of channels whose master data name none.")
     edits_need_approval: bool = Field(default=False, description="Whether a second person must approve an edit.")

@@ -11,6 +11,8 @@ import httpx
 import pytest
 
 from openami.ami.concentrator import store as _telegrams  # noqa: F401 - its table belongs to the metadata
+from openami.ami.concentrator.cache import Mode
+from openami.ami.concentrator.segment import PERFECT, Line
 from openami.ami.mbus import FrameSplitter, LongFrame, decode_telegram, reading_of
 from openami.ami.meter.area import build
 from openami.ami.meter.tables import metadata
@@ -124,7 +126,9 @@ async def tables(database: Database) -> Database:
 
 
 @asynccontextmanager
-async def running(database: Database, clock: ManualClock, collector: Collector) -> AsyncIterator[RunningField]:
+async def running(
+    database: Database, clock: ManualClock, collector: Collector, mode: Mode = Mode.ROUTER, line: Line = PERFECT
+) -> AsyncIterator[RunningField]:
     """Start the process; leaving the block is what SIGKILL does to it: nothing is written on the way out."""
     area = build(
         database=database,
@@ -137,6 +141,8 @@ async def running(database: Database, clock: ManualClock, collector: Collector) 
         first_concentrator_port=0,
         collector_host="127.0.0.1",
         collector_port=collector.port,
+        mode=mode,
+        line=line,
     )
     app = create_app(area, token="token")
     area.database = None  # the fixture closes it

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from openami.ami.concentrator.collecting import Collecting
     from openami.ami.concentrator.router import Router
     from openami.ami.concentrator.uplink import Uplink
     from openami.ami.meter.field import Field
@@ -21,8 +22,17 @@ if TYPE_CHECKING:
 class Concentrator:
     """One box: what it hears on its M-Bus segment is stored with the time in which it was heard."""
 
-    def __init__(self, field: Field, transformer: Transformer, router: Router, uplink: Uplink) -> None:
+    def __init__(
+        self,
+        field: Field,
+        transformer: Transformer,
+        router: Router,
+        uplink: Uplink,
+        collecting: Collecting | None = None,
+    ) -> None:
         self.transformer = transformer
+        self.collecting = collecting
+        """Reads the meters by itself; a mere router does not."""
         self.router = router
         self.uplink = uplink
         self._field = field
@@ -38,5 +48,7 @@ class Concentrator:
         """The transaction is through: send, or drop connections when the link broke."""
         heard, self._heard = self._heard, 0
         self.uplink.notice(heard)
+        if self.collecting is not None:
+            self.collecting.collect(self._field.fleet)
         if self._field.fleet.link_is_down(self.transformer.name):
             self.router.drop_connections()

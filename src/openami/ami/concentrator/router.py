@@ -1,12 +1,20 @@
-"""The router half of a concentrator: DLMS requests over the TCP wrapper, by gateway header to the meter meant."""
+"""The router half of a concentrator: DLMS requests over the TCP wrapper, by gateway header to the meter meant.
+
+In store-and-forward mode the concentrator answers itself from what it has read; in hybrid mode it does so for a meter
+that cannot be reached.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from openami.ami.concentrator.cache import CachedSession, Mode
+from openami.ami.concentrator.segment import PERFECT, Segment
 from openami.ami.dlms.device import serve
 from openami.ami.dlms.errors import RemoteProtocolError
 from openami.ami.dlms.server import ServerConnection
@@ -16,8 +24,9 @@ from openami.ami.meter.protection import code_of, keys_of, protection_of
 from openami.ami.meter.street import Kind, lls_password
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from openami.ami.concentrator.cache import CachedMeter
     from openami.ami.meter.field import Field
     from openami.ami.meter.fleet import Fleet
     from openami.ami.meter.street import Device, Transformer
@@ -35,7 +44,17 @@ READ_OCTETS: Final = 65_536
 class Router:
     """Listens on one TCP port; each connection may talk to every meter behind this transformer."""
 
-    def __init__(self, field: Field, transformer: Transformer, fleet_secret: str, host: str, port: int) -> None:
+    def __init__(
+        self,
+        field: Field,
+        transformer: Transformer,
+        fleet_secret: str,
+        host: str,
+        port: int,
+        segment: Segment | None = None,
+        mode: Mode = Mode.ROUTER,
+        known: Mapping[str, CachedMeter] | None = None,
+    ) -> None:
         self._field = field
         self._transformer = transformer
         self._fleet_secret = fleet_secret
@@ -48,6 +67,12 @@ class Router:
             if device.transformer == transformer.name and device.kind is Kind.ELECTRICITY
         }
         self.port = port
+        self.segment = segment or Segment(PERFECT)
+        self._air = asyncio.Lock()
+        """Only one frame at a time is on the segment."""
+        self._mode = mode
+        self._known = {} if known is None else known
+        """What the concentrator has read of its meters by itself."""
 
     async def start(self) -> None:
         """Bind the port; with port 0 the system chooses one, and `port` says which."""
@@ -90,7 +115,7 @@ class Router:
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         buffer = WrapperBuffer()
-        sessions: dict[bytes, Session] = {}
+        sessions = _Sessions()
         while True:
             async with asyncio.timeout(IDLE_S):
                 octets = await reader.read(READ_OCTETS)
@@ -103,21 +128,48 @@ class Router:
                     writer.write(answer)
                     await writer.drain()
 
-    async def _route(self, frame: WrapperFrame, sessions: dict[bytes, Session]) -> bytes:
+    async def _route(self, frame: WrapperFrame, sessions: _Sessions) -> bytes:
         """The answer of the meter meant; nothing for a meter that is not there, just as on a real segment."""
         address = frame.gateway_address
         device = self._devices.get(address.physical_address) if address is not None else None
         if device is None:
             return b""
-        session = sessions.pop(device.gateway_address, None) or Session(device, self._fleet_secret, self._field.now_s)
-        sessions[device.gateway_address] = session  # the last one used is the last one to be forgotten
-        while len(sessions) > SESSIONS_PER_CONNECTION_MAX:
-            sessions.pop(next(iter(sessions)))
         async with self._field.step() as fleet:
             self._field.counters.frames += 1
+            answers = fleet.answers(fleet.meters[device.serial])
+        if self._mode is Mode.STORE_AND_FORWARD or (self._mode is Mode.HYBRID and not answers):
+            known = self._known.get(device.serial)
+            if known is None:
+                return b""
+            return sessions.cached.setdefault(device.serial, CachedSession(known, self._field.zone_name)).serve(frame)
+        session = sessions.live.pop(device.gateway_address, None)
+        session = session or Session(device, self._fleet_secret, self._field.now_s)
+        sessions.live[device.gateway_address] = session  # the last one used is the last one to be forgotten
+        while len(sessions.live) > SESSIONS_PER_CONNECTION_MAX:
+            sessions.live.pop(next(iter(sessions.live)))
+        if not answers or not await self._carry(frame.payload):
+            return b""
+        async with self._field.step() as fleet:
             if not fleet.answers(fleet.meters[device.serial]):
                 return b""
-            return session.serve(fleet, frame)
+            answer = session.serve(fleet, frame)
+        return answer if await self._carry(answer) else b""
+
+    async def _carry(self, octets: bytes) -> bool:
+        """Whether a frame arrives over the segment; it takes the time that it takes."""
+        async with self._air:
+            arrived, took_s = self.segment.carry(octets)
+            if took_s:
+                await asyncio.sleep(took_s)
+        return arrived
+
+
+@dataclass(slots=True)
+class _Sessions:
+    """What one client is in the middle of, with meters and with what is known of them."""
+
+    live: dict[bytes, Session] = dataclass_field(default_factory=dict)
+    cached: dict[str, CachedSession] = dataclass_field(default_factory=dict)
 
 
 class Session:
@@ -132,6 +184,11 @@ class Session:
         self._connection = ServerConnection(WrapperFraming.server())
         self._object_model: ElectricityDevice | None = None
         self._keys_seen = 0
+
+    @property
+    def serial(self) -> str:
+        """Of the meter."""
+        return self._device.serial
 
     def serve(self, fleet: Fleet, frame: WrapperFrame) -> bytes:
         """What the meter answers to a frame.

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from openami.ami.concentrator.cache import Mode
+from openami.ami.concentrator.collecting import Collecting
 from openami.ami.concentrator.model import Concentrator
 from openami.ami.concentrator.pushes import Pushes
 from openami.ami.concentrator.router import Router
+from openami.ami.concentrator.segment import PERFECT, Line, Segment
 from openami.ami.concentrator.uplink import Uplink
 from openami.ami.meter import views
 from openami.ami.meter.altering import alteration_of
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from openami.ami.meter.fleet import Fleet
+    from openami.ami.meter.street import Transformer
     from openami.shared.clock import Clock
     from openami.shared.database import Database
 
@@ -43,24 +47,22 @@ def build(
     first_concentrator_port: int,
     collector_host: str,
     collector_port: int,
+    mode: Mode = Mode.ROUTER,
+    line: Line = PERFECT,
 ) -> Area:
     """Wire the field. A `first_concentrator_port` of 0 lets the system choose all ports."""
     field = Field(database, clock, build_street(homes, seed), zone)
-    concentrators = [
-        Concentrator(
-            field,
-            transformer,
-            Router(
-                field,
-                transformer,
-                fleet_secret,
-                host,
-                first_concentrator_port + transformer.index if first_concentrator_port else 0,
-            ),
-            Uplink(field, transformer, collector_host, collector_port),
-        )
-        for transformer in field.street.transformers
-    ]
+
+    def concentrator(transformer: Transformer) -> Concentrator:
+        port = first_concentrator_port + transformer.index if first_concentrator_port else 0
+        segment = Segment(line, seed + transformer.index)
+        collecting = None if mode is Mode.ROUTER else Collecting(transformer, segment, fleet_secret)
+        known = None if collecting is None else collecting.meters
+        router = Router(field, transformer, fleet_secret, host, port, segment, mode, known)
+        uplink = Uplink(field, transformer, collector_host, collector_port)
+        return Concentrator(field, transformer, router, uplink, collecting)
+
+    concentrators = [concentrator(transformer) for transformer in field.street.transformers]
     field.listeners += concentrators
     door = Door(field, concentrators, host, fleet_secret)
     area = Area("field", clock, database)
@@ -178,6 +180,8 @@ class Door:
                         "link_down": each.uplink.down,
                         "clients": each.router.connections,
                         "telegrams_waiting": each.uplink.waiting,
+                        "segment": views.segment_view(each.router.segment),
+                        "meters": [] if each.collecting is None else views.known_view(each.collecting.meters),
                     }
                     for each in self._concentrators
                 ],

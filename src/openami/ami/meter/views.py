@@ -14,6 +14,8 @@ from openami.ami.meter.times import instant_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from openami.ami.concentrator.cache import CachedMeter
+    from openami.ami.concentrator.segment import Segment
     from openami.ami.meter.fleet import Fleet
     from openami.ami.meter.happenings import Happening
     from openami.ami.meter.model import Meter
@@ -155,6 +157,24 @@ def _shipped(device: Device, home: str | None, host: str, port: int, fleet_secre
         "authentication_key": keys.authentication.hex(),
         "master_key": keys.key_encryption.hex(),
     }
+
+
+def segment_view(segment: Segment) -> Json:
+    """What a concentrator's segment has carried."""
+    return {"frames": segment.frames, "repeated": segment.repeated, "lost": segment.lost}
+
+
+def known_view(known: Mapping[str, CachedMeter]) -> list[Json]:
+    """The meters that a concentrator has found and reads by itself."""
+    return [
+        {
+            "serial": meter.serial,
+            "discovered_at": iso(meter.found_s),
+            "read_at": iso(meter.read_s or None),
+            "failures": meter.failures,
+        }
+        for meter in known.values()
+    ]
 
 
 def iso(second: int | None) -> str | None:

@@ -220,3 +220,43 @@ def test_a_file_that_is_no_driver_says_why(tmp_path: Path, text: str, reason: st
         add_drivers(tmp_path)
     assert "guides/telegrams.md" in error.value.hint
     assert all(driver.name != "bad" for driver in drivers())
+
+
+LAYOUTS = """
+title = "A meter whose first byte says what follows"
+meters = ["ABC * *"]
+[[payload]]
+behind_records = true
+begins = "01"
+field = [{ quantity = "voltage", at = 1, size = 1, mask = 0x0F, table = { 2 = "3.05", 3 = "3.7" }, unit = "V" }]
+[[payload]]
+behind_records = true
+begins = "02"
+field = [
+    { quantity = "leak date", at = 1, size = 3, coding = "bcd year first" },
+    { quantity = "volume", at = 4, coding = "unsigned or none", repeat = 2, step = 2, exponent = -2, unit = "m3" },
+]
+"""
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        ("0102", [("voltage", Decimal("3.05"))]),
+        ("01F3", [("voltage", Decimal("3.7"))]),
+        ("01F4", []),
+        ("01", []),
+        ("022508310A00FFFF", [("leak date", date(2025, 8, 31)), ("volume", Decimal("0.10"))]),
+        ("0200000001001400", [("volume", Decimal("0.01")), ("volume", Decimal("0.20"))]),
+    ],
+)
+def test_the_first_byte_says_what_follows(data: str, found: list[tuple[str, object]]):
+    octets = bytes.fromhex(data)
+    payload = next(each for each in parse_driver("a", LAYOUTS).payloads if octets.startswith(each.begins))
+    assert [(record.quantity, record.value) for record in payload.read(octets)] == found
+
+
+def test_a_first_byte_that_no_driver_knows_is_left_as_it_is():
+    header = Header("00000000", "BMT", 0x15, 7, 0)
+    assert own_records(header, bytes.fromhex("05CA00000000"), behind_records=True)
+    assert own_records(header, bytes.fromhex("41CA00000000"), behind_records=True) is None

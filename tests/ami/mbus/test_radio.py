@@ -35,7 +35,15 @@ if TYPE_CHECKING:
 KEY = bytes(range(16))
 ADDRESS = bytes.fromhex("78563412 01 07")
 MAKER = (0x3DE1).to_bytes(2, "little")
-UNITS = {"m3": ("m3", 1), "kwh": ("Wh", 1000), "c": ("°C", 1), "m3h": ("m3/h", 1), "kw": ("W", 1000), "v": ("V", 1)}
+UNITS = {
+    "m3": (("m3", 1),),
+    "kwh": (("Wh", 1000), ("J", 3_600_000)),
+    "c": (("°C", 1), ("K", 1)),
+    "m3h": (("m3/h", 1),),
+    "kw": (("W", 1000), ("J/h", 3_600_000)),
+    "v": (("V", 1),),
+}
+"""What a fixture calls a unit, and what the meter may have said instead."""
 
 octet = st.integers(0, 255)
 frames = st.builds(
@@ -211,10 +219,10 @@ def found(expected: dict[str, Any], telegram: RadioTelegram) -> Counter[bool]:
     for name, value in expected.items():
         unit = name.rsplit("_", 1)[-1]
         if unit in UNITS and isinstance(value, int | float) and not isinstance(value, bool):
-            ours, factor = UNITS[unit]
-            wanted = Decimal(str(value)) * factor
-            near = any(abs(each - wanted) <= abs(each) * Decimal("1e-4") + Decimal("0.001") for each in numbers[ours])
-            counts[near] += 1
+            wanted = [(each, Decimal(str(value)) * factor) for ours, factor in UNITS[unit] for each in numbers[ours]]
+            counts[
+                any(abs(each - goal) <= abs(each) * Decimal("1e-4") + Decimal("0.001") for each, goal in wanted)
+            ] += 1
     return counts
 
 
@@ -239,5 +247,5 @@ def test_telegrams_of_many_makes(fixtures: Path):
     assert outcomes["opened"] == 16, "every telegram whose key is given"
     assert outcomes["WrongKeyError"] == outcomes["KeyMissingError"] == outcomes["ChecksumError"] == 0
     assert outcomes["read"] >= 185
-    # the others are computed: other units, differences, days that are told nowhere
-    assert values[True] >= 697
+    # three are zeros that a tool shows where the meter says that there is no value
+    assert values[True] >= 790

@@ -57,6 +57,8 @@ class Payload:
     places: tuple[Place, ...]
     information: frozenset[int] = frozenset()
     behind_records: bool = False
+    begins: bytes = b""
+    """What the bytes begin with, where a first byte says what follows."""
     record: bytes = b""
     bare: bool = False
     envelope: int | None = None
@@ -144,7 +146,7 @@ def own_records(
             skip = data[0] + 1
             return own_records(header, data[skip + 1 :], information=data[skip], head=head)
         wanted = information in payload.information if information is not None else payload.bare
-        if payload.behind_records if behind_records else wanted:
+        if (payload.behind_records if behind_records else wanted) and data.startswith(payload.begins):
             plain = _unscrambled(payload, data, head, information or 0) if payload.prios_keys else data
             return payload.read(plain)
     return None
@@ -221,6 +223,7 @@ def _payload(table: dict[str, Any]) -> Payload:
         tuple(place for each in table["field"] for place in Place.all_of(each)),
         frozenset(int(each, 16) for each in table.get("information", ())),
         table.get("behind_records", False),
+        bytes.fromhex(table.get("begins", "")),
         bytes.fromhex(table.get("record", "")),
         table.get("bare", False),
         int(table["envelope"], 16) if "envelope" in table else None,

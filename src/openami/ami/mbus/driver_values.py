@@ -25,8 +25,10 @@ class Place:
     Codings: `unsigned` and `signed` (least significant byte first), `big-endian`, `bcd`, `date` (type G), `packed date`
     (year, month and day in 7, 4 and 5 bits), `day` (month and day of Techem, the first such day behind the packed date
     at `after`), `bcd date` (day, month, year), `twelve low` and `twelve high` (two numbers of twelve bits in three
-    bytes). With `repeat` there are as many values, each `step` bytes on. `vif` is the place of a VIF that gives
-    quantity, unit and scale; `of` says for which period the value stands.
+    bytes), `unsigned or none` (none where all bits are ones), `bcd year first` (year, month, day). `mask` keeps some
+    bits of a number, and `table` says what its codes stand for; other codes say nothing. With `repeat` there are as
+    many values, each `step` bytes on. `vif` is the place of a VIF that gives quantity, unit and scale; `of` says for
+    which period the value stands.
     """
 
     quantity: str
@@ -41,6 +43,8 @@ class Place:
     of: str = ""
     after: int | None = None
     tag: int | None = None
+    mask: int = 0
+    table: tuple[tuple[int, Decimal], ...] = ()
 
     @classmethod
     def all_of(cls, table: dict[str, Any]) -> list[Self]:
@@ -53,8 +57,10 @@ class Place:
         if told.get("coding", "unsigned") not in _NUMBERS.keys() | _DATES.keys():
             msg = f"there is no coding {told['coding']!r}"
             raise ValueError(msg)
+        codes = told.pop("table", {})
         return [
             cls(
+                table=tuple((int(code), Decimal(meant)) for code, meant in codes.items()),
                 at=tuple(each + index * step for each in first),
                 storage=storage + index * storage_step,
                 tag=None if tag is None else int(tag, 16),
@@ -81,6 +87,10 @@ def read_place(place: Place, data: bytes) -> Record | None:
         name = f"{meant.name} of a {place.of}" if place.of else meant.name
         quantity = Quantity(name, meant.unit, meant.exponent, meant.factor)
     number = sum(each for each in numbers if each is not None)
+    number = number & place.mask if place.mask else number
+    if place.table:
+        meant_by_code = dict(place.table).get(number)
+        return None if meant_by_code is None else _record(place, quantity, meant_by_code, pieces)
     return _record(place, quantity, _scaled(number, quantity, place.divide), pieces)
 
 
@@ -108,6 +118,14 @@ def _bcd_date(data: bytes) -> date | None:
     return _date(2000 + int(digits[4:]), int(digits[2:4]), int(digits[:2])) if digits.isdecimal() else None
 
 
+def _bcd_year_first(data: bytes) -> date | None:
+    return _bcd_date(data[2::-1])
+
+
+def _unsigned_or_none(data: bytes) -> int | None:
+    return None if data == b"\xff" * len(data) else int.from_bytes(data, "little")
+
+
 def _day_after(piece: bytes, data: bytes, after: int) -> date | None:
     """A day without a year: the first one behind a date that is told."""
     number = int.from_bytes(piece[:_DATE_OCTETS], "little")
@@ -130,10 +148,12 @@ _DATES: Final[dict[str, Callable[[bytes], date | None]]] = {
     "date": values.date_g,
     "packed date": _packed_date,
     "bcd date": _bcd_date,
+    "bcd year first": _bcd_year_first,
     "day": _packed_date,
 }
 _NUMBERS: Final[dict[str, Callable[[bytes], int | None]]] = {
     "unsigned": lambda data: int.from_bytes(data, "little"),
+    "unsigned or none": _unsigned_or_none,
     "signed": values.integer,
     "big-endian": lambda data: int.from_bytes(data, "big"),
     "bcd": values.bcd,

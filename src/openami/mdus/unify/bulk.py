@@ -1,7 +1,7 @@
 """Bulk deliveries onto the channels, by columns.
 
-Whole local days and single register readings go straight onto channels that are beyond doubt. All else is left to the
-general way, which gives the same answer, one block after the other.
+Intervals and register readings go straight onto channels that are beyond doubt: whole local days as they stand, others
+reading by reading. All else is left to the general way, which gives the same answer, one block after the other.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from openami.mdus.series import Calendar, ChannelDays, RegisterReadings
+from openami.mdus.series import place as place_readings
+from openami.mdus.series.packing import concatenate
 from openami.mdus.unify.errors import UnknownUnitError
 from openami.mdus.unify.intervals import FUTURE_S
 from openami.mdus.unify.matching import measures_a_dial, patterns_of
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from openami.mdus.series import Placed
+
     from openami.mdus.unify.columns import Columns, Ints
     from openami.shared.contract import field as contract
 
@@ -30,6 +34,7 @@ NOBODY: Final = -1
 _NO, _YES, _DOUBT = 0, 1, 2
 _MAX_SHIFT: Final = 18
 _LARGEST: Final = 2**63 - 1
+DAY_S: Final = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,7 @@ class Taken:
 
 
 def take(columns: Columns, device: Ints, channels: ChannelColumns, received_s: int) -> Taken:
-    """Whole days and register readings onto their channels.
+    """Intervals and register readings onto their channels.
 
     Args:
         columns: the delivery.
@@ -83,21 +88,34 @@ def take(columns: Columns, device: Ints, channels: ChannelColumns, received_s: i
     place = _places(columns, of_row, channels)
     ok = columns.regular & (place >= 0)
     safe = np.maximum(place, 0)
-    last_s = columns.start_s + np.maximum(columns.count - 1, 0) * columns.interval_s
-    end_s = columns.start_s + columns.count * columns.interval_s
+    last_s = columns.last_s
+    end_s = last_s + columns.interval_s
     ok &= (columns.start_s >= channels.begin_s[safe]) & (end_s <= channels.end_s[safe])
     ok &= _in_time(columns, last_s, end_s, received_s)
-    ok &= _whole(columns, channels, safe)
+    expected = _day_counts(columns, channels, safe)
+    # a day of another length than its own is for a rule to judge (V04)
+    ok &= (expected <= 0) | (columns.count == expected) | (columns.count * columns.interval_s != DAY_S)
     values, fits = _scaled(columns, channels, safe, ok)
-    ok &= fits & ~_repeated(columns, channels.channel[safe], ok)
-    # one block in doubt may contradict another of its meter: all go the general way then
-    doubtful = np.unique(of_row[~ok])
-    ok &= ~np.isin(of_row, doubtful)
-    days = list(_days(columns, channels, safe, np.flatnonzero(ok & (columns.interval_s > 0)), values))
+    ok &= fits & ~_repeated_registers(columns, channels.channel[safe], ok)
+    ok = _without_doubt(ok, of_row)
+    whole = columns.even & (columns.count == expected) & ~_repeated(columns, channels.channel[safe], ok)
+    # what is no whole day is put in place with all that its channel brings
+    apart = ok & (columns.interval_s > 0) & np.isin(safe, safe[ok & (columns.interval_s > 0) & ~whole])
+    scattered = _Scattered(columns, channels, safe, values)
+    if (bad := scattered.bad(apart)).any():
+        ok = _without_doubt(ok & ~bad, of_row)
+        apart &= ok
+    days = [*_days(columns, channels, safe, np.flatnonzero(ok & ~apart & (columns.interval_s > 0)), values)]
     rows = np.flatnonzero(ok & (columns.interval_s == 0))
     at = columns.offsets[rows]
     registers = RegisterReadings(channels.channel[place[rows]], columns.start_s[rows], values[at], columns.quality[at])
-    return Taken(days, registers, np.flatnonzero(~ok))
+    return Taken(_merged([*days, *scattered.days(apart)]), registers, np.flatnonzero(~ok))
+
+
+def _without_doubt(ok: NDArray[np.bool_], of_row: Ints) -> NDArray[np.bool_]:
+    """The rows that are ok, but for those of devices of which another one is not: it may contradict them."""
+    certain: NDArray[np.bool_] = ok & ~np.isin(of_row, of_row[~ok])
+    return certain
 
 
 def _in_time(columns: Columns, last_s: NDArray[Any], end_s: Ints, received_s: int) -> NDArray[np.bool_]:
@@ -143,18 +161,17 @@ def _takes(code: contract.ReadingTypeCode, interval_s: int, sort: Sort) -> int:
     return _DOUBT if code.is_dial and (code.interval_s is not None or measures_a_dial(sort.obis)) else _NO
 
 
-def _whole(columns: Columns, channels: ChannelColumns, place: Ints) -> NDArray[np.bool_]:
-    """Rows that are a single value at an instant, or exactly one local day of their channel."""
-    whole: NDArray[np.bool_] = (columns.interval_s == 0) & (columns.count == 1)
+def _day_counts(columns: Columns, channels: ChannelColumns, place: Ints) -> Ints:
+    """For each row how many intervals the local day of its channel has that begins with it; -1 if none does."""
+    expected = np.full(len(columns), -1, np.int64)
     for number, sort in enumerate(channels.sorts):
         if not sort.interval_s:
             continue
         calendar = sort.calendar
         mine = np.flatnonzero((channels.sort[place] == number) & (columns.interval_s == sort.interval_s))
         starts, inverse = np.unique(columns.start_s[mine], return_inverse=True)
-        expected = np.array([_length(calendar, start) for start in starts.tolist()], np.int64)
-        whole[mine] = columns.count[mine] == expected[inverse]
-    return whole
+        expected[mine] = np.array([_length(calendar, start) for start in starts.tolist()], np.int64)[inverse]
+    return expected
 
 
 def _length(calendar: Calendar, start_s: int) -> int:
@@ -189,14 +206,68 @@ def _power(code: contract.ReadingTypeCode, sort: Sort) -> int:
         return 2 * _MAX_SHIFT
 
 
+def _repeated_registers(columns: Columns, channel: Ints, ok: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Register readings of which another one is of the same channel and instant; several in a row are none."""
+    registers = columns.interval_s == 0
+    return (registers & (columns.count != 1)) | (registers & _repeated(columns, channel, ok & registers))
+
+
 def _repeated(columns: Columns, channel: Ints, ok: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Rows of which another one says something of the same channel and day or instant."""
+    """Rows of which another one of the same channel begins at the same time."""
     rows = np.flatnonzero(ok)
     order = rows[np.lexsort((columns.start_s[rows], channel[rows]))]
     alike = (channel[order[1:]] == channel[order[:-1]]) & (columns.start_s[order[1:]] == columns.start_s[order[:-1]])
     repeated = np.zeros(len(columns), np.bool_)
     repeated[order[1:][alike]] = repeated[order[:-1][alike]] = True
     return repeated
+
+
+class _Scattered:
+    """Rows that are no whole days: their readings are put in place one by one."""
+
+    def __init__(self, columns: Columns, channels: ChannelColumns, place: Ints, values: Ints) -> None:
+        self._columns, self._channels, self._place, self._values = columns, channels, place, values
+
+    def bad(self, rows: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Which of these rows have readings off the grid, or such as contradict others."""
+        bad = np.zeros(len(rows), np.bool_)
+        if rows.any():
+            of_reading, placed = self._put(rows)
+            bad[of_reading[placed.off_grid]] = bad[of_reading[placed.contradicting]] = True
+        return bad
+
+    def days(self, rows: NDArray[np.bool_]) -> list[ChannelDays]:
+        """The channel-days of these rows."""
+        return self._put(rows)[1].groups if rows.any() else []
+
+    def _put(self, rows: NDArray[np.bool_]) -> tuple[NDArray[np.intp], Placed]:
+        columns = self._columns
+        count = columns.count[rows]
+        of_reading = np.repeat(np.flatnonzero(rows), count)
+        at = np.repeat(columns.offsets[:-1][rows] - np.cumsum(count) + count, count) + np.arange(len(of_reading))
+        place = self._place[of_reading]
+        channel, of_sort = self._channels.channel, self._channels.sort
+        calendars = {
+            int(channel[one]): self._channels.sorts[of_sort[one]].calendar
+            for one in np.unique(self._place[rows]).tolist()
+        }
+        placed = place_readings(
+            calendars, channel[place], columns.starts_of(of_reading, at), self._values[at], columns.quality[at],
+            columns.flags[at],
+        )  # fmt: skip
+        return of_reading, placed
+
+
+def _merged(groups: list[ChannelDays]) -> list[ChannelDays]:
+    """One group for each length of day and interval, by channel and day."""
+    found = []
+    for count in dict.fromkeys(group.count for group in groups):
+        alike = [group for group in groups if group.count == count and len(group)]
+        if len(alike) > 1:
+            whole = concatenate(alike)
+            alike = [whole.rows(np.lexsort((whole.day, whole.channel)))]
+        found += alike
+    return found
 
 
 def _pairs(first: Ints, second: Ints) -> tuple[list[tuple[int, int]], Ints]:

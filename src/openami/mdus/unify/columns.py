@@ -25,8 +25,8 @@ Ints = np.ndarray[Any, np.dtype[np.int64]]
 class Columns:
     """Blocks of readings: `who`, `code` and `scale` of each; readings of block i stand from `offsets[i]` on.
 
-    A reading starts `interval_s` after the one before it; blocks that are not so have `regular` False and no meaning
-    here. An `interval_s` of 0 stands for one value at an instant.
+    A reading starts `interval_s` after the one before it; where one does not, `starts` has the starts of all readings.
+    Blocks of other kinds have `regular` False and no meaning here. An `interval_s` of 0 stands for values at instants.
     """
 
     identities: Sequence[tuple[str, ...]]
@@ -44,9 +44,34 @@ class Columns:
     flags: NDArray[np.uint8]
     reported_s: Ints | None = None
     """When the last reading of each block reached the metering system, 0 where that is not told; None: nowhere."""
+    starts: Ints | None = None
 
     def __len__(self) -> int:
         return len(self.who)
+
+    @property
+    def even(self) -> NDArray[np.bool_]:
+        """Blocks in which no interval is left out."""
+        even = np.ones(len(self), np.bool_)
+        if self.starts is not None:
+            row = np.repeat(np.arange(len(self)), self.count)
+            grid = self.start_s[row] + (np.arange(len(row)) - self.offsets[row]) * self.interval_s[row]
+            even[row[self.starts != grid]] = False
+        return even
+
+    @property
+    def last_s(self) -> Ints:
+        """The latest start of each block."""
+        if self.starts is None or not len(self.starts):
+            return self.start_s + np.maximum(self.count - 1, 0) * self.interval_s
+        latest = np.maximum.reduceat(np.append(self.starts, np.iinfo(np.int64).min), self.offsets[:-1])
+        return np.where(self.count > 0, latest, self.start_s)
+
+    def starts_of(self, row: NDArray[np.intp], reading: Ints) -> Ints:
+        """The starts of some readings, given the block of each."""
+        if self.starts is not None:
+            return self.starts[reading]
+        return self.start_s[row] + (reading - self.offsets[row]) * self.interval_s[row]
 
     @property
     def count(self) -> Ints:
@@ -96,11 +121,7 @@ def _columns(
     offsets = np.concatenate(([0], np.cumsum(counts)))
     interval_s = np.array([one.block.interval_s for one in blocks], np.int64)[of_block]
     starts = _joined([one.block.starts for one in blocks], np.int64)
-    first = np.append(starts, 0)[np.minimum(offsets[:-1], len(starts))]
-    row = np.repeat(np.arange(len(of_block)), counts)
-    even = starts == first[row] + (np.arange(len(starts)) - offsets[row]) * interval_s[row]
-    broken = np.zeros(len(of_block), np.bool_)
-    broken[row[~even]] = True
+    first = _earliest(starts, offsets[:-1])
     quality, flags = _qualities(blocks, lengths)
     missing = _joined([one.block.missing for one in blocks], np.bool_)
     columns = Columns(
@@ -111,12 +132,13 @@ def _columns(
         start_s=first,
         interval_s=interval_s,
         scale=np.array([one.block.scale for one in blocks], np.int64)[of_block],
-        regular=np.array([one.plain for one in blocks], np.bool_)[of_block] & ~broken,
+        regular=np.array([one.plain for one in blocks], np.bool_)[of_block],
         offsets=offsets,
         values=_joined([one.block.values for one in blocks], np.int64),
         quality=np.where(missing, np.uint8(MISSING), quality),
         flags=flags,
         reported_s=np.array([_reported_s(one.block) for one in blocks], np.int64)[of_block],
+        starts=starts,
     )
     return columns, of_block
 
@@ -143,6 +165,11 @@ def _qualities(blocks: Sequence[_Block], counts: Ints) -> tuple[NDArray[np.uint8
         begin[number] = tables[sets]
     index = np.repeat(begin, counts) + _joined([one.block.quality_index for one in blocks], np.uint16)
     return _joined(bytes_, np.uint8)[index], _joined(bits, np.uint8)[index]
+
+
+def _earliest(starts: Ints, begins: Ints) -> Ints:
+    """The first start of each of the blocks that begin at these places."""
+    return np.minimum.reduceat(np.append(starts, np.iinfo(np.int64).max), begins) if len(begins) else begins
 
 
 def _joined(parts: Sequence[NDArray[Any]], kind: type[np.generic]) -> NDArray[Any]:

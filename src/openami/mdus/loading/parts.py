@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from openami.mdus.unify.adapters.packed import Packed, PackedColumns
-from openami.mdus.unify.columns import columns_of
+from openami.mdus.unify.columns import ByColumns, Piece, joined, piece_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from openami.mdus.unify.adapters import Adapter, Batch
-    from openami.mdus.unify.adapters.model import SourceSeries
     from openami.mdus.unify.columns import Columns
     from openami.shared.contract.field import EndDeviceEvent, MeterReading, Refusal
 
@@ -36,25 +34,29 @@ class Part:
 
 
 def parts(adapter: Adapter, stream: BinaryIO) -> Iterator[Part]:
-    """The parts of a delivery."""
-    if isinstance(adapter, Packed):
-        for piece in adapter.columns(stream):
-            yield _packed(piece) if isinstance(piece, PackedColumns) else _gathered([piece])
-        return
-    gathered: list[Batch] = []
+    """The parts of a delivery: by columns from the first byte where its adapter can do that."""
+    found = adapter.columns(stream) if isinstance(adapter, ByColumns) else adapter.read(stream)
+    gathered: list[Piece] = []
+    others: list[Batch] = []
     readings = 0
-    for batch in adapter.read(stream):
-        gathered.append(batch)
-        readings += sum(len(one.block) for one in batch.series)
-        if readings > READINGS_AT_ONCE:
-            yield _gathered(gathered)
-            gathered, readings = [], 0
+    for one in found:
+        piece = one if isinstance(one, Piece) else piece_of(one.series)
+        if not isinstance(one, Piece):
+            others.append(one)
+        gathered.append(piece)
+        readings += int(piece.columns.offsets[-1])
+        if readings >= READINGS_AT_ONCE:
+            yield _part(gathered, others)
+            gathered, others, readings = [], [], 0
     if gathered:
-        yield _gathered(gathered)
+        yield _part(gathered, others)
 
 
-def _packed(piece: PackedColumns) -> Part:
-    part = Part(piece.columns, (), (), lambda _: ())
+def _part(pieces: Sequence[Piece], batches: Sequence[Batch]) -> Part:
+    piece = joined(pieces)
+    events = [event for batch in batches for event in batch.events]
+    refusals = [refusal for batch in batches for refusal in batch.refusals]
+    part = Part(piece.columns, events, refusals, lambda _: ())
 
     def left(rows: NDArray[np.intp]) -> Iterator[MeterReading]:
         batch = piece.rows(rows)
@@ -63,18 +65,3 @@ def _packed(piece: PackedColumns) -> Part:
 
     part.left = left
     return part
-
-
-def _gathered(batches: Sequence[Batch]) -> Part:
-    series: list[SourceSeries] = [one for batch in batches for one in batch.series]
-    columns, origin = columns_of(series)
-
-    def left(rows: NDArray[np.intp]) -> Iterator[MeterReading]:
-        return (series[number].reading for number in dict.fromkeys(origin[rows].tolist()))
-
-    return Part(
-        columns,
-        [event for batch in batches for event in batch.events],
-        [refusal for batch in batches for refusal in batch.refusals],
-        left,
-    )

@@ -14,6 +14,7 @@ import numpy as np
 from openami.mdus.series import Calendar, ChannelDays, RegisterReadings
 from openami.mdus.series import place as place_readings
 from openami.mdus.series.packing import concatenate
+from openami.mdus.unify.columns import spread
 from openami.mdus.unify.errors import UnknownUnitError
 from openami.mdus.unify.intervals import FUTURE_S
 from openami.mdus.unify.matching import measures_a_dial, patterns_of
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from openami.mdus.series import Placed
-
+    from openami.mdus.series.model import Placed
     from openami.mdus.unify.columns import Columns, Ints
     from openami.shared.contract import field as contract
 
@@ -209,7 +209,8 @@ def _power(code: contract.ReadingTypeCode, sort: Sort) -> int:
 def _repeated_registers(columns: Columns, channel: Ints, ok: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Register readings of which another one is of the same channel and instant; several in a row are none."""
     registers = columns.interval_s == 0
-    return (registers & (columns.count != 1)) | (registers & _repeated(columns, channel, ok & registers))
+    repeated: NDArray[np.bool_] = registers & ((columns.count != 1) | _repeated(columns, channel, ok & registers))
+    return repeated
 
 
 def _repeated(columns: Columns, channel: Ints, ok: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -244,7 +245,7 @@ class _Scattered:
         columns = self._columns
         count = columns.count[rows]
         of_reading = np.repeat(np.flatnonzero(rows), count)
-        at = np.repeat(columns.offsets[:-1][rows] - np.cumsum(count) + count, count) + np.arange(len(of_reading))
+        at = spread(columns.offsets[:-1][rows], count)
         place = self._place[of_reading]
         channel, of_sort = self._channels.channel, self._channels.sort
         calendars = {

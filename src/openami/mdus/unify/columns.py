@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, runtime_checkable
 
 import numpy as np
 
+from openami.mdus.unify.adapters.model import Batch
 from openami.mdus.unify.intervals import quality_columns
 from openami.shared.quality import MISSING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -55,28 +56,126 @@ class Columns:
         even = np.ones(len(self), np.bool_)
         if self.starts is not None:
             row = np.repeat(np.arange(len(self)), self.count)
-            grid = self.start_s[row] + (np.arange(len(row)) - self.offsets[row]) * self.interval_s[row]
-            even[row[self.starts != grid]] = False
+            even[row[self.starts != self._grid(row, np.arange(len(row)))]] = False
         return even
 
     @property
     def last_s(self) -> Ints:
         """The latest start of each block."""
         if self.starts is None or not len(self.starts):
-            return self.start_s + np.maximum(self.count - 1, 0) * self.interval_s
-        latest = np.maximum.reduceat(np.append(self.starts, np.iinfo(np.int64).min), self.offsets[:-1])
-        return np.where(self.count > 0, latest, self.start_s)
+            return self._grid(np.arange(len(self)), np.maximum(self.offsets[1:] - 1, self.offsets[:-1]))
+        last: Ints = np.where(self.count > 0, latest(self.starts, self.offsets[:-1]), self.start_s)
+        return last
+
+    @property
+    def all_starts(self) -> Ints:
+        """The starts of all readings."""
+        row = np.repeat(np.arange(len(self)), self.count)
+        return self.starts_of(row, np.arange(len(row)))
+
+    @property
+    def all_reported_s(self) -> Ints:
+        """When each block was reported, 0 where that is not told."""
+        return np.zeros(len(self), np.int64) if self.reported_s is None else self.reported_s
 
     def starts_of(self, row: NDArray[np.intp], reading: Ints) -> Ints:
         """The starts of some readings, given the block of each."""
         if self.starts is not None:
             return self.starts[reading]
+        return self._grid(row, reading)
+
+    def _grid(self, row: NDArray[np.intp], reading: Ints) -> Ints:
         return self.start_s[row] + (reading - self.offsets[row]) * self.interval_s[row]
 
     @property
     def count(self) -> Ints:
         """Readings of each block."""
         return np.diff(self.offsets)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Piece:
+    """A piece of a delivery as columns, and what makes series of those of its rows that have to go another way."""
+
+    columns: Columns
+    rows: Callable[[NDArray[np.intp]], Batch]
+
+
+@runtime_checkable
+class ByColumns(Protocol):
+    """An adapter that reads without making an object of each block."""
+
+    def columns(self, stream: BinaryIO) -> Iterator[Piece | Batch]:
+        """Read a file piece by piece; what cannot be read so comes as batches."""
+        ...
+
+
+def piece_of(series: Sequence[SourceSeries]) -> Piece:
+    """Series as columns; what has to go another way is the series that they were."""
+    columns, origin = columns_of(series)
+
+    def rows(chosen: NDArray[np.intp]) -> Batch:
+        return Batch(series=tuple(series[number] for number in dict.fromkeys(origin[chosen].tolist())))
+
+    return Piece(columns, rows)
+
+
+def joined(pieces: Sequence[Piece]) -> Piece:
+    """Pieces of one delivery as one."""
+    if len(pieces) == 1:
+        return pieces[0]
+    bounds = np.cumsum([0, *(len(one.columns) for one in pieces)])
+
+    def rows(chosen: NDArray[np.intp]) -> Batch:
+        cuts = np.searchsorted(chosen, bounds)
+        parts = [
+            one.rows(chosen[begin:end] - first)
+            for one, first, begin, end in zip(pieces, bounds[:-1].tolist(), cuts[:-1], cuts[1:], strict=True)
+            if end > begin
+        ]
+        return Batch(
+            series=tuple(one for part in parts for one in part.series),
+            refusals=tuple(one for part in parts for one in part.refusals),
+        )
+
+    return Piece(_columns_joined([one.columns for one in pieces]), rows)
+
+
+def _columns_joined(parts: Sequence[Columns]) -> Columns:
+    identities: dict[tuple[str, ...], int] = {}
+    codes: dict[contract.ReadingTypeCode, int] = {}
+    who = [_renumbered(one.who, one.identities, identities) for one in parts]
+    code = [_renumbered(one.code, one.codes, codes) for one in parts]
+    begins = np.cumsum([0, *(one.offsets[-1] for one in parts)])
+    offsets = [one.offsets[:-1] + begin for one, begin in zip(parts, begins[:-1].tolist(), strict=True)]
+    uneven = any(one.starts is not None for one in parts)
+    reported = any(one.reported_s is not None for one in parts)
+
+    def column(name: str) -> NDArray[Any]:
+        return np.concatenate([getattr(one, name) for one in parts])
+
+    return Columns(
+        identities=[*identities],
+        codes=[*codes],
+        who=np.concatenate(who),
+        code=np.concatenate(code),
+        start_s=column("start_s"),
+        interval_s=column("interval_s"),
+        scale=column("scale"),
+        regular=column("regular"),
+        offsets=np.concatenate([*offsets, begins[-1:]]),
+        values=column("values"),
+        quality=column("quality"),
+        flags=column("flags"),
+        reported_s=np.concatenate([one.all_reported_s for one in parts]) if reported else None,
+        starts=np.concatenate([one.all_starts for one in parts]) if uneven else None,
+    )
+
+
+def _renumbered(index: Ints, mine: Sequence[Any], all_: dict[Any, int]) -> Ints:
+    """Numbers in a list of one part, as numbers in the list of all."""
+    numbers = np.array([all_.setdefault(one, len(all_)) for one in mine], np.int64)
+    return numbers[index] if len(numbers) else index
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +193,7 @@ def columns_of(series: Sequence[SourceSeries]) -> tuple[Columns, NDArray[np.intp
     blocks: list[_Block] = []
     origin: list[int] = []
     for number, one in enumerate(series):
-        who = identities.setdefault(_texts(one.meter), len(identities))
+        who = identities.setdefault(texts_of(one.meter), len(identities))
         block = one.block
         code = codes.setdefault(block.reading_type, len(codes))
         # a usage point, a left calculation, periods without length: for the general way
@@ -105,7 +204,8 @@ def columns_of(series: Sequence[SourceSeries]) -> tuple[Columns, NDArray[np.intp
     return columns, np.array(origin, np.intp)[of_block]
 
 
-def _texts(meter: contract.Identity) -> tuple[str, ...]:
+def texts_of(meter: contract.Identity) -> tuple[str, ...]:
+    """All texts by which a meter is named, its mRID first."""
     texts = [name.name for name in meter.names]
     return tuple(dict.fromkeys([meter.mrid, *texts] if meter.mrid else texts))
 
@@ -121,7 +221,7 @@ def _columns(
     offsets = np.concatenate(([0], np.cumsum(counts)))
     interval_s = np.array([one.block.interval_s for one in blocks], np.int64)[of_block]
     starts = _joined([one.block.starts for one in blocks], np.int64)
-    first = _earliest(starts, offsets[:-1])
+    first = earliest(starts, offsets[:-1])
     quality, flags = _qualities(blocks, lengths)
     missing = _joined([one.block.missing for one in blocks], np.bool_)
     columns = Columns(
@@ -167,9 +267,19 @@ def _qualities(blocks: Sequence[_Block], counts: Ints) -> tuple[NDArray[np.uint8
     return _joined(bytes_, np.uint8)[index], _joined(bits, np.uint8)[index]
 
 
-def _earliest(starts: Ints, begins: Ints) -> Ints:
+def spread(begins: Ints, counts: Ints) -> Ints:
+    """The places of runs that begin at these places and are so long."""
+    return np.repeat(begins - np.cumsum(counts) + counts, counts) + np.arange(int(counts.sum()))
+
+
+def earliest(starts: Ints, begins: Ints) -> Ints:
     """The first start of each of the blocks that begin at these places."""
     return np.minimum.reduceat(np.append(starts, np.iinfo(np.int64).max), begins) if len(begins) else begins
+
+
+def latest(times: Ints, begins: Ints) -> Ints:
+    """The last time of each of the blocks that begin at these places."""
+    return np.maximum.reduceat(np.append(times, np.iinfo(np.int64).min), begins) if len(begins) else begins
 
 
 def _joined(parts: Sequence[NDArray[Any]], kind: type[np.generic]) -> NDArray[Any]:

@@ -6,13 +6,16 @@ as soon as it is complete and then forgotten. Codes are read; references to defi
 
 from __future__ import annotations
 
-from itertools import groupby
+import re
+from itertools import count, groupby
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 import numpy as np
 from lxml import etree
 
+from openami.mdus.unify.adapters.cim_meters import KnownMeters, columns_of_meters
 from openami.mdus.unify.adapters.model import BAD_VALUE, Batch, SourceSeries
+from openami.mdus.unify.columns import Piece, joined
 from openami.mdus.unify.delivery import instant_block
 from openami.shared.contract import field as contract
 from openami.shared.contract.field.errors import FieldContractError
@@ -20,15 +23,21 @@ from openami.shared.contract.field.events import EndDeviceEvent
 from openami.shared.contract.field.markup import local_name, namespace
 from openami.shared.contract.field.readings_xml import read_meter_reading
 from openami.shared.contract.field.refusal import Reader
-from openami.shared.contract.field.scan import BrokenRunError, Scans, scan_readings
+from openami.shared.contract.field.scan import BrokenRunError, Scans, is_plain_text, scan_readings
 from openami.shared.contract.field.tree import name_within, read_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from openami.mdus.unify.adapters.cim_meters import Form, Meter
+    from openami.shared.contract.field.scan import Scan
 
 _BATCH_READINGS: Final = 100_000
 _CHUNK: Final = 4 << 20
 _BLOCK_END: Final = b"IntervalBlocks>"
+_OPENING: Final = re.compile(rb"<((?:[A-Za-z_][\w.-]*:)?)MeterReading>")
 _TAGS: Final = ("{*}MeterReading", "{*}EndDeviceEvent")
 _NAMESPACES: Final = ("http://iec.ch/TC57/", "http://www.iec.ch/TC57/", "http://www.landisgyr.com/iec61968/")
 
@@ -48,20 +57,32 @@ class Cim:
 
     def read(self, stream: BinaryIO) -> Iterator[Batch]:
         """Read objects one by one; a batch whenever enough is gathered."""
+        return (one for one in self._read(stream, None) if isinstance(one, Batch))
+
+    def columns(self, stream: BinaryIO) -> Iterator[Piece | Batch]:
+        """Read meters of known form as columns, and the others one by one."""
+        return self._read(stream, KnownMeters())
+
+    def _read(self, stream: BinaryIO, known: KnownMeters | None) -> Iterator[Piece | Batch]:
         reader = Reader(self.partner)
         series: list[SourceSeries] = []
         events: list[contract.EndDeviceEvent] = []
         gathered = 0
         try:
-            for index, element in enumerate(_objects(stream, reader), 1):
-                if local_name(element) == "MeterReading":
-                    reading = _reading(element, index, reader)
+            for index, one in _Document(reader, known).objects(stream):
+                if isinstance(one, Piece):
+                    yield one
+                elif local_name(one) == "MeterReading":
+                    before = len(reader.refusals)
+                    reading = _reading(one, index, reader)
                     made = list(_series(reading))
                     gathered += sum(len(each.block) for each in made)
                     series += made
                     events += reading.events
+                    if known is not None:
+                        known.learn(one, reading, clean=len(reader.refusals) == before)
                 else:
-                    _take_event(element, index, events, reader)
+                    _take_event(one, index, events, reader)
                 if gathered > _BATCH_READINGS:
                     yield Batch(series=tuple(series), events=tuple(events), refusals=tuple(reader.refusals))
                     series, events, gathered = [], [], 0
@@ -77,7 +98,7 @@ def _reading(element: etree._Element, index: int, reader: Reader) -> contract.Me
     try:
         return read_meter_reading(element, index, reader)
     except BrokenRunError:
-        position = f"MeterReading[{index}] line {element.sourceline}"
+        position = f"MeterReading[{index}]{reader.line_of(element)}"
         reason = "the readings of a block stand in several places among other text"
         reader.refusals.append(contract.Refusal(position, BAD_VALUE, reason, name_within(element)))
         return contract.MeterReading()
@@ -87,34 +108,113 @@ class _NotOursError(Exception):
     """A document that is hostile or of another standard."""
 
 
-def _objects(stream: BinaryIO, reader: Reader) -> Iterator[etree._Element]:
-    """Each object once it is complete. Interval readings of plain form are cut out of the text before it is parsed."""
-    parser = etree.XMLPullParser(
+def _parser() -> etree.XMLPullParser:
+    return etree.XMLPullParser(
         events=("end",), tag=_TAGS, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False,
         remove_comments=True, remove_pis=True,
     )  # fmt: skip
-    scans = reader.scan = Scans()
-    checked = False
-    for piece, whole in _pieces(stream):
-        scan = scan_readings(piece) if whole else None
-        if scan is not None:
-            scans.add(scan)
-        parser.feed(piece if scan is None else scan.rest)
+
+
+class _Document:
+    """One document on its way through the parser, but for what needs no tree.
+
+    Interval readings of plain form are cut out of the text before it is parsed, and whole meters of known form.
+    """
+
+    def __init__(self, reader: Reader, known: KnownMeters | None) -> None:
+        self._reader, self._known = reader, known
+        self._parser, self._numbers = _parser(), count(1)
+        self._scans = reader.scan = Scans()
+        self._plain: bool | None = None
+        self._checked = False
+
+    def objects(self, stream: BinaryIO) -> Iterator[tuple[int, etree._Element | Piece]]:
+        """Each object with its number once it is complete; between them pieces of those that need no tree."""
+        for text, whole in _pieces(stream):
+            if self._plain is None:
+                self._plain = is_plain_text(text)
+                if self._known is not None and not whole:
+                    self._known.head = text
+            scan = scan_readings(text) if whole and self._plain else None
+            try:
+                yield from self._parsed([text]) if scan is None else self._cut(scan)
+            except etree.XMLSyntaxError:
+                yield from self._taken(scan)
+                raise
+            yield from self._taken(scan)
+        self._parser.close()
+
+    def _cut(self, scan: Scan) -> Iterator[tuple[int, etree._Element]]:
+        self._scans.add(scan)
+        known = self._known
+        yield from self._parsed(
+            part for part in _meters(scan) if known is None or not known.take(part, scan.prefix, self._numbers)
+        )
+
+    def _parsed(self, parts: Iterable[bytes]) -> Iterator[tuple[int, etree._Element]]:
         ended = False
-        for _, found in parser.read_events():
-            element: etree._Element = found  # type: ignore[assignment] # an `end` event always brings its element
-            if not checked:
-                checked = True
-                _check(element)
-            ended = True
-            yield element
-            element.clear()
-            parent = element.getparent()
-            while parent is not None and (done := element.getprevious()) is not None:
-                parent.remove(done)
+        for part in parts:
+            self._parser.feed(part)
+            last: etree._Element | None = None
+            parent: etree._Element | None = None
+            for _, each in self._parser.read_events():
+                found: etree._Element = each  # type: ignore[assignment] # an `end` event always brings its element
+                if not self._checked:
+                    self._checked = True
+                    _check(found)
+                ended = True
+                yield next(self._numbers), found
+                last, parent = found, _forgotten(found)
+            if self._known is not None:
+                self._known.parsed(last, parent, complete=part.endswith(b"MeterReading>"))
         if ended:
-            scans.forget()
-    parser.close()
+            self._scans.forget()
+
+    def _taken(self, scan: Scan | None) -> Iterator[tuple[int, Piece]]:
+        """What was taken of a piece of text without a tree."""
+        if self._known is not None and scan is not None and self._known.found:
+            head = self._known.head or b""
+            yield 0, joined([_piece(*one, scan, self._reader.partner, head) for one in self._known.found.items()])
+            self._known.found.clear()
+
+
+def _forgotten(element: etree._Element) -> etree._Element | None:
+    """Let go of an object that was read, and of all before it; returns its parent."""
+    element.clear()
+    parent = element.getparent()
+    while parent is not None and (done := element.getprevious()) is not None:
+        parent.remove(done)
+    return parent
+
+
+def _meters(scan: Scan) -> Iterator[bytes]:
+    """The text after the scan, cut behind each meter."""
+    closing = b"</" + scan.prefix + b"MeterReading>"
+    *parts, rest = scan.rest.split(closing)
+    yield from (part + closing for part in parts)
+    if rest:
+        yield rest
+
+
+def _piece(form: Form, meters: Sequence[Meter], scan: Scan, partner: contract.Partner, head: bytes) -> Piece:
+    """Meters of one form as columns; those that have to go another way are parsed after all."""
+
+    def rows(chosen: NDArray[np.intp]) -> Batch:
+        alone = Reader(partner, scan=scan)
+        readings = [_alone(meters[number], alone, head) for number in dict.fromkeys((chosen % len(meters)).tolist())]
+        series = tuple(one for reading in readings for one in _series(reading))
+        return Batch(series=series, refusals=tuple(alone.refusals))
+
+    return Piece(columns_of_meters(form, meters, scan, stamped_at_start=partner.interval_stamp == "start"), rows)
+
+
+def _alone(meter: Meter, reader: Reader, head: bytes) -> contract.MeterReading:
+    """A meter parsed by itself, behind what stands before all meters."""
+    parser = _parser()
+    parser.feed(head)
+    parser.feed(meter.text)
+    element: etree._Element = next(iter(parser.read_events()))[1]  # type: ignore[assignment] # as above
+    return _reading(element, meter.number, reader)
 
 
 def _check(element: etree._Element) -> None:
@@ -125,19 +225,36 @@ def _check(element: etree._Element) -> None:
 
 
 def _pieces(stream: BinaryIO) -> Iterator[tuple[bytes, bool]]:
-    """The text in pieces, and whether each holds whole blocks of readings only."""
-    kept, whole = b"", True
-    while data := stream.read(_CHUNK):
-        kept += data
-        cut = kept.rfind(_BLOCK_END) + len(_BLOCK_END)
-        if cut >= len(_BLOCK_END):
-            yield kept[:cut], whole
-            kept, whole = kept[cut:], True
-        elif len(kept) > 4 * _CHUNK:  # an endless block, or none at all: nothing to wait for
-            yield kept, False
+    """The text in pieces, and whether each holds whole meters, or at least whole blocks of readings, only.
+
+    What stands before the first meter is a piece of its own.
+    """
+    data, kept, whole, closing = stream.read(_CHUNK), b"", True, _BLOCK_END
+    if (opening := _OPENING.search(data)) is not None:
+        closing = b"</" + opening[1] + b"MeterReading>"
+        yield data[: opening.start()], False
+        data = data[opening.start() :]
+    while data:
+        if not (cut := _last_end(data, closing)):
+            data, kept = kept + data, b""
+            cut = _last_end(data, closing)
+        if cut:
+            yield b"".join((kept, memoryview(data)[:cut])), whole
+            kept, whole = data[cut:], True
+        elif len(data) > 4 * _CHUNK:  # an endless block, or none at all: nothing to wait for
+            yield data, False
             kept, whole = b"", False
+        else:
+            kept = data
+        data = stream.read(_CHUNK)
     if kept:
         yield kept, whole
+
+
+def _last_end(text: bytes, closing: bytes) -> int:
+    """Where the last meter of a text ends, else its last block; 0 if none does."""
+    found = next((end for end in (closing, _BLOCK_END) if end in text), None)
+    return 0 if found is None else text.rfind(found) + len(found)
 
 
 def _take_event(element: etree._Element, index: int, events: list[EndDeviceEvent], reader: Reader) -> None:
@@ -147,7 +264,7 @@ def _take_event(element: etree._Element, index: int, events: list[EndDeviceEvent
     try:
         events.append(read_tree(EndDeviceEvent, element, reader))
     except FieldContractError as error:
-        position = f"EndDeviceEvent[{index}] line {element.sourceline}"
+        position = f"EndDeviceEvent[{index}]{reader.line_of(element)}"
         reader.refusals.append(contract.Refusal(position, error.code, str(error), name_within(element)))
 
 

@@ -7,7 +7,6 @@ integers, null where the sender has none), and optionally `quality` (string: cod
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
@@ -16,7 +15,7 @@ import pyarrow as pa
 from pyarrow import ipc, parquet
 
 from openami.mdus.unify.adapters.model import BAD_VALUE, Batch, SourceSeries
-from openami.mdus.unify.columns import Columns
+from openami.mdus.unify.columns import Columns, Piece
 from openami.mdus.unify.qualities import unified_quality
 from openami.shared.contract import field as contract
 from openami.shared.contract.field.errors import FieldContractError
@@ -48,24 +47,10 @@ class Packed:
         """Read some thousand rows at a time."""
         return (_batch(block, row) if isinstance(block, pa.RecordBatch) else block for block, row in _pieces(stream))
 
-    def columns(self, stream: BinaryIO) -> Iterator[PackedColumns | Batch]:
+    def columns(self, stream: BinaryIO) -> Iterator[Piece | Batch]:
         """Read without making an object a row; a `Batch` where the file cannot be read so."""
         for block, row in _pieces(stream, _COLUMN_ROWS):
             yield _columns(block, row) if isinstance(block, pa.RecordBatch) else block
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PackedColumns:
-    """Rows as columns; those that have to go another way are made into series when they are asked for."""
-
-    columns: Columns
-    block: Any
-    first_row: int
-
-    def rows(self, rows: NDArray[np.intp]) -> Batch:
-        """Some of the rows, and why others of them are refused."""
-        numbers = [self.first_row + row for row in rows.tolist()]
-        return _batch(self.block.take(pa.array(rows)), numbers)
 
 
 def _pieces(stream: BinaryIO, rows: int = _ROWS) -> Iterator[tuple[Any, int]]:
@@ -93,14 +78,13 @@ def _blocks(stream: BinaryIO, rows: int) -> Iterator[Any]:
                 yield block.slice(begin, rows)
 
 
-def _columns(block: Any, first_row: int) -> PackedColumns | Batch:  # noqa: ANN401 - pyarrow has no types of its own
+def _columns(block: Any, first_row: int) -> Piece | Batch:  # noqa: ANN401 - pyarrow has no types of its own
     if set(_REQUIRED) - set(block.schema.names):
         return _batch(block, first_row)
-    rows = block.num_rows
     meters, who = _distinct(block["meter"])
     texts, code = _distinct(block["reading_type"])
     codes = [_code(text) for text in texts]
-    quality = block["quality"] if "quality" in block.schema.names else pa.nulls(rows, pa.string())
+    quality = block["quality"] if "quality" in block.schema.names else pa.nulls(block.num_rows, pa.string())
     sets, of_row = _distinct(quality)
     bytes_, bits = np.array([unified_quality(_codes_or_none(text)) for text in sets], np.uint8).reshape(-1, 2).T
     lists = block["values"]
@@ -127,7 +111,11 @@ def _columns(block: Any, first_row: int) -> PackedColumns | Batch:  # noqa: ANN4
         quality=np.where(np.asarray(cells.is_null()), np.uint8(MISSING), np.repeat(bytes_[of_row], count)),
         flags=np.repeat(bits[of_row], count),
     )
-    return PackedColumns(columns, block, first_row)
+
+    def rows(chosen: NDArray[np.intp]) -> Batch:
+        return _batch(block.take(pa.array(chosen)), (first_row + chosen).tolist())
+
+    return Piece(columns, rows)
 
 
 def _distinct(column: Any) -> tuple[list[str], NDArray[np.int64]]:  # noqa: ANN401 - as above

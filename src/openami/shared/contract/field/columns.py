@@ -5,7 +5,7 @@ A decimal column becomes int64 plus one number of decimals for all; a time colum
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    Texts: TypeAlias = Sequence[str] | Sequence[bytes]
 
 Int64s = np.ndarray[Any, np.dtype[np.int64]]
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
@@ -22,12 +24,12 @@ _STAMP: Final = b"0000-00-00T00:00:00"
 _ZERO, _NINE, _DOT, _MINUS, _PLUS = b"09.-+"
 
 
-def bytes_matrix(texts: Sequence[str], width: int) -> NDArray[np.uint8]:
+def bytes_matrix(texts: Texts, width: int) -> NDArray[np.uint8]:
     """One row of `width` bytes a text, cut or padded with NUL; a character outside ASCII reads as no digit."""
     try:
         column = np.array(texts, dtype=f"S{width}")
     except UnicodeEncodeError:
-        column = np.array([text.encode("ascii", "replace") for text in texts], dtype=f"S{width}")
+        column = np.array([str(text).encode("ascii", "replace") for text in texts], dtype=f"S{width}")
     return column.view(np.uint8).reshape(len(texts), width)
 
 
@@ -44,7 +46,7 @@ def parse_decimals(texts: Sequence[str]) -> tuple[Int64s, int, Flags]:
     return values, int(decimals[0]), ok
 
 
-def parse_decimal_groups(texts: Sequence[str], begins: NDArray[np.intp]) -> tuple[Int64s, Int64s, Flags]:
+def parse_decimal_groups(texts: Texts, begins: NDArray[np.intp]) -> tuple[Int64s, Int64s, Flags]:
     """Read the decimal texts of many groups at once, each group with a number of decimals of its own.
 
     Args:
@@ -103,7 +105,7 @@ def format_decimals(values: Int64s, exponent: int) -> list[str]:
     return signed
 
 
-def parse_stamps(texts: Sequence[str]) -> tuple[Int64s, Flags]:
+def parse_stamps(texts: Texts) -> tuple[Int64s, Flags]:
     """Read times of the plain forms `2026-03-01T00:15:00Z` and `...+01:00`.
 
     Returns:

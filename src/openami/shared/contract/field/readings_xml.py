@@ -69,7 +69,7 @@ def read_meter_reading(element: etree._Element, index: int, reader: Reader) -> M
             span = read_tree(Period, child, reader)
     label = (identities.get("Meter") or identities.get("UsagePoint") or Identity()).label()
     for count, child in enumerate(element, 1):
-        position = f"MeterReading[{index}]/{local_name(child)}[{count}] line {child.sourceline}"
+        position = f"MeterReading[{index}]/{local_name(child)}[{count}]{reader.line_of(child)}"
         try:
             match local_name(child):
                 case "IntervalBlocks":

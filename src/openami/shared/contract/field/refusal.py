@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from lxml import etree
+
     from openami.shared.contract.field.scan import Scan, Scans
 
 
@@ -43,3 +45,7 @@ class Reader:
     """Parts that were not taken."""
     scan: Scan | Scans | None = None
     """Interval readings that were taken from the bytes before the tree was built."""
+
+    def line_of(self, element: etree._Element) -> str:
+        """The line of an element for a position; nothing where text was cut out, since the parser counts without it."""
+        return f" line {element.sourceline}" if self.scan is None or not self.scan.cut else ""

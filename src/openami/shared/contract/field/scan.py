@@ -13,7 +13,7 @@ import re
 import secrets
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 
@@ -65,12 +65,29 @@ class Scan:
 
     rest: bytes
     token: str
-    runs: list[BlockColumns]
+    prefix: bytes
+    """Of the names of elements, with its colon."""
+    records: Records
+    first: NDArray[np.intp]
+    """The first record of each run."""
+    decimals: NDArray[np.int16]
+    """Of each run: what all its values share."""
+    cut: ClassVar[bool] = True
+
+    @property
+    def runs(self) -> list[BlockColumns]:
+        """All runs."""
+        return [self._run(number) for number in range(len(self.first))]
 
     def run_of(self, attribute: str | None) -> BlockColumns | None:
         """The run that an attribute of a placeholder names; None for an element that is no placeholder."""
         token, _, number = (attribute or "").partition("-")
-        return self.runs[int(number)] if token == self.token else None
+        return self._run(int(number)) if token == self.token else None
+
+    def _run(self, number: int) -> BlockColumns:
+        begin = int(self.first[number])
+        past = int(self.first[number + 1]) if number + 1 < len(self.first) else self.records.count
+        return self.records.run(slice(begin, past), int(self.decimals[number]))
 
 
 class Scans:
@@ -78,10 +95,12 @@ class Scans:
 
     def __init__(self) -> None:
         self._scans: dict[str, Scan] = {}
+        self.cut = False
 
     def add(self, scan: Scan) -> None:
         """Take the runs of the next piece."""
         self._scans[scan.token] = scan
+        self.cut = True
 
     def forget(self) -> None:
         """Let go of all but the last piece: an object ended in it, so the next one began there or later."""
@@ -96,20 +115,28 @@ class Scans:
 def scan_readings(data: bytes) -> Scan | None:
     """Cut the interval readings out of a message; None if any of them needs the XML parser."""
     tag = _TAG.search(data)
-    encoding = _ENCODING.match(data)
-    plain = encoding is None or encoding[1].lower() in {b"utf-8", b"ascii", b"us-ascii"}
-    if tag is None or not plain:
+    if tag is None or not is_plain_text(data):
         return None
     prefix = tag[1]
-    records = _Records(len(data) // (2 * len(tag[0])) + 1)  # more cannot stand in it; pages are taken when used
+    records = Records(len(data) // (2 * len(tag[0])) + 1)  # more cannot stand in it; pages are taken when used
     if not records.read(data, tag[0], _record(prefix)):
         return None
     first = np.flatnonzero(~records.follows)
-    runs = records.runs(first) if _one_run_a_block(data, prefix, records, first) else None
-    return None if runs is None else _cut(data, prefix, records, first, runs)
+    decimals = records.share_decimals(first) if _one_run_a_block(data, prefix, records, first) else None
+    if decimals is None:
+        return None
+    token = secrets.token_hex(8)  # a document cannot name a run of ours
+    return Scan(_cut(data, prefix, records, first, token), token, prefix, records, first, decimals)
 
 
-def _one_run_a_block(data: bytes, prefix: bytes, records: _Records, first: NDArray[np.intp]) -> bool:
+def is_plain_text(data: bytes) -> bool:
+    """True if the characters of a document that begins like this are those of ASCII, and perhaps more."""
+    encoding = _ENCODING.match(data)
+    utf_16 = data[:2] in {b"\xff\xfe", b"\xfe\xff"}
+    return not utf_16 and (encoding is None or encoding[1].lower() in {b"utf-8", b"ascii", b"us-ascii"})
+
+
+def _one_run_a_block(data: bytes, prefix: bytes, records: Records, first: NDArray[np.intp]) -> bool:
     """True if a block ends between any two runs."""
     closing = b"</" + prefix + b"IntervalBlocks>"
     gaps = zip(records.ends[first[1:] - 1].tolist(), records.begins[first[1:]].tolist(), strict=True)
@@ -138,10 +165,11 @@ _REFERENCE: Final = re.compile(rb'ref="([0-9.]+)"')
 
 
 @dataclass(frozen=True, slots=True)
-class _Form:
+class Form:
     """What the records of one form share."""
 
     timed: tuple[bool, ...]
+    """Which of the times its records have: reported, stamp, start, end."""
     missing: bool
     codes: tuple[QualityCode, ...]
     source: str | None
@@ -151,7 +179,7 @@ class _Forms:
     """The forms that a message showed so far, as arrays for the compiled loop."""
 
     def __init__(self) -> None:
-        self.known: list[_Form] = []
+        self.known: list[Form] = []
         self.templates = np.zeros((_FORMS_MAX, _FORM_BYTES), np.uint8)
         self.masks = np.zeros((_FORMS_MAX, _FORM_BYTES), np.uint8)
         self.heads, self.tails = np.zeros((2, _FORMS_MAX), np.int64)
@@ -188,11 +216,11 @@ class _Forms:
         self.valued[number] = value is not None
         source = example["source"]
         said = None if source is None else source.decode().strip(" ")
-        self.known.append(_Form(tuple(map(bool, spans)), value is None, codes, said))
+        self.known.append(Form(tuple(map(bool, spans)), value is None, codes, said))
         return True
 
 
-class _Records:
+class Records:
     """All records of a message as columns."""
 
     def __init__(self, count: int) -> None:
@@ -226,36 +254,35 @@ class _Records:
             setattr(self, name, getattr(self, name)[: self.count])
         self.times = self.times[:, : self.count]
 
-    def runs(self, first: NDArray[np.intp]) -> list[BlockColumns] | None:
-        """The records cut into blocks, values of one block with one number of decimals; None if one does not fit."""
+    def share_decimals(self, first: NDArray[np.intp]) -> NDArray[np.int16] | None:
+        """Give the values of each run one number of decimals, and return it; None if one does not fit."""
         from openami.shared.contract.field.scan_kernel import DIGITS_MAX  # noqa: PLC0415 - as above
 
-        shared = np.maximum.reduceat(self.decimals, first)
+        shared: NDArray[np.int16] = np.maximum.reduceat(self.decimals, first)
         shift = np.repeat(shared, np.diff(first, append=self.count)) - self.decimals
         if (self.significant + shift > DIGITS_MAX).any():
             return None
         if shift.any():
             self.values *= 10 ** shift.astype(np.int64)
-        past = [*first[1:].tolist(), self.count]
-        lowest, highest = np.minimum.reduceat(self.form, first), np.maximum.reduceat(self.form, first)
-        bounds = zip(first.tolist(), past, shared.tolist(), lowest.tolist(), highest.tolist(), strict=True)
-        ok = _Constant(int(np.diff(first, append=self.count).max()))
-        return [
-            self._run(slice(begin, end), decimals, low, ok) if low == high else self._mixed(slice(begin, end), decimals)
-            for begin, end, decimals, low, high in bounds
-        ]
+        return shared
 
-    def _run(self, part: slice, decimals: int, number: int, ok: _Constant) -> BlockColumns:
+    def run(self, part: slice, decimals: int) -> BlockColumns:
+        """The records of a block as its columns."""
+        form = self.form[part]
+        low = int(form.min())
+        return self._run(part, decimals, low) if low == int(form.max()) else self._mixed(part, decimals)
+
+    def _run(self, part: slice, decimals: int, number: int) -> BlockColumns:
         """A block whose records have all one form."""
         form, count = self.forms.known[number], part.stop - part.start
         reported, stamp, start, end = self.times[:, part]
         return BlockColumns(
-            start=start, start_ok=ok.flags(count, form.timed[2]),
-            end=end, end_ok=ok.flags(count, form.timed[3]),
-            stamp=stamp, usable=ok.flags(count, value=True),
-            values=self.values[part], decimals=decimals, missing=ok.flags(count, form.missing),
+            start=start, start_ok=np.full(count, form.timed[2]),
+            end=end, end_ok=np.full(count, form.timed[3]),
+            stamp=stamp, usable=np.ones(count, np.bool_),
+            values=self.values[part], decimals=decimals, missing=np.full(count, form.missing),
             sets=((), form.codes) if form.codes else ((),),
-            index=ok.numbers(count, 1 if form.codes else 0),
+            index=np.full(count, 1 if form.codes else 0, np.uint16),
             reported_s=int(reported.max()) if form.timed[0] else None,
             source=form.source,
         )  # fmt: skip
@@ -279,24 +306,7 @@ class _Records:
         )  # fmt: skip
 
 
-class _Constant:
-    """Columns that hold one value everywhere, cut from a few long ones: most blocks need nothing else."""
-
-    def __init__(self, longest: int) -> None:
-        self._flags = np.zeros(longest, np.bool_), np.ones(longest, np.bool_)
-        self._numbers = np.zeros(longest, np.uint16), np.ones(longest, np.uint16)
-
-    def flags(self, count: int, value: bool) -> Flags:
-        """That many flags."""
-        return self._flags[value][:count]
-
-    def numbers(self, count: int, value: int) -> NDArray[np.uint16]:
-        """That many zeros or ones."""
-        return self._numbers[value][:count]
-
-
-def _cut(data: bytes, prefix: bytes, records: _Records, first: NDArray[np.intp], runs: list[BlockColumns]) -> Scan:
-    token = secrets.token_hex(8)  # a document cannot name a run of ours
+def _cut(data: bytes, prefix: bytes, records: Records, first: NDArray[np.intp], token: str) -> bytes:
     pieces: list[bytes] = []
     at = 0
     lasts = [*(first[1:] - 1).tolist(), records.count - 1]
@@ -305,7 +315,7 @@ def _cut(data: bytes, prefix: bytes, records: _Records, first: NDArray[np.intp],
     for number, (begin, end) in enumerate(zip(begins, ends, strict=True)):
         pieces += (data[at:begin], mark, b'%d"/>' % number)
         at = end
-    return Scan(b"".join([*pieces, data[at:]]), token, runs)
+    return b"".join([*pieces, data[at:]])
 
 
 def _span(example: re.Match[bytes], name: str) -> tuple[int, int] | None:

@@ -125,7 +125,7 @@ def _read_apart(slot: _Slot, child: etree._Element, index: int, into: list[Any],
     try:
         into.append(_read_child(slot, child, reader))
     except FieldContractError as error:
-        position = f"{local_name(child)}[{index}] line {child.sourceline}"
+        position = f"{local_name(child)}[{index}]{reader.line_of(child)}"
         reader.refusals.append(Refusal(position, error.code, str(error), name_within(child)))
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from openami.cli_mdus import edits, files, values, vee
+from openami.cli_mdus import edits, files, values, vee, virtual
 
 if TYPE_CHECKING:
     import typer
@@ -17,5 +17,5 @@ __all__ = ["add_to"]
 
 def add_to(app: typer.Typer) -> None:
     """Put the commands into the main one."""
-    for part in (files, values, edits, vee):
+    for part in (files, values, edits, vee, virtual):
         part.add_to(app)

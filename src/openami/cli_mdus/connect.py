@@ -54,7 +54,7 @@ class Mdus:
 
     async def post(self, path: str, body: Any = None, **request: Any) -> Any:  # noqa: ANN401 - as above
         """A command, as JSON."""
-        return _answer(await self.client.post(path, json=body, **request))
+        return _answer(await self.client.post(path, **({"json": body} if body is not None else {}), **request))
 
     async def send(self, path: str, content: AsyncIterator[bytes], **query: Any) -> Any:  # noqa: ANN401 - as above
         """A body of any size, piece by piece."""

@@ -138,7 +138,8 @@ def _lines(found: dict[str, Any]) -> list[tuple[str, str]]:
         losses = found["losses"]
         lines.append((f"losses, {losses['share']:.2%}", _amount(losses["energy"], scale)))
     if found.get("registers") and found["registers"]["advance"] is not None:
-        lines.append(("register advance", _amount(found["registers"]["advance"], scale)))
+        by = "".join(f", {one}" for one in found["registers"]["methods"] if one != "read")
+        lines.append((f"register advance{by}", _amount(found["registers"]["advance"], scale)))
     if "energy_kwh" in found:
         lines.append(("energy in kWh", found["energy_kwh"]))
     return [*lines, ("intervals", str(found["intervals"])), ("without a value", str(found["missing"]))]

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from openami.cli_mdus.connect import AsJson, console
+from openami.cli_mdus.connect import AsJson, DataDir, Mdus, Person, Port, ask, console
 from openami.cli_mdus.samples import from_file, from_recordings
 
 app = typer.Typer(no_args_is_help=True, help="The rules of validation and estimation.")
@@ -83,6 +83,24 @@ def backtest(
     if as_json:
         plain = [one | {"scores": [asdict(each) for each in one["scores"]]} for one in results]
         print(json.dumps(plain))  # noqa: T201 - for another program
+
+
+@app.command()
+def load(
+    kind: Annotated[str, typer.Argument(help="holiday, temperature, profile, annual_use or tariff.")],
+    path: Annotated[Path, typer.Argument(help="A CSV file; docs/reference/vee-rules.md has its columns.", exists=True)],
+    person: Person = "",
+    data_dir: DataDir = None,
+    port: Port = None,
+) -> None:
+    """Load what rules and methods need beside readings: holidays, temperatures, profiles, annual use, tariffs."""
+    body = path.read_bytes()
+
+    async def sent(mdus: Mdus) -> Any:  # noqa: ANN401 - any JSON value
+        return await mdus.post(f"/api/reference/{kind}", content=body, params={"person": person})
+
+    found = ask(data_dir, port, sent)
+    console.print(f"{found['rows']} lines of {found['kind']} are known now.")
 
 
 def add_to(main: typer.Typer) -> None:

@@ -9,8 +9,10 @@ from openami.mdus.intake.views import PATH as INTAKE
 from openami.mdus.intake.views import IntakeViews
 from openami.mdus.loading import store as _loads  # noqa: F401 - its table belongs to the area
 from openami.mdus.middle import MdusSettings, Middle
+from openami.mdus.vee.reference_views import ReferenceViews
 from openami.mdus.vee.views import ValueViews
 from openami.mdus.views import Views
+from openami.mdus.virtual.views import VirtualViews
 from openami.shared.service import Area
 
 if TYPE_CHECKING:
@@ -55,6 +57,8 @@ def build(
             *IntakeViews(middle).routes(),
             *ValueViews(middle).routes(),
             *FeedViews(middle).routes(),
+            *VirtualViews(middle).routes(),
+            *ReferenceViews(middle).routes(),
         ],
         loops=[*(duty.run for duty in middle.duties), *([drop.run] if drop else [])],
         work=[duty.work for duty in middle.duties],

@@ -18,11 +18,13 @@ from openami.mdus.series.calendar import Calendar, instant_of
 from openami.mdus.series.determinants import Gate, Window
 from openami.mdus.series.knowledge import Knowledge
 from openami.mdus.vee.gas import energy_de_kwh, energy_gb_kwh
+from openami.mdus.vee.readings import register_at
 from openami.shared.errors import OpenAmiError
 from openami.shared.quality import has_value, is_estimated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from fractions import Fraction
 
     from numpy.typing import NDArray
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -63,12 +65,16 @@ class Asked:
 async def determinants(
     series: Series,
     tx: AsyncConnection,
-    members: Sequence[tuple[int, Channel]],
+    members: Sequence[tuple[int | Fraction, Channel]],
     span: Span,
     asked: Asked,
     as_of: AsOf = None,
+    *,
+    computed: ChannelSpan | None = None,
 ) -> dict[str, Any]:
     """All determinants as plain values; energies are whole numbers in `unit` times ten to the `scale`.
+
+    `computed` are the values of a virtual channel whose members change within the span.
 
     Raises:
         MixedUnitsError: the members cannot be added.
@@ -77,9 +83,8 @@ async def determinants(
     first = members[0][1]
     _check_alike([one for _, one in members])
     knowledge = as_of if as_of is not None else await Knowledge.now(tx)
-    spans = [await series.read(tx, channel.id, span, knowledge) for _, channel in members]
-    whole = pure.combine([(sign, one) for (sign, _), one in zip(members, spans, strict=True)])
-    whole = spans[0] if len(members) == 1 and members[0][0] == 1 else whole
+    spans = [await series.read(tx, channel.id, span, knowledge) for _, channel in members] if computed is None else []
+    whole = computed if computed is not None else _whole(members, spans)
     present = has_value(whole.quality)
     total, estimated = int(whole.values[present].sum()), int(whole.values[is_estimated(whole.quality)].sum())
     taken, fed = pure.taken_and_fed(whole)
@@ -91,14 +96,14 @@ async def determinants(
         "buckets": _buckets(first, whole, asked.buckets),
         "tiers": pure.tiers(total, asked.tiers) if asked.tiers else [],
         "demand": None if demand is None else asdict(demand) | {"at": instant_of(demand.start_s)},
-        "members": [{"channel": one.id, "sign": sign, "device": one.device} for sign, one in members],
+        "members": [_member(factor, one) for factor, one in members],
         "not_yet": pure.refusals(whole, asked.gate),
         "knowledge": knowledge.snapshot if isinstance(knowledge, Knowledge) else knowledge,
     }  # fmt: skip
-    if len(members) > 1:
+    if len(spans) > 1:
         found |= _together(members, spans)
-    elif first.register:
-        found["registers"] = await _registers(series, tx, first.register, span, knowledge)
+    elif first.register and len(members) == 1 and members[0][0] == 1:
+        found["registers"] = await _registers(series, tx, first, first.register, span, knowledge)
     if asked.gas:
         found["energy_kwh"] = str(_energy_kwh(first, total, asked.gas))
     return found | {"released": not found["not_yet"]}
@@ -115,6 +120,17 @@ def _energy_kwh(channel: Channel, total: int, gas: Mapping[str, Decimal]) -> Dec
         raise BadTariffError("The calorific value is missing.", hint="Give calorific_kwh_m3 and z, or calorific_mj_m3.")
     standard = channel.obis.partition(":")[2].split(".")[1:2] == ["2"]
     return energy_de_kwh(volume_m3, gas["calorific_kwh_m3"], gas.get("z", Decimal(1)), standard_volume=standard)
+
+
+def _whole(members: Sequence[tuple[int | Fraction, Channel]], spans: Sequence[ChannelSpan]) -> ChannelSpan:
+    if len(members) == 1 and members[0][0] == 1:
+        return spans[0]
+    return pure.combine([(factor, one) for (factor, _), one in zip(members, spans, strict=True)])
+
+
+def _member(factor: int | Fraction, channel: Channel) -> dict[str, Any]:
+    sign = 1 if factor > 0 else -1
+    return {"channel": channel.id, "sign": sign, "factor": str(factor), "device": channel.device}
 
 
 def _check_alike(channels: Sequence[Channel]) -> None:
@@ -173,7 +189,7 @@ def windows_of(words: Sequence[str]) -> tuple[list[str], list[Window]]:
     return names, windows
 
 
-def _together(members: Sequence[tuple[int, Channel]], spans: Sequence[ChannelSpan]) -> Mapping[str, Any]:
+def _together(members: Sequence[tuple[int | Fraction, Channel]], spans: Sequence[ChannelSpan]) -> Mapping[str, Any]:
     """What only several channels have: the peak they make together, and, of a parent with children, the losses."""
     sums = [int(one.values[has_value(one.quality)].sum()) for one in spans]
     found: dict[str, Any] = {"sums": sums}
@@ -185,10 +201,12 @@ def _together(members: Sequence[tuple[int, Channel]], spans: Sequence[ChannelSpa
     return found
 
 
-async def _registers(series: Series, tx: AsyncConnection, register: int, span: Span, as_of: AsOf) -> dict[str, Any]:
-    """The register at both ends of the span, as far as it was read at those very instants."""
-    ends = np.array([int(span.start.timestamp()), int(span.end.timestamp())], np.int64)
-    found = await series.registers_at(tx, np.array([register, register], np.int64), ends, as_of)
-    known = has_value(found.quality).tolist()
-    start, end = (int(value) if there else None for value, there in zip(found.value, known, strict=True))
-    return {"register": register, "start": start, "end": end, "advance": end - start if all(known) else None}  # type: ignore[operator] # both are known
+async def _registers(
+    series: Series, tx: AsyncConnection, channel: Channel, register: int, span: Span, as_of: AsOf
+) -> dict[str, Any]:
+    """The register at both ends of the span: as it was read at those very instants, else estimated, and by what."""
+    ends = [await register_at(series, tx, (channel.id, register), at, as_of) for at in (span.start, span.end)]
+    start, end = (one.value if one else None for one in ends)
+    advance = None if start is None or end is None else end - start
+    methods = [one.method if one else None for one in ends]
+    return {"register": register, "start": start, "end": end, "advance": advance, "methods": methods}

@@ -4,7 +4,8 @@
     POST   /api/changes/billing-lake              {"confirm": "..."}: they are kept, go on from there
     DELETE /api/changes/billing-lake              nobody asks any more
 
-Looking twice gives the same again: a lost answer loses nothing. What a consumer has not confirmed is not sealed.
+Looking twice gives the same again: a lost answer loses nothing. What a consumer has not confirmed is not sealed. A
+change names the virtual channels that it is part of.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from openami.mdus.series.calendar import instant_of
 from openami.mdus.series.feed import confirm_changes, forget_consumer, look_at_changes
 from openami.mdus.series.knowledge import Knowledge
 from openami.mdus.services.upload import CONSUMER
+from openami.mdus.vee.review import NAME as REVIEW
+from openami.mdus.virtual import store as virtual_store
 from openami.shared.quality import has_value, label
 from openami.shared.service import json_body
 
@@ -78,6 +81,7 @@ class FeedViews:
 
     async def _rows(self, tx: AsyncConnection, change: Change) -> list[dict[str, Any]]:
         known = {one.id: one for one in await self._middle.series.channels(tx, np.unique(change.after.channel))}
+        definitions = await virtual_store.load(tx)
         rows = []
         for row, (channel, day) in enumerate(change.after.keys()):
             slots = np.flatnonzero(change.cells[row])
@@ -86,7 +90,8 @@ class FeedViews:
             begin_s, step_s = known[channel].calendar.start_s(day.toordinal()), known[channel].interval_s
             version = int(change.after.version[row])
             cells = list(_cells(change, row, slots.tolist(), begin_s, step_s))
-            rows.append({"channel": channel, "day": day, "version": version, "intervals": cells})
+            virtual = definitions.with_member(channel, day.toordinal())
+            rows.append({"channel": channel, "day": day, "version": version, "virtual": virtual, "intervals": cells})
         return rows
 
 
@@ -104,6 +109,6 @@ def _cells(change: Change, row: int, slots: list[int], begin_s: int, step_s: int
 
 def _consumer(request: Request) -> str:
     name = str(request.path_params["consumer"])
-    if name == CONSUMER:
-        raise BadQueryError(f"{name!r} is the back office's own feed.", hint="Choose another name.")
+    if name in {CONSUMER, REVIEW}:
+        raise BadQueryError(f"{name!r} is a feed of the MDUS itself.", hint="Choose another name.")
     return name

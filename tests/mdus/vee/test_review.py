@@ -118,3 +118,85 @@ async def test_the_morning_goes_through_all_channels_in_pages_and_catches_up(mdu
     assert turns == 2 * 7, "seven days, each one page and the end of it"
     assert "V17" in await rules_on(mdus, 41)
     assert "V20" in await rules_on(mdus, 35)
+
+
+async def mornings(mdus: Database, review_: Review, last: date) -> int:
+    """All that a morning does about days up to `last`; how much it did."""
+    done = 0
+    while True:
+        async with mdus.begin() as tx:
+            some = await review_.act(tx, last, AT)
+        if not some:
+            return done
+        done += some
+
+
+async def late(mdus: Database, vee: Vee, number: int, values: NDArray[np.int64]) -> None:
+    async with mdus.begin() as tx:
+        day = (FIRST + timedelta(days=number)).toordinal()
+        batch = ChannelDays.of(np.array([1]), np.array([day]), values[None], np.full((1, 48), MEASURED, np.uint8))
+        await vee.accept(tx, batch, Provenance(AT, "unify", "late", "d"))
+
+
+async def test_a_day_that_changes_after_its_review_is_reviewed_again_once(
+    mdus: Database, series: Series, vee: Vee
+) -> None:
+    """An estimate gives way to late data, and what the weeks before say of them is asked anew."""
+    await live(mdus, vee, 41, {40: np.full(48, -1)})
+    day = FIRST + timedelta(days=40)
+    review_ = Review(vee)
+    async with mdus.begin() as tx:
+        await review_.start(tx, datetime(2026, 4, 10, tzinfo=UTC))
+        await vee.estimate_days(tx, [(1, day)], AT)
+    await mornings(mdus, review_, day)
+    assert "V20" not in await rules_on(mdus, 40)
+    await late(mdus, vee, 40, SHAPE * 3)
+    assert "V20" not in await rules_on(mdus, 40), "on arrival a day is looked at alone"
+    await mornings(mdus, review_, day)
+    assert (await rules_on(mdus, 40))["V20"] is Verdict.WV
+    async with mdus.begin() as tx:
+        versions = await series.versions(tx, 1, day)
+        proofs = await recompute(series, tx, 1, day)
+    assert (versions[-1].values == SHAPE * 3).all()
+    assert all(one.equal for one in proofs)
+    assert await mornings(mdus, review_, day) == 0
+    async with mdus.begin() as tx:
+        assert len(await series.versions(tx, 1, day)) == len(versions), "a review that finds the same writes nothing"
+
+
+async def test_days_yet_to_be_reviewed_are_not_reviewed_twice(mdus: Database, vee: Vee) -> None:
+    review_ = Review(vee)
+    async with mdus.begin() as tx:
+        await review_.start(tx, datetime(2026, 3, 7, tzinfo=UTC))
+    await live(mdus, vee, 8)
+    assert await mornings(mdus, review_, FIRST + timedelta(days=7)) == 8 * 3, "each day a page of one and its end"
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_whatever_changes_and_when_the_end_is_as_if_all_had_come_in_time(
+    mdus: Database, series: Series, vee: Vee, seed: int
+) -> None:
+    """Gaps, estimates, late values and mornings in any order; then what is kept is right, proven, and at rest."""
+    random = np.random.default_rng(seed)
+    review_ = Review(vee)
+    last = FIRST + timedelta(days=11)
+    async with mdus.begin() as tx:
+        await review_.start(tx, datetime(2026, 3, 7, tzinfo=UTC))
+    truth = {number: SHAPE + random.integers(0, 5, 48) for number in range(12)}
+    await live(mdus, vee, 12, {n: np.where(random.random(48) < 0.2, -1, values) for n, values in truth.items()})
+    for number in random.permutation(12).tolist():
+        if random.random() < 0.5:
+            async with mdus.begin() as tx:
+                await vee.estimate_days(tx, [(1, FIRST + timedelta(days=number))], AT)
+        if random.random() < 0.3:
+            await mornings(mdus, review_, last)
+        await late(mdus, vee, number, truth[number])
+    await mornings(mdus, review_, last)
+    async with mdus.begin() as tx:
+        (kept,) = await series.days(tx, [1], range(FIRST.toordinal(), last.toordinal() + 1))
+        proofs = [one for number in range(12) for one in await recompute(series, tx, 1, FIRST + timedelta(days=number))]
+    rows = np.argsort(kept.day)
+    assert (kept.values[rows] == np.stack([truth[number] for number in range(12)])).all()
+    assert set(origins(kept.quality).ravel().tolist()) == {Origin.MEASURED}
+    assert all(one.equal for one in proofs)
+    assert await mornings(mdus, review_, last) == 0

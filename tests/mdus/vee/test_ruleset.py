@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -12,9 +12,6 @@ from openami.mdus.vee import catalogue
 from openami.mdus.vee.catalogue import checks, methods, rule
 from openami.mdus.vee.errors import RuleError, RuleSetError, UnknownRuleSetError
 from openami.mdus.vee.ruleset import available, load, shipped
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_the_catalogue_is_whole() -> None:
@@ -181,3 +178,17 @@ def test_an_installed_package_adds_a_rule_and_a_folder_the_set_that_uses_it(tmp_
     command = [sys.executable, "-c", JUDGE, str(tmp_path)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "[('X01', (1,))]"
+
+
+def test_the_page_of_rules_says_of_each_where_its_inputs_come_from() -> None:
+    page = (Path(__file__).parents[3] / "docs/reference/vee-rules.md").read_text()
+    shown: set[str] = set()
+    for line in page.splitlines():
+        if not line.startswith("| "):
+            continue
+        for part in line.split("|")[1].split(","):
+            first, _, last = (word.strip() for word in part.partition(" to "))
+            numbers = range(int(first[1:]), int(last[1:]) + 1) if last else ()
+            shown |= {f"{first[0]}{number:02}" for number in numbers} or {first}
+    # three estimate registers for bills and are no methods of the chain
+    assert shown - {"rule", "E14", "E15", "E19"} == {*checks(), *methods()}

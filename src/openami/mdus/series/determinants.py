@@ -6,7 +6,9 @@ Pure functions over matrices and flat spans; energies are the channels' own whol
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from itertools import pairwise
+from math import lcm
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -119,10 +121,11 @@ def coincident_demand(members: Sequence[ChannelSpan]) -> tuple[int, list[int]]:
     return int(total.start_s[peak]), [int(one.values[peak]) for one in members]
 
 
-def combine(members: Sequence[tuple[int, ChannelSpan]], *, channel: int = 0) -> ChannelSpan:
-    """A virtual channel: the signed sum of others, interval by interval (net of feed-in, losses, a group of meters).
+def combine(members: Sequence[tuple[int | Fraction, ChannelSpan]], *, channel: int = 0) -> ChannelSpan:
+    """A virtual channel: the sum of multiples of others, interval by interval (net of feed-in, losses, a group).
 
-    It has a value where all have one. Its verdict is the worst of theirs; one estimated part makes it estimated.
+    It has a value where all have one, rounded half up where factors are no whole numbers. Its verdict is the worst of
+    theirs; one estimated part makes it estimated.
     """
     first = members[0][1]
     for _, other in members:
@@ -134,11 +137,13 @@ def combine(members: Sequence[tuple[int, ChannelSpan]], *, channel: int = 0) -> 
     quality = np.full(first.quality.shape, Origin.DERIVED << 3 | Verdict.PV, np.uint8)
     present = np.ones(first.values.shape, np.bool_)
     flags = np.zeros_like(first.flags)
-    for sign, member in members:
-        values += sign * member.values
+    below = lcm(*(Fraction(factor).denominator for factor, _ in members))
+    for factor, member in members:
+        values += int(factor * below) * member.values
         present &= has_value(member.quality)
         quality = _worse(quality, member.quality)
         flags |= member.flags
+    values = (2 * values + below) // (2 * below) if below > 1 else values
     values, quality = np.where(present, values, 0), np.where(present, quality, np.uint8(EMPTY))
     return replace(first, channel=channel, values=values, quality=quality, flags=flags)
 

@@ -34,6 +34,11 @@ _SINCE: Final = (
 )
 _TRANSACTIONS: Final = text("SELECT transaction, count(*)" + _SINCE + " GROUP BY transaction ORDER BY transaction")
 _KEYS: Final = text("SELECT DISTINCT intervals, channel, day - DATE '0001-01-01' + 1" + _SINCE + " ORDER BY 1, 2, 3")
+_DAYS: Final = text(
+    "SELECT DISTINCT channel, day - DATE '0001-01-01' + 1"
+    + _SINCE
+    + " AND (:but_for = '' OR position(:but_for in cause) = 0) ORDER BY 2, 1"
+)
 _PENDING: Final = text("SELECT count(DISTINCT (channel, day))" + _SINCE)
 
 
@@ -82,6 +87,29 @@ async def look_at_changes(
     window = {"old": old.snapshot, "now": now.snapshot}
     keys = np.array([tuple(row) for row in await tx.execute(_KEYS, window)], np.int64).reshape(-1, 3)
     return [await _change(Both(lake), tx, keys[keys[:, 0] == n], old, now) for n in np.unique(keys[:, 0])], now
+
+
+async def take_changed_days(
+    tx: AsyncConnection, consumer: str, limit: int, *, but_for: str = ""
+) -> tuple[NDArray[np.int64], bool]:
+    """Channel and day of what changed since the consumer's last call, and move its cursor; whether there was anything.
+
+    Versions whose cause contains `but_for` do not count.
+    """
+    old = await _cursor(tx, consumer, lock=True)
+    now = await _next(tx, old, await Knowledge.now(tx), limit)
+    if now == old:
+        return np.zeros((0, 2), np.int64), False
+    window = {"old": old.snapshot, "now": now.snapshot, "but_for": but_for}
+    keys = np.array([tuple(row) for row in await tx.execute(_DAYS, window)], np.int64).reshape(-1, 2)
+    await confirm_changes(tx, consumer, now)
+    return keys, True
+
+
+async def begin_now(tx: AsyncConnection, consumer: str) -> None:
+    """Let a consumer that never asked begin with what changes from now on."""
+    first = insert(tables.cursor).values(consumer=consumer, snapshot=(await Knowledge.now(tx)).snapshot)
+    await tx.execute(first.on_conflict_do_nothing())
 
 
 async def confirm_changes(tx: AsyncConnection, consumer: str, seen: Knowledge) -> None:

@@ -42,6 +42,11 @@ class Knowledge:
         xmin, xmax, running = self.snapshot.split(":")
         return int(xmin), int(xmax), [int(one) for one in running.split(",") if one]
 
+    def saw(self, transaction: int) -> bool:
+        """Whether what a transaction wrote was known."""
+        xmin, xmax, running = self.parts
+        return transaction == self.own or transaction < xmin or (transaction < xmax and transaction not in running)
+
 
 NOTHING: Final = Knowledge("3:3:")
 """Before the first transaction of any database."""

@@ -9,10 +9,13 @@ import numpy as np
 
 from openami.mdus.series.model import ChannelDays, Flag
 from openami.mdus.vee import notes
+from openami.mdus.vee.compared import compared
 from openami.mdus.vee.dials import register_facts
+from openami.mdus.vee.estimates.reference import HOLIDAY
 from openami.mdus.vee.history import facts_from
 from openami.mdus.vee.model import Facts, Reference
 from openami.mdus.vee.supply import dead_slots
+from openami.mdus.vee.surroundings import alongside, brought, neighbours, register_weeks
 from openami.shared.quality import Verdict, has_value, is_estimated, verdicts
 
 if TYPE_CHECKING:
@@ -58,11 +61,32 @@ async def facts_of(
     )
 
 
-async def with_history(series: Series, tx: AsyncConnection, facts: Facts, as_of: AsOf = None) -> Facts:
-    """The same facts with neighbouring slots and reference days, for rows that are to be estimated."""
+async def with_history(
+    series: Series, tx: AsyncConnection, facts: Facts, channels: Channels, as_of: AsOf = None
+) -> Facts:
+    """The same facts with neighbouring slots, reference days and all that stands around, for review and estimates."""
     days = facts.days
     window = range(int(days.day.min()) - NEAR_DAYS, int(days.day.max()) + AHEAD_DAYS + 1)
-    return attach_history(facts, await series.days(tx, np.unique(days.channel).tolist(), window, as_of))
+    facts = attach_history(facts, await series.days(tx, np.unique(days.channel).tolist(), window, as_of))
+    own = channels[int(channels.places(days.channel[:1])[0])]
+    calendar = own.calendar
+    start_s, end_s = calendar.starts_s(days.day), calendar.starts_s(days.day + 1)
+    others = await alongside(tx, days.channel)
+    more = dict(facts.more)
+    more |= await neighbours(series, tx, facts, others, start_s, as_of)
+    more |= await register_weeks(series, tx, channels, days, end_s, as_of)
+    more |= await brought(series, tx, facts, (own.kind, calendar), others, as_of)
+    more |= await compared(series, tx, facts, channels, as_of)
+    return _with_holidays(replace(facts, more=more))
+
+
+def _with_holidays(facts: Facts) -> Facts:
+    """Holidays are days of a type of their own, whatever weekday they are."""
+    if "holiday" not in facts.more or facts.reference is None:
+        return facts
+    own = np.where(facts.more["holiday"], np.int8(HOLIDAY), facts.day_type)
+    around = np.where(facts.more["reference_holiday"], np.int8(HOLIDAY), facts.reference.day_type)
+    return replace(facts, day_type=own, reference=replace(facts.reference, day_type=around))
 
 
 def attach_history(facts: Facts, kept: Iterable[ChannelDays]) -> Facts:

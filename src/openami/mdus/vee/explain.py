@@ -19,6 +19,7 @@ from openami.mdus.vee import store
 from openami.mdus.vee.catalogue import rule
 from openami.mdus.vee.context import facts_of, with_history
 from openami.mdus.vee.engine import evaluate
+from openami.mdus.vee.handlers import BY_ESTIMATE, BY_REVIEW
 from openami.shared.quality import is_estimated, label, origins
 
 if TYPE_CHECKING:
@@ -152,9 +153,9 @@ async def _proof(series: Series, tx: AsyncConnection, channel: int, day: date, v
         version.flags[None],
     )
     facts = await facts_of(series, tx, days, channels, knowledge)
-    estimate = bool(is_estimated(version.quality).any()) or "estimated by" in version.cause
-    if estimate or "reviewed by" in version.cause:
-        facts = await with_history(series, tx, facts, knowledge)
+    estimate = bool(is_estimated(version.quality).any()) or BY_ESTIMATE in version.cause
+    if estimate or BY_REVIEW in version.cause:
+        facts = await with_history(series, tx, facts, channels, knowledge)
     again = evaluate(facts, rule_set.for_class(channels[0].kind), estimate=estimate).days
     differs = (again.values != days.values) | (again.quality != days.quality)
     slots = tuple(np.flatnonzero(differs[0]).tolist())

@@ -21,7 +21,7 @@ from openami.mdus.vee import notes, store
 from openami.mdus.vee.context import facts_of, with_history
 from openami.mdus.vee.engine import evaluate
 from openami.mdus.vee.ruleset import load
-from openami.shared.quality import is_estimated
+from openami.shared.quality import Verdict, has_value, is_estimated, verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from openami.mdus.vee.model import Outcome
 
 AUTHOR: Final = "vee"
+BY_ESTIMATE: Final = "estimated by"
+BY_REVIEW: Final = "reviewed by"
 LOOK_BACK: Final = timedelta(days=40)
 _ROWS_AT_ONCE: Final = 2_000  # with 42 reference days of 96 slots: about 75 MB
 
@@ -265,18 +267,20 @@ class Vee:
         rule_set = load(owner.rule_set, self._folder)
         facts = await facts_of(self._series, tx, days, scene.channels, scene.knowledge)
         if estimate or scene.review:
-            facts = await with_history(self._series, tx, facts, scene.knowledge)
+            facts = await with_history(self._series, tx, facts, scene.channels, scene.knowledge)
         outcome = evaluate(facts, rule_set.for_class(owner.kind), estimate=estimate)
         await store.keep_run(tx, scene.knowledge, rule_set)
         provenance = scene.provenance
-        how = "estimated" if estimate else "reviewed" if scene.review else "validated"
-        why = f"{how} by {rule_set.stamp}"
+        how = BY_ESTIMATE if estimate else BY_REVIEW if scene.review else "validated by"
+        why = f"{how} {rule_set.stamp}"
         cause = f"{provenance.cause}; {why}" if provenance.cause else why
+        # what a review fails is estimated next; what nothing could fill before is left until something changes
+        newly_open = not scene.review or bool((outcome.open & has_value(days.quality) & _usable(days)).any())
         changed = outcome.days.rows(np.flatnonzero(_differs(kept, outcome.days)))
         written = await hot.append(tx, changed, replace(provenance, cause=cause))
         about = kept if scene.review else ChannelDays.empty(days.channel[:0], days.day[:0], days.count)
         await self._keep(
-            tx, (about, written), outcome, rule_set.stamp, provenance.recorded_at, tried=estimate or scene.review
+            tx, (about, written), outcome, rule_set.stamp, provenance.recorded_at, tried=estimate or not newly_open
         )
         still_open = outcome.days.rows(np.flatnonzero(outcome.open.any(axis=1)))
         return Judged(
@@ -326,6 +330,10 @@ def _among(keys: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.boo
     low, width = others[:, 0].min(initial=0), others[:, 0].max(initial=0) + 1
     inside = (keys[:, 0] >= low) & (keys[:, 0] < width)
     return np.asarray(inside & np.isin(keys[:, 1] * width + keys[:, 0], others[:, 1] * width + others[:, 0]), np.bool_)
+
+
+def _usable(days: ChannelDays) -> NDArray[np.bool_]:
+    return np.asarray(verdicts(days.quality) != Verdict.FV, np.bool_)
 
 
 def _differs(before: ChannelDays, after: ChannelDays) -> NDArray[np.bool_]:

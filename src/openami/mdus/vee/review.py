@@ -1,7 +1,8 @@
 """The review: every day once more, when it is over, against the weeks before it (V17, V20, V27, V36).
 
 Validation on arrival looks at a day alone, so that loading costs the same whatever is kept. What only history can tell
-is asked once a morning, in pages of channels; a page is one transaction.
+is asked once a morning, in pages of channels; a page is one transaction. The change feed tells which days have changed
+since their review (late data, edits, estimates, replays): they are reviewed again, until a review changes nothing.
 """
 
 from __future__ import annotations
@@ -10,10 +11,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 from sqlalchemy import select
 
 from openami.mdus.duties import done_until, note_done
 from openami.mdus.series import tables
+from openami.mdus.series.feed import begin_now, take_changed_days
+from openami.mdus.vee.handlers import BY_REVIEW
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -34,13 +38,18 @@ class Review:
     _after: dict[date, int] = field(default_factory=dict)
 
     async def start(self, tx: AsyncConnection, now: datetime) -> None:
-        """Begin with the days after the first start."""
+        """Begin with the days after the first start, and with what changes from now on."""
         await note_done(tx, NAME, now - CATCH_UP, first=True)
+        await begin_now(tx, NAME)
 
     async def act(self, tx: AsyncConnection, last_day: date, now: datetime) -> int:
         """Review one page of what is due up to `last_day`; returns 0 when all is done."""
         done = await done_until(tx, NAME)
-        day = max((done.date() + timedelta(days=1)) if done else last_day, last_day - CATCH_UP)
+        reviewed = done.date() if done else last_day - timedelta(days=1)
+        # never between the pages of a day: what changes then, behind us, is to be found when the day is done
+        if not self._after and (again := await self._again(tx, reviewed, now)):
+            return again
+        day = max(reviewed + timedelta(days=1), last_day - CATCH_UP)
         if day > last_day:
             return 0
         table = tables.day
@@ -53,3 +62,15 @@ class Review:
             self._after = {}
             await note_done(tx, NAME, datetime(day.year, day.month, day.day, tzinfo=UTC))
         return len(page) + 1
+
+    async def _again(self, tx: AsyncConnection, reviewed: date, now: datetime) -> int:
+        """Review once more a part of what has changed since its review, but for what reviews themselves changed.
+
+        Days after `reviewed` have their turn anyhow.
+        """
+        some, due = True, np.zeros((0, 2), np.int64)
+        while some and not len(due):
+            changed, some = await take_changed_days(tx, NAME, self.channels_a_turn, but_for=BY_REVIEW)
+            due = changed[changed[:, 1] <= reviewed.toordinal()]
+        await self.vee.review_days(tx, [(channel, date.fromordinal(day)) for channel, day in due.tolist()], now)
+        return len(due)

@@ -75,7 +75,4 @@ async def dead_slots(
 
 def _knew(as_of: AsOf, transaction: int) -> bool:
     """Whether a fact of a transaction was known; instants do not tell, so they know all."""
-    if not isinstance(as_of, Knowledge):
-        return True
-    xmin, xmax, running = as_of.parts
-    return transaction == as_of.own or transaction < xmin or (transaction < xmax and transaction not in running)
+    return as_of.saw(transaction) if isinstance(as_of, Knowledge) else True

@@ -90,6 +90,21 @@ note: Final = Table(
 )
 Index("ix_vee_note_day", note.c.day, note.c.channel)
 
+# what a utility brings for rules and methods beside readings (`vee.reference_data`): rows are only ever added
+reference: Final = Table(
+    "vee_reference",
+    metadata,
+    Column("sequence", BigInteger, Identity(always=True), primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("day", Date, nullable=False),
+    Column("values", ARRAY(BigInteger), nullable=False),
+    Column("author", Text, nullable=False),
+    Column("recorded_at", DateTime(timezone=True), nullable=False),
+    Column("transaction", BigInteger, nullable=False, server_default=TRANSACTION),
+)
+Index("ix_vee_reference_key", reference.c.kind, reference.c.key, reference.c.day)
+
 edit: Final = Table(
     "vee_edit",
     metadata,

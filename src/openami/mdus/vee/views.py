@@ -20,6 +20,7 @@ from openami.mdus.vee.catalogue import checks, methods
 from openami.mdus.vee.editing import Action, Edit, EditRefusedError
 from openami.mdus.vee.explain import explain, recompute
 from openami.mdus.vee.ruleset import available, load
+from openami.mdus.virtual.views import explained, named_virtual
 from openami.shared.service import json_body
 
 if TYPE_CHECKING:
@@ -57,9 +58,12 @@ class ValueViews:
 
     async def explain(self, request: Request) -> Response:
         """Each value of `channel` in `span`: delivery, rules that fired, method and inputs, rule set."""
+        query = request.query_params
         async with self._middle.database.read() as tx:
-            channel = await channel_named(tx, request.query_params.get("channel", ""))
-            span = span_named(request.query_params.get("span", ""), channel.zone, channel.day_start_s)
+            if named := await named_virtual(self._middle, tx, query.get("channel", ""), query.get("span", "")):
+                return as_response(explained(named))
+            channel = await channel_named(tx, query.get("channel", ""))
+            span = span_named(query.get("span", ""), channel.zone, channel.day_start_s)
             found = await explain(self._middle.series, tx, channel.id, span)
         return as_response(_head(channel) | {"intervals": [asdict(one) for one in found]})
 
@@ -107,13 +111,15 @@ class ValueViews:
         """
         query = request.query_params
         async with self._middle.database.read() as tx:
-            members = await channels_named(tx, query.get("channel", ""))
-            span = span_named(query.get("span", ""), members[0][1].zone, members[0][1].day_start_s)
             snapshot = query.get("knowledge", "")
             as_of = Knowledge(snapshot) if snapshot else instant_in(query, "as_of", None)
+            named = await named_virtual(self._middle, tx, query.get("channel", ""), query.get("span", ""), as_of)
+            members = named.members if named else await channels_named(tx, query.get("channel", ""))
+            span = span_named(query.get("span", ""), members[0][1].zone, members[0][1].day_start_s)
             asked = _asked(query, query.getlist("tou"), members[0][1])
-            found = await determinants(self._middle.series, tx, members, span, asked, as_of)
-        return as_response(found)
+            computed = named.computed.whole if named and not named.one_sum else None
+            found = await determinants(self._middle.series, tx, members, span, asked, as_of, computed=computed)
+        return as_response(found | ({"virtual": named.name} if named else {}))
 
     async def rules(self, request: Request) -> Response:
         """The catalogue, and a rule set with its parameters, their evidence and source."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from openami.mdus.vee.model import Facts, Fired, Parameters
+
+
+_BASE_V: Final = 120
+_BASE_A: Final = 5
 
 
 @check("V17", "Daily use is like that of the same time last year, else of the last period.", low=Decimal, high=Decimal)
@@ -47,8 +51,9 @@ def demand_limit(facts: Facts, p: Parameters, _: Mapping[str, Fired]) -> Fired:
 
 @check("V25", "Use per day does not change too much from one reading to the next.", warn=Decimal, fail=Decimal)
 def register_delta(facts: Facts, p: Parameters, _: Mapping[str, Fired]) -> Fired:
-    """abs((current - previous) / current), both per day. Needs `usage` and `usage_days`, now and `previous_`."""
-    if (found := known(facts, "usage", "usage_days", "previous_usage", "previous_days")) is None:
+    """abs((current - previous) / current), per day. Needs `register_usage` and `register_days`, now and `previous_`."""
+    names = ("register_usage", "register_days", "previous_register_usage", "previous_register_days")
+    if (found := known(facts, *names)) is None:
         return untested(facts)
     usage, days, previous, previous_days = found
     now, then = usage * previous_days, previous * days
@@ -88,12 +93,24 @@ def reactive(facts: Facts, p: Parameters, _: Mapping[str, Fired]) -> Fired:
     return failing((without | low) & facts.present)
 
 
-@check("V32", "Voltage and current are present and possible.", v2_low=Decimal, v2_high=Decimal, i2_max=Decimal)
+@check(
+    "V32",
+    "Voltage and current are present and possible.",
+    v2_low=Decimal,
+    v2_high=Decimal,
+    i2_max=Decimal,
+    nominal_v=int,
+    nominal_a=int,
+)
 def presence(facts: Facts, p: Parameters, _: Mapping[str, Fired]) -> Fired:
-    """Means of squares over clocked hours, in hundredths: `mean_v2` between its bounds or 0, `mean_i2` below."""
+    """Means of squares over clocked hours, in hundredths: `mean_v2` between its bounds or 0, `mean_i2` below.
+
+    The bounds are those of 120 V and 5 A; a connection of other nominal values is compared in proportion.
+    """
     if (found := known(facts, "mean_v2", "mean_i2")) is None:
         return untested(facts)
-    v2, i2 = found
     low, high, most = (int(p[name] * 100) for name in ("v2_low", "v2_high", "i2_max"))
-    wrong = (~((v2 > low) & (v2 < high)) & (v2 != 0)) | ~(i2 < most)
-    return failing(np.asarray(wrong, np.bool_), mean_v2=v2, mean_i2=i2)
+    v2, i2 = found[0] * _BASE_V**2, found[1] * _BASE_A**2
+    nominal_v2, nominal_i2 = p["nominal_v"] ** 2, p["nominal_a"] ** 2
+    wrong = (~((v2 > low * nominal_v2) & (v2 < high * nominal_v2)) & (v2 != 0)) | ~(i2 < most * nominal_i2)
+    return failing(np.asarray(wrong, np.bool_), mean_v2=found[0], mean_i2=found[1])

@@ -51,12 +51,15 @@ def backwards(facts: Facts, _: Parameters, __: Mapping[str, Fired]) -> Fired:
 
 @check("V31", "Main and check meter agree over the day.", limit_share=Decimal, accuracy_class=Decimal)
 def check_meter(facts: Facts, p: Parameters, _: Mapping[str, Fired]) -> Fired:
-    """abs(main - check) > factor * class % of main. Needs `check_total`."""
+    """abs(main - check) > factor * class % of main. Needs `check_total` (where `check_known`) and a complete day."""
     if (found := known(facts, "check_total")) is None:
         return untested(facts)
     main = np.where(facts.present, facts.days.values, 0).sum(axis=1)
     factor, below = (p["limit_share"] * p["accuracy_class"] / 100).as_integer_ratio()
-    return failing(beyond(np.abs(main - found[0]), np.abs(main), (factor, below)), main=main, check=found[0])
+    complete = np.asarray((facts.present | ~facts.active).all(axis=1), np.bool_)
+    complete &= facts.more.get("check_known", np.True_)
+    apart = beyond(np.abs(main - found[0]), np.abs(main), (factor, below))
+    return failing(apart & complete, main=main, check=found[0])
 
 
 @check("V34", "What goes in comes out, but for the losses.", low=Decimal, high=Decimal)

@@ -56,7 +56,7 @@ def scale_estimated(work: Work, p: Parameters) -> Filled:
     negative_remainder=bool,
 )
 def scale_by_tariff(work: Work, p: Parameters) -> Filled:
-    """E11 within each tariff. Needs `tariff` [row, slot] (numbers from 0) and `tariff_advance` [row, tariff]."""
+    """E11 within each tariff. Needs `tariff` [row, slot] and `tariff_advance` [row, tariff], below 0 where unknown."""
     facts = work.facts
     if "tariff" not in facts.more or "tariff_advance" not in facts.more:
         return Filled(work.values, np.zeros_like(work.needed))
@@ -68,7 +68,7 @@ def scale_by_tariff(work: Work, p: Parameters) -> Filled:
         mine = movable & (tariff == number)
         fixed = np.where((tariff == number) & facts.active & ~mine, work.values, 0).sum(axis=1)
         remainder = advance[:, number] - fixed
-        rows = mine.any(axis=1) & ((remainder >= 0) | p["negative_remainder"])
+        rows = mine.any(axis=1) & (advance[:, number] >= 0) & ((remainder >= 0) | p["negative_remainder"])
         part = _shared(work, mine & rows[:, None], remainder, {})
         values[part.mask], mask[part.mask] = part.values[part.mask], True
     return Filled(values, mask, {"tariff_advance": advance})

@@ -1,0 +1,73 @@
+"""Virtual channels: named sums of channels, with the days from which they hold."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from openami.cli_mdus.connect import AsJson, DataDir, Person, Port, ask, console
+from openami.cli_mdus.values import Span  # noqa: TC001 - typer reads annotations
+
+app = typer.Typer(no_args_is_help=True, help="Virtual channels: named sums, differences and multiples of channels.")
+
+Name = Annotated[str, typer.Argument(help="Its name: small letters, digits, dots.")]
+
+
+@app.command("list")
+def list_(as_json: AsJson = False, data_dir: DataDir = None, port: Port = None) -> None:
+    """Every virtual channel, with what it stands for and since when."""
+    rows = ask(data_dir, port, lambda mdus: mdus.get("/api/virtual"))["virtual"]
+    if as_json:
+        print(json.dumps(rows, ensure_ascii=False))  # noqa: T201 - for another program
+        return
+    table = Table("name", "from", "to", "stands for", "compared with", "why", "by")
+    for row in rows:
+        for one in row["definitions"]:
+            with_ = f"{one['purpose']} of {one['of']}" if one["of"] else ""
+            cells = (row["name"], one["from"], one["to"] or "", one["terms"] or "nothing", with_, one["reason"])
+            table.add_row(*cells, one["author"])
+    console.print(table)
+
+
+@app.command()
+def define(
+    name: Name,
+    terms: Annotated[str, typer.Argument(help="Such as 17+18-0.5*feeder.solar; nothing ends it.")] = "",
+    first: Annotated[str, typer.Option("--from", help="First local day of it.")] = "",
+    past_last: Annotated[str, typer.Option("--to", help="First local day after it.")] = "",
+    purpose: Annotated[str, typer.Option(help="check: it measures the same as --of; children: of --of.")] = "",
+    of: Annotated[str, typer.Option(help="The channel that it is compared with.")] = "",
+    reason: Annotated[str, typer.Option("--reason", help="Why; the audit keeps it.")] = "",
+    person: Person = "",
+    data_dir: DataDir = None,
+    port: Port = None,
+) -> None:
+    """Say what a name stands for; later definitions cover earlier ones on their days."""
+    body: dict[str, Any] = {"name": name, "terms": terms, "from": first, "to": past_last, "purpose": purpose}
+    body |= {"of": of, "reason": reason, "person": person}
+    ask(data_dir, port, lambda mdus: mdus.post("/api/virtual", body))
+    console.print(f"{name} stands for {terms or 'nothing'}.", soft_wrap=True)
+
+
+@app.command()
+def show(name: Name, span: Span, as_json: AsJson = False, data_dir: DataDir = None, port: Port = None) -> None:
+    """Its values, and those of the channels that they were made of."""
+    found = ask(data_dir, port, lambda mdus: mdus.get("/api/explain", channel=name, span=span))
+    if as_json:
+        print(json.dumps(found, ensure_ascii=False))  # noqa: T201 - for another program
+        return
+    table = Table("start", found["unit"], "quality", "made of")
+    for one in found["intervals"]:
+        parts = ", ".join(f"{each['factor']} x {each['value']} of {each['channel']}" for each in one["parts"])
+        value = "" if one["value"] is None else f"{Decimal(one['value']).scaleb(found['scale']):f}"
+        table.add_row(one["start"], value, one["quality"], parts)
+    console.print(table)
+
+
+def add_to(main: typer.Typer) -> None:
+    """Put the commands into the main one."""
+    main.add_typer(app, name="virtual", rich_help_panel="Meter data")

@@ -1,0 +1,206 @@
+"""Virtual channels over HTTP: which there are, what they stand for, their values and what those were made of.
+
+    GET  /api/virtual     every name with what it stands for now, and all that it ever stood for
+    POST /api/virtual     {"name", "terms": "17+18-0.5*19", "from", "to", "purpose", "of", "reason", "person"}
+
+`/api/explain` and `/api/determinants` take its name for that of a channel. A definition without terms lets a name
+stand for nothing from a day on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from starlette.routing import Route
+
+from openami.mdus.answers import BadQueryError, as_response
+from openami.mdus.naming import channel_named, span_named
+from openami.mdus.registry.channel_store import channels_by_id
+from openami.mdus.series.calendar import instant_of
+from openami.mdus.virtual import store
+from openami.mdus.virtual.model import OPEN_DAY, BadDefinitionError, Definition, Purpose, terms_of
+from openami.mdus.virtual.values import Computed, read
+from openami.shared.quality import has_value, label
+from openami.shared.service import json_body
+from openami.shared.spans import local_date
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from openami.mdus.middle import Middle
+    from openami.mdus.registry.channels import Channel
+    from openami.mdus.series.knowledge import AsOf
+    from openami.mdus.virtual.model import Definitions
+
+
+class VirtualViews:
+    """The pages of virtual channels."""
+
+    def __init__(self, middle: Middle) -> None:
+        self._middle = middle
+
+    def routes(self) -> list[Route]:
+        """Every page."""
+        return [
+            Route("/api/virtual", self.names, methods=["GET"]),
+            Route("/api/virtual", self.define, methods=["POST"]),
+        ]
+
+    async def names(self, _: Request) -> Response:
+        """Every name, what it stands for today, and the definitions before."""
+        today = local_date(self._middle.settings.zone, self._middle.clock.now()).toordinal()
+        async with self._middle.database.read() as tx:
+            known = await store.load(tx)
+        return as_response({"virtual": [_named(known, name, today) for name in known.names]})
+
+    async def define(self, request: Request) -> Response:
+        """Say what a name stands for from a day on."""
+        body = await json_body(request)
+        async with self._middle.database.begin() as tx:
+            new = await self._definition(tx, body)
+            await store.define(tx, new)
+        return as_response(store.said(new))
+
+    async def _definition(self, tx: AsyncConnection, body: Mapping[str, Any]) -> Definition:
+        def day(name: str, otherwise: date) -> date:
+            text = str(body.get(name) or "")
+            try:
+                return date.fromisoformat(text) if text else otherwise
+            except ValueError as error:
+                raise BadQueryError(f"{name}={text!r} is no day.", hint="Use 2026-03-01.") from error
+
+        if not str(body.get("person", "")).strip():
+            raise BadQueryError("Nobody is named.", hint="Say who you are: the audit keeps it.")
+        if (purpose := str(body.get("purpose") or "")) not in [*Purpose]:
+            raise BadQueryError(f"{purpose!r} is no purpose.", hint="Use check or children, or none.")
+        of = await channel_named(tx, str(body["of"])) if body.get("of") else None
+        if bool(purpose) is not bool(of):
+            raise BadQueryError("A purpose needs a channel, and a channel a purpose.", hint="Give purpose and of.")
+        terms = terms_of(str(body.get("terms", "")))
+        new = Definition(
+            name=str(body.get("name", "")),
+            first=day("from", date(1970, 1, 1)),
+            past_last=day("to", OPEN_DAY),
+            terms=terms,
+            purpose=Purpose(purpose),
+            of=of.id if of else None,
+            author=str(body["person"]).strip(),
+            reason=str(body.get("reason", "")),
+            recorded_at=self._middle.clock.now(),
+        )
+        await self._refuse_unlike(tx, new)
+        return new
+
+    async def _refuse_unlike(self, tx: AsyncConnection, new: Definition) -> None:
+        """Members that make no sum are refused now, not when somebody reads them."""
+        known = [*(await store.load(tx)).of(new.name), new]
+        numbers = [term.member for term in new.terms if isinstance(term.member, int)]
+        for number in [*numbers, *([new.of] if new.of else [])]:
+            await channel_named(tx, str(number))
+        channels = await self._middle.series.channels(tx, numbers) if numbers else []
+        kinds = {(one.unit, one.scale, one.calendar) for one in channels}
+        if len(kinds) > 1 or any(not one.interval_s for one in channels):
+            raise BadDefinitionError(
+                f"The channels of {known[-1].name} make no sum: {len(kinds)} sorts of them.",
+                hint="Name interval channels of one unit, scale, length and zone.",
+            )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NamedVirtual:
+    """A virtual channel over a span: its channels, each with its factor, and its values."""
+
+    name: str
+    members: list[tuple[Fraction, Channel]]
+    computed: Computed
+
+    @property
+    def one_sum(self) -> bool:
+        """Whether it stands for one and the same sum all the time, and for one."""
+        parts = self.computed.parts
+        return len(parts) == 1 and len(parts[0][0].span) == len(self.computed.whole)
+
+
+async def named_virtual(
+    middle: Middle, tx: AsyncConnection, name: str, span_text: str, as_of: AsOf = None
+) -> NamedVirtual | None:
+    """The virtual channel of a name over a span in words; None if there is none of that name.
+
+    Raises:
+        BadDefinitionError: it stands for nothing in all of the span.
+    """
+    known = await store.load(tx, as_of)
+    if name not in known:
+        return None
+    rough = span_named(span_text, middle.settings.zone)
+    runs = known.runs(name, range(rough.start.date().toordinal() - 1, rough.end.date().toordinal() + 2))
+    ids = sorted({channel for run in runs for channel in run.factors})
+    if not ids:
+        raise BadDefinitionError(f"{name} stands for nothing in {span_text!r}.", hint="See openami virtual list.")
+    like = (await middle.series.channels(tx, ids[:1]))[0]
+    span = span_named(span_text, like.zone, like.day_start_s)
+    computed = await read(middle.series, tx, runs, like, span, as_of)
+    channels = await channels_by_id(tx, ids)
+    factors = {part.span.channel: part.factor for run in computed.parts for part in run}
+    members = [(factors.get(one, Fraction(1)), channels[one]) for one in ids if one in factors or one == ids[0]]
+    return NamedVirtual(name, members, computed)
+
+
+def explained(named: NamedVirtual) -> dict[str, Any]:
+    """What each value is, and what it was made of."""
+    like = named.computed.like
+    head = {
+        "virtual": named.name, "unit": like.unit, "scale": like.scale, "interval_s": like.interval_s, "zone": like.zone,
+    }  # fmt: skip
+    return head | {"intervals": list(_rows(named.computed))}
+
+
+def text_of(definition: Definition) -> str:
+    """The terms as people write them."""
+    words = []
+    for term in definition.terms:
+        size = abs(term.factor)
+        words.append(f"{'-' if term.factor < 0 else '+'}{'' if size == 1 else f'{float(size):g}*'}{term.member}")
+    return "".join(words).removeprefix("+")
+
+
+def _named(known: Definitions, name: str, today: int) -> dict[str, Any]:
+    now = known.on(name, today)
+    history = [
+        {
+            "from": one.first, "to": None if one.past_last == OPEN_DAY else one.past_last, "terms": text_of(one),
+            "purpose": one.purpose.value, "of": one.of, "author": one.author, "reason": one.reason,
+            "recorded_at": one.recorded_at,
+        }
+        for one in known.of(name)
+    ]  # fmt: skip
+    stands = {"terms": text_of(now), "purpose": now.purpose.value, "of": now.of} if now else None
+    return {"name": name, "now": stands, "definitions": history}
+
+
+def _rows(computed: Computed) -> Iterator[dict[str, Any]]:
+    whole = computed.whole
+    there = has_value(whole.quality).tolist()
+    made_of: dict[int, list[dict[str, Any]]] = {}
+    for run in computed.parts:
+        for part in run:
+            for place, at in enumerate(part.span.start_s.tolist()):
+                cell = {
+                    "channel": part.span.channel, "factor": str(part.factor), "value": int(part.span.values[place]),
+                    "quality": label(int(part.span.quality[place])),
+                }  # fmt: skip
+                made_of.setdefault(at, []).append(cell)
+    for place, at in enumerate(whole.start_s.tolist()):
+        row: dict[str, Any] = {
+            "start": instant_of(at),
+            "value": int(whole.values[place]) if there[place] else None,
+            "quality": label(int(whole.quality[place])),
+        }
+        yield row | {"parts": made_of.get(at, [])}

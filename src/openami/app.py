@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
+from openami.shared import capabilities
 from openami.shared.clock import RealClock, SharedClock
 from openami.shared.contract.enterprise.codec import use_overlay
 from openami.shared.contract.enterprise.codes import code_tables
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
+    from openami.shared.capabilities import Capabilities
     from openami.shared.clock import Clock
     from openami.shared.contract.enterprise.catalogue import Side
     from openami.shared.contract.enterprise.codes import CodeTable
@@ -317,7 +319,6 @@ def _of_the_customer(settings: Settings) -> dict[str, Any]:
     """The tables of the middle that a customer edits: codes, events, capabilities."""
     from openami.mdus.events import rules as events  # noqa: PLC0415 - as above
     from openami.mdus.registry.codes import CodeTables  # noqa: PLC0415
-    from openami.mdus.services import capabilities  # noqa: PLC0415
     from openami.mdus.services.codes import EnterpriseCodes  # noqa: PLC0415
 
     tables = _tables(settings)
@@ -325,7 +326,7 @@ def _of_the_customer(settings: Settings) -> dict[str, Any]:
     return {
         "codes": EnterpriseCodes(CodeTables(tables, day_starts_s={"7": settings.gas_day_starts_h * 3600})),
         "event_table": events.table_of(tables, forwarding.read_text(encoding="utf-8")),
-        "capabilities": capabilities.load(_own(settings, "capabilities.toml") or capabilities.DEFAULT),
+        "capabilities": _capabilities(settings),
     }
 
 
@@ -343,9 +344,14 @@ def _office(parts: Parts) -> Area:
         at=parts.partner("mdus", user="OFFICE", link="enterprise"),
         passwords={"MDUS": parts.password("enterprise")},
     )
-    settings = OfficeSettings(zone=parts.settings.zone, ams_id=AMS)
+    settings = OfficeSettings(zone=parts.settings.zone, ams_id=AMS, capabilities=_capabilities(parts.settings))
     tables = _tables(parts.settings)
     return seams.join(build(database=database, clock=parts.clock, door=door, settings=settings, codes=tables))
+
+
+def _capabilities(settings: Settings) -> Capabilities:
+    """What AMS and devices can do, for both sides."""
+    return capabilities.load(_own(settings, "capabilities.toml") or capabilities.DEFAULT)
 
 
 def _own(settings: Settings, name: str) -> Path | None:

@@ -73,7 +73,7 @@ def edit_table(
     folder = _contract_folder(data_dir)
     here = Path(__file__).parent
     places = {path.stem: (path, folder / "tables" / path.name) for path in sorted(FOLDER.glob("*.toml"))}
-    places["capabilities"] = (here / "mdus/services/capabilities.toml", folder / "capabilities.toml")
+    places["capabilities"] = (here / "shared/capabilities.toml", folder / "capabilities.toml")
     places["forwarding"] = (here / "mdus/events/forwarding.csv", folder / "forwarding.csv")
     if name not in places:
         raise NoSuchTableError(f"There is no table {name!r}.", hint=f"Choose of {', '.join(places)}.")

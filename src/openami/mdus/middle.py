@@ -24,7 +24,6 @@ from openami.mdus.series import Series
 from openami.mdus.services import door as enterprise
 from openami.mdus.services.answers import Answers
 from openami.mdus.services.calculation import Calculations
-from openami.mdus.services.capabilities import Capabilities
 from openami.mdus.services.codes import EnterpriseCodes
 from openami.mdus.services.connection import ConnectionPolicy, Connections
 from openami.mdus.services.desk import Desk
@@ -44,6 +43,7 @@ from openami.mdus.vee.editing import Editing
 from openami.mdus.vee.handlers import Vee
 from openami.mdus.vee.supply import supply_came_back, supply_went_off
 from openami.shared.audit import AuditRecord, append
+from openami.shared.capabilities import Capabilities
 from openami.shared.database import after_commit
 from openami.shared.spans import Span, local_day
 
@@ -169,6 +169,7 @@ class Middle:
             provisioner=self.provisioner,
             assigned=self.uploads.assigned,
             judging=settings.judging,
+            capabilities=settings.capabilities,
         )
         self.commands = Commands(self.ams, clock, settings.limits)
         self.connections = Connections(
@@ -197,7 +198,7 @@ class Middle:
             self.desk, clock, settings.codes, settings.zone, remote, settings.calculation_patience
         )
         self.intake = Intake(clock, settings.codes, remote, self.vee)
-        self.queries = Queries(clock, settings.codes, settings.zone, remote)
+        self.queries = Queries(clock, settings.codes, settings.zone, remote, settings.capabilities)
 
     def _open_field_side(self, folder: Path | str) -> None:
         """What the AMS deals with, and the morning's estimation."""

@@ -10,6 +10,7 @@ from openami.office.billing.document import Utility
 from openami.office.billing.rules import Policy
 from openami.office.billing.tariff import Division, Tariff, shipped_tariffs
 from openami.office.connection.rules import SafetyLimits
+from openami.shared.capabilities import Capabilities, Subject
 from openami.shared.contract.enterprise.codes import CodeTable, code_tables
 from openami.shared.spans import local_date
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from openami.office.devices.model import Device
     from openami.shared.clock import Clock
     from openami.shared.contract.enterprise.messages.common import MessageHeader
     from openami.shared.contract.enterprise.model import HeadedMessage, Message, Response
@@ -52,6 +54,8 @@ class OfficeSettings:
     policy: Policy = field(default_factory=Policy)
     limits: SafetyLimits = field(default_factory=SafetyLimits)
     payment_term: timedelta = timedelta(days=14)
+    capabilities: Capabilities = field(default_factory=Capabilities)
+    """What an AMS and a device can do: an order outside it is refused before it is sent."""
     form: str = "mixed"
     """`single` sends each message by itself where the contract has a single form, `bulk` in bulk where it has one."""
     bulk_items_max: int = 200
@@ -71,6 +75,15 @@ class Office:
     settings: OfficeSettings = field(default_factory=OfficeSettings)
     tariffs: Mapping[str, Tariff] = field(default_factory=shipped_tariffs)
     codes: Mapping[str, CodeTable] = field(default_factory=code_tables)
+
+    def check_capability(self, device: Device, function: str) -> None:
+        """See that a device can do what is to be ordered.
+
+        Raises:
+            NotCapableError: it, its AMS or its activation group cannot.
+        """
+        subject = Subject(device.id, device.material, device.ams_id, activation_group=device.activation_group)
+        self.settings.capabilities.check(subject, function)
 
     def today(self) -> date:
         """The local date."""

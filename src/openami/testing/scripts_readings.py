@@ -15,8 +15,10 @@ from openami.testing.processes import expect, pairs, process
 from openami.testing.scripts_master_data import initialized
 
 if TYPE_CHECKING:
-    from datetime import date
+    from collections.abc import Sequence
+    from datetime import date, datetime
 
+    from openami.shared.spans import Span
     from openami.testing.home import Home
     from openami.testing.processes import Stage
 
@@ -253,6 +255,45 @@ async def calculation(stage: Stage) -> None:
     await stage.sap.confirmed(later, ok=False)
 
 
+@process(
+    "6",
+    "quantities by both routes",
+    *(f"{SERIES}ERPItemBulk{kind}Request_In" for kind in ("Create", "Change")),
+    *pairs(f"{SERIES}CalculationERPBulkCreate"),
+)
+async def both_routes(stage: Stage) -> None:
+    """A series that is uploaded is calculated too, before and after a correction: both give the same quantities."""
+    home = stage.homes()
+    await initialized(stage, home)
+    first = today(stage)
+    last = first + timedelta(days=1)
+    days = [local_day(ZONE, day) for day in (first, last)]
+    split = days[0].start + timedelta(hours=7, minutes=30)
+    await stage.field.wait(timedelta(days=2))
+    for day, wh in ((first, 101), (last, 37)):
+        await stage.field.deliver(home, day, wh=wh)
+    kinds = (time_series.UtilitiesTimeSeriesERPItemCreateRequest, time_series.UtilitiesTimeSeriesERPItemChangeRequest)
+    await stage.sap.hears(kinds[0], lambda one: _profile(home)(one) and _covers(one, days[1]))
+    for corrected in (False, True):
+        if corrected:
+            await stage.field.deliver(home, first, wh=149)
+            await stage.sap.hears(kinds[1], _profile(home))
+        periods = [("A", days[0].start, split), ("B", split, days[1].end)]
+        by_period = requests.calculation(home, first, last, periods=periods)
+        by_code = requests.calculation(home, first, last, times_of_use=("PEAK", "OFFPEAK"))
+        whole = bulk([by_period, by_code, requests.calculation(home, first, last)], stage.sap.head())
+        await stage.sap.send(whole)
+        answer = await stage.sap.confirmation(whole)
+        calculated = [_results(one) for one in answer.items]
+        uploaded = _uploaded([one for kind in kinds for one in stage.sap.items(kind) if _profile(home)(one)])
+        for code, start, end in periods:
+            sent = sum((value for at, value in uploaded.items() if start <= at < end), Decimal(0))
+            expect(calculated[0][code] == sent, f"{sent} in period {code}, as uploaded, not {calculated[0][code]}")
+        total = sum(uploaded.values(), Decimal(0))
+        for one in calculated:
+            expect(sum(one.values()) == total, f"{total} in all, as uploaded, not {one}")
+
+
 @process("15", "move-out and move-in", *pairs(f"{ORDER}BulkCreate"))
 async def moving(stage: Stage) -> None:
     """Final reading (03) and first reading (06) of one day; the supplier switch is the same seen from here."""
@@ -278,6 +319,20 @@ def _answers(order: Any) -> Any:  # noqa: ANN401 - any order
 
 def _profile(home: Home) -> Any:  # noqa: ANN401 - a condition
     return lambda one: one.utilities_time_series.id.lstrip("0") == home.profile.lstrip("0")
+
+
+def _covers(one: Any, span: Span) -> bool:  # noqa: ANN401 - a message
+    return any(item.utc_validity_end_date_time == span.end for item in one.utilities_time_series.item)
+
+
+def _uploaded(messages: Sequence[Any]) -> dict[datetime, Decimal]:
+    """What SAP has of a series after these uploads, in the order in which MDUS made them: the last value counts."""
+    ordered = sorted(messages, key=lambda one: one.message_header.creation_date_time)
+    return {
+        item.utc_validity_start_date_time: item.quantity.value
+        for message in ordered
+        for item in message.utilities_time_series.item
+    }
 
 
 def _point(one: Any) -> str:  # noqa: ANN401 - a message

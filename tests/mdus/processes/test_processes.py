@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from openami.mdus.middle import MdusSettings
-from openami.mdus.services.capabilities import Capabilities
+from openami.shared.capabilities import Capabilities
 from openami.shared.contract.enterprise.catalogue import catalogue
 from openami.testing.scripts import PROCESSES
 

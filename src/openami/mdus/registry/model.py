@@ -7,6 +7,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from openami.mdus.registry.ids import DeviceId, PointId, ProfileId, SystemId, TaskId, bare
+from openami.shared.capabilities import Subject
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -139,6 +140,14 @@ class Device:
     """When its AMS first said that it has the device."""
     registered_at: datetime | None = None
     """When the back office was told so."""
+    capability_group: str = ""
+    activation_group: str = ""
+    """Groups that the back office's messages named, which say what the device can do."""
+
+    def subject_on(self, day: date) -> Subject:
+        """The device on a day, as its capabilities depend on it."""
+        system = self.system_on(day) or ""
+        return Subject(self.id, self.master.material_id, system, self.capability_group, self.activation_group)
 
     @property
     def state(self) -> DeviceState:

@@ -201,6 +201,8 @@ def _device(row: Mapping[str, Any]) -> Device:
         confirmed_at=row["confirmed_at"],
         reported_at=row["reported_at"],
         registered_at=row["registered_at"],
+        capability_group=row["capability_group"],
+        activation_group=row["activation_group"],
     )
 
 
@@ -251,6 +253,8 @@ def _device_row(device: Device) -> dict[str, object]:
         "confirmed_at": device.confirmed_at,
         "reported_at": device.reported_at,
         "registered_at": device.registered_at,
+        "capability_group": device.capability_group,
+        "activation_group": device.activation_group,
     }
 
 

@@ -62,6 +62,8 @@ device_table: Final = Table(
     _text("party_id"),
     _text("part_number"),
     _text("maker_serial_id"),
+    _text("capability_group"),
+    _text("activation_group"),
     _text("transformer"),
     Column("state", Text, nullable=False),
     _instant("confirmed_at"),

@@ -24,8 +24,8 @@ from openami.mdus.registry.errors import UnknownDeviceError
 from openami.mdus.registry.ids import bare
 from openami.mdus.registry.store import load_devices
 from openami.mdus.services import translate
-from openami.mdus.services.capabilities import Capabilities
 from openami.mdus.services.desk import not_yet
+from openami.shared.capabilities import Capabilities
 from openami.shared.contract.enterprise import logs
 from openami.shared.contract.enterprise.headers import message_key
 from openami.shared.contract.enterprise.messages.common import MessageHeader
@@ -172,7 +172,7 @@ class Connections:
         for status in sent.device_connection_status:
             device = _operational(devices.get(bare(status.utilities_device_id)), status.utilities_device_id, planned)
             rules.check_system(device, translate.system_of(status.smart_meter), planned.date())
-            self.capabilities.check(device, "switch", planned.date())
+            self.capabilities.check(device.subject_on(planned.date()), "switch")
             commands.append(
                 Command(
                     id=uuid4(),

@@ -16,6 +16,7 @@ from openami.mdus.registry.errors import UnknownDeviceError, UnknownTaskError
 from openami.mdus.registry.ids import DeviceId, bare
 from openami.mdus.services import translate
 from openami.mdus.services.desk import not_yet
+from openami.shared.capabilities import Capabilities
 from openami.shared.contract.enterprise.confirm import bulk
 from openami.shared.contract.enterprise.messages.device import UtilitiesDeviceERPSmartMeterRegisteredNotification
 from openami.shared.errors import OpenAmiError
@@ -58,6 +59,7 @@ class MasterData:
     assigned: Callable[[AsyncConnection, Profile | None, Profile], Awaitable[None]]
     """Told of a profile before and after an assignment: what is stored of it already has to be uploaded."""
     judging: Judging = field(default_factory=Judging)
+    capabilities: Capabilities = field(default_factory=Capabilities)
 
     async def create(self, tx: AsyncConnection, items: Sequence[Any]) -> list[Verdict]:
         """Devices are announced and confirmed."""
@@ -68,7 +70,7 @@ class MasterData:
             device = rules.announce(
                 known, DeviceId(sent.id), translate.master_of(sent), translate.system_of(sent.smart_meter)
             )
-            return replace(device, confirmed_at=device.confirmed_at or now)
+            return translate.grouped(replace(device, confirmed_at=device.confirmed_at or now), item)
 
         return await self._each(tx, items, decide, "device create")
 
@@ -82,7 +84,8 @@ class MasterData:
             period = device.master.period
             master = translate.master_of(sent)
             master = replace(master, period=master.period if sent.start_date and sent.end_date else period)
-            return rules.change(device, master, translate.system_of(sent.smart_meter), sent.start_date or today)
+            changed = rules.change(device, master, translate.system_of(sent.smart_meter), sent.start_date or today)
+            return translate.grouped(changed, item)
 
         return await self._each(tx, items, decide, "device change")
 
@@ -178,7 +181,7 @@ class MasterData:
                 device = rules.announce(None, DeviceId(sent.id), master, system)
             else:
                 device = rules.change(known, master, system, sent.start_date)
-            device = replace(device, confirmed_at=device.confirmed_at or now)
+            device = translate.grouped(replace(device, confirmed_at=device.confirmed_at or now), item)
             if sent.register:
                 device = self._with_registers(device, sent, owners)
             return self._placed(device, item) if sent.location or sent.logical_location else device
@@ -234,6 +237,8 @@ class MasterData:
             raise not_yet(
                 UnknownTaskError(f"No device has measurement task {missing[0]}.", hint="Send its registers first.")
             )
+        for device in {device.id: device for each in owners.values() for device in each}.values():
+            self.capabilities.check(device.subject_on(local_date(self.zone, self.clock.now())), "intervals")
         zones = {
             register.time_zone
             for devices in owners.values()

@@ -17,7 +17,6 @@ from openami.mdus.registry.store import load_devices, owners_of
 from openami.mdus.series import RegisterReadings
 from openami.mdus.series.calendar import instant_of as instant_s
 from openami.mdus.services import order_rules, order_store, translate
-from openami.mdus.services.capabilities import Capabilities
 from openami.mdus.services.desk import not_yet
 from openami.mdus.services.order_model import (
     OPEN,
@@ -41,6 +40,7 @@ from openami.mdus.services.results import (
     scaled_value,
     unsolicited_message,
 )
+from openami.shared.capabilities import Capabilities
 from openami.shared.contract.enterprise import logs
 from openami.shared.contract.enterprise.confirm import bulk
 from openami.shared.errors import OpenAmiError
@@ -318,7 +318,7 @@ class Orders:
         if source not in {"0", "1"}:
             raise DataSourceError(f"Data source {source!r} is not supported.", hint="Send 0 (stored) or 1 (on demand).")
         function = "read on demand" if source == "1" else "read"
-        self.capabilities.check(device, function, document.scheduled_meter_reading_date)
+        self.capabilities.check(device.subject_on(document.scheduled_meter_reading_date), function)
         now = self.clock.now()
         order = ReadingOrder(
             document=document.id,

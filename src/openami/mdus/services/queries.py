@@ -16,6 +16,7 @@ from openami.mdus.services import device_state
 from openami.mdus.services.codes import ItemStatus, item_status
 from openami.mdus.services.desk import log_of
 from openami.mdus.services.remote import whole_span
+from openami.shared.capabilities import NotCapableError
 from openami.shared.contract.enterprise import logs
 from openami.shared.contract.enterprise.messages.common import Quantity
 from openami.shared.contract.enterprise.messages.inferred_device import (
@@ -32,13 +33,14 @@ from openami.shared.contract.enterprise.messages.time_series import (
 )
 from openami.shared.errors import OpenAmiError
 from openami.shared.quality import has_value
-from openami.shared.spans import Span, zone
+from openami.shared.spans import Span, local_date, zone
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from openami.mdus.services.codes import EnterpriseCodes
     from openami.mdus.services.remote import ProfileValues, RemoteSeries
+    from openami.shared.capabilities import Capabilities
     from openami.shared.clock import Clock
 
 ITEMS_MAX: Final = 40_000
@@ -53,6 +55,7 @@ class Queries:
     codes: EnterpriseCodes
     zone: str
     remote: RemoteSeries
+    capabilities: Capabilities
     silent_after: timedelta = timedelta(hours=48)
     """A device of which nothing was heard for so long counts as not reachable."""
 
@@ -70,6 +73,10 @@ class Queries:
         if device is None:
             reason = UnknownDeviceError(f"Device {number} is not known.", hint="Send its create request first.")
             return StateResponse(log=log_of(reason))
+        try:
+            self.capabilities.check(device.subject_on(local_date(self.zone, self.clock.now())), "state")
+        except NotCapableError as forbidden:
+            return StateResponse(log=log_of(forbidden))
         name, at = await device_state.operational_state(tx, device, self.clock.now(), self.silent_after)
         code = self.codes.registry.tables["operational_states"].named(name).code
         content = StateResponse.UtilitiesDevice

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
+
+from lxml import etree
 
 from openami.mdus.registry.ids import PointId, ProfileId, SystemId, TaskId
 from openami.mdus.registry.model import (
@@ -21,6 +24,7 @@ from openami.mdus.registry.slices import OPEN_DATE, OPEN_INSTANT, Period
 from openami.shared.spans import Span, local_midnight, zone
 
 if TYPE_CHECKING:
+    from openami.mdus.registry.model import Device
     from openami.mdus.services.codes import EnterpriseCodes
     from openami.shared.contract.enterprise.messages.common import DecimalValuePrecision, SmartMeter
     from openami.shared.contract.enterprise.messages.device import ManufacturerInformation
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
     from openami.shared.contract.enterprise.messages.time_series import (
         UtilitiesTimeSeriesERPMeasurementTaskAssignmentChangeRequest,
     )
+    from openami.shared.contract.enterprise.model import HeadedMessage
 
 _BEGINNING = date(1, 1, 1)
 _ALMOST_MIDNIGHT = time(23, 59, 59)
@@ -53,6 +58,24 @@ def master_of(device: Any) -> DeviceMaster:  # noqa: ANN401 - create, change and
             (info and info.serial_id) or "",
         ),
     )
+
+
+def grouped(device: Device, item: HeadedMessage) -> Device:
+    """The device with the groups that a message carries in add-on fields (3.5); what it does not carry stays."""
+    told = {extra.path.rsplit("/", 1)[-1]: extra.xml for extra in item.extras}
+    group, activation = told.get("SmartMeterFunctionGroup"), told.get("ActivationGroupAMIFunctions")
+    return replace(
+        device,
+        capability_group=device.capability_group if group is None else _text_of(group),
+        activation_group=device.activation_group if activation is None else _text_of(activation),
+    )
+
+
+def _text_of(xml: str) -> str:
+    """The text of an add-on field, whatever elements a project wraps around it."""
+    return "".join(
+        str(part) for part in etree.fromstring(xml, etree.XMLParser(resolve_entities=False)).itertext()
+    ).strip()
 
 
 def system_of(smart_meter: SmartMeter | None) -> SystemId | None:

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
     from openami.mdus.ams import Ams
     from openami.mdus.registry.model import Device
-    from openami.mdus.services.capabilities import Capabilities
     from openami.mdus.services.codes import EnterpriseCodes
     from openami.mdus.services.desk import Verdict
     from openami.mdus.services.master_data import MasterData
+    from openami.shared.capabilities import Capabilities
     from openami.shared.clock import Clock
     from openami.shared.contract.enterprise.messages.inferred_connection import (
         SmartMeterUtilitiesConnectionStatusChangeRequestERPCancellationNotification as NoticeUndone,
@@ -177,7 +177,7 @@ class Upkeep:
         sent = item.utilities_device
         device = _known(devices.get(bare(sent.id)), sent.id)
         now = self.clock.now()
-        self.capabilities.check(device, "text", now.date())
+        self.capabilities.check(device.subject_on(now.date()), "text")
         identifier = _message_id(item)
         row = {
             "id": identifier,

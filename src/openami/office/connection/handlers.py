@@ -79,9 +79,11 @@ async def disconnect(office: Office, transaction: AsyncConnection, command: Comm
 
     Raises:
         ProtectedCustomerError, ConnectionConflictError, NothingOverdueError, RateCapError: they do not.
+        NotCapableError: the meter cannot be switched from afar.
     """
     now = office.clock.now()
     contract, device, feeder = await _home(office, transaction, command)
+    office.check_capability(device, "switch")
     reason = _reason(command)
     if (amount := command.amount("amount_due")) is not None:
         await add_open_item(
@@ -115,8 +117,10 @@ async def reconnect(office: Office, transaction: AsyncConnection, command: Comma
 
     Raises:
         ConnectionConflictError: the home has power, or an order of it is still open.
+        NotCapableError: the meter cannot be switched from afar.
     """
     contract, device, feeder = await _home(office, transaction, command)
+    office.check_capability(device, "switch")
     own = await documents_of(transaction, contract.id)
     if is_connected(own) or any(document.state in OPEN for document in own):
         raise ConnectionConflictError(

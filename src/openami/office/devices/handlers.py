@@ -175,6 +175,7 @@ def _device(office: Office, part: Command, device_id: str) -> Device:
         ams_id=part.text("ams", office.settings.ams_id),
         interval_s=int(interval),
         received_at=office.clock.now(),
+        activation_group=str(part.body.get("activation_group", "")),
     )
 
 

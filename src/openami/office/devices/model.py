@@ -127,6 +127,8 @@ class Device:
     registered_at: datetime | None = None
     installed_at: datetime | None = None
     removed_at: datetime | None = None
+    activation_group: str = ""
+    """Which of the functions of its AMS and material are switched on for this device; empty: all."""
 
     @property
     def stage(self) -> Stage:

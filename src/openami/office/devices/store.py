@@ -44,6 +44,7 @@ devices = Table(
     instant("registered_at"),
     instant("installed_at"),
     instant("removed_at"),
+    text("activation_group", server_default=""),
 )
 registers = Table(
     "registers",

@@ -44,19 +44,23 @@ TEXT_LENGTH_MAX = 1024
 
 
 async def change(office: Office, transaction: AsyncConnection, command: Command) -> dict[str, Any]:
-    """Correct the material, serial number or AMS of a device, from today on."""
+    """Correct the material, serial number, AMS or activation group of a device, from today on."""
     device = await find_device(transaction, command.text("device"), lock=True)
     changed = replace(
         device,
         serial=command.text("serial", device.serial),
         material=command.text("material", device.material),
         ams_id=command.text("ams", device.ams_id),
+        activation_group=str(command.body.get("activation_group", device.activation_group)),
     )
     if changed == device:
-        raise BadFieldError(f"Nothing of device {device.serial} changes.", hint="Give serial, material or ams.")
-    await change_device(transaction, device.id, serial=changed.serial, material=changed.material, ams_id=changed.ams_id)
+        raise BadFieldError(
+            f"Nothing of device {device.serial} changes.", hint="Give serial, material, ams or activation_group."
+        )
+    fields = {"serial": "serial", "material": "material", "ams": "ams_id", "activation_group": "activation_group"}
+    before, after = ({name: getattr(one, field) for name, field in fields.items()} for one in (device, changed))
+    await change_device(transaction, device.id, **{fields[name]: value for name, value in after.items()})
     await request(office, transaction, device_change(office.door.header(), changed, office.today()), device.id)
-    before, after = ({"serial": d.serial, "material": d.material, "ams": d.ams_id} for d in (device, changed))
     await record(office, transaction, command, device.id, before=before, after=after)
     return {"device": device.id} | after
 
@@ -86,6 +90,7 @@ async def send_text(office: Office, transaction: AsyncConnection, command: Comma
 
     Raises:
         BadFieldError: the text is too long.
+        NotCapableError: a device has no display that its AMS can write to.
     """
     words = command.text("text")
     if len(words) > TEXT_LENGTH_MAX:
@@ -93,6 +98,8 @@ async def send_text(office: Office, transaction: AsyncConnection, command: Comma
     text = DeviceText(value=words, language_code=command.text("language", "EN"))
     until = command.instant("until", office.clock.now() + timedelta(days=7))
     devices = await _named(transaction, command)
+    for device in devices:
+        office.check_capability(device, "text")
     messages: list[tuple[HeadedMessage, str]] = [
         (device_text(office.door.header(), device, text, until), device.id) for device in devices
     ]

@@ -34,6 +34,7 @@ from openami.office.readings.store import (
 from openami.office.services.letters import request, request_many
 from openami.office.supply.store import contracts_during
 from openami.office.tables import document_numbers, draw_many
+from openami.shared.capabilities import NotCapableError
 from openami.shared.contract.enterprise.messages.common import PointOfDelivery, SmartMeter
 from openami.shared.contract.enterprise.messages.reading_order import (
     SmartMeterMeterReadingDocumentERPCancellationRequest as OrderCancel,
@@ -110,6 +111,7 @@ async def order_single(office: Office, transaction: AsyncConnection, command: Co
 
     Raises:
         OrderConflictError: the device is not installed.
+        NotCapableError: it cannot be read, or not on demand.
     """
     device = await find_device(transaction, command.text("device"))
     places = await installations_of_device(transaction, device.id)
@@ -123,6 +125,7 @@ async def order_single(office: Office, transaction: AsyncConnection, command: Co
             str(error), hint=f"Reasons: {', '.join(Reason)}; sources: 0 stored, 1 on demand."
         ) from error
     day = command.date("day", office.today())
+    office.check_capability(device, _function(source))
     wanted = office.clock.now() if source is DataSource.ON_DEMAND else _edge(office, reason, day)
     register = next(task for task in await registers_of(transaction, [device.id]) if task.category is Category.REGISTER)
     wish = Wish(register, places[-1].point_id, reason, day, wanted, source)
@@ -158,20 +161,29 @@ async def cancel_order(office: Office, transaction: AsyncConnection, command: Co
 
 
 async def make_orders(office: Office, transaction: AsyncConnection, wishes: Sequence[Wish]) -> list[ReadingOrder]:
-    """Keep orders and send them, as one message or as bulk messages."""
+    """Keep orders and send them, as one message or as bulk messages; one outside the capabilities is not sent."""
     numbers = await draw_many(transaction, document_numbers, DOCUMENT_ID_WIDTH, len(wishes))
     devices = await devices_by_id(transaction, {wish.register.device_id for wish in wishes})
     made, messages = [], []
     for number, wish in zip(numbers, wishes, strict=True):
-        order = _order(office, number, wish)
+        order, device = _order(office, number, wish), devices[wish.register.device_id]
+        try:
+            office.check_capability(device, _function(wish.source))
+        except NotCapableError as reason:
+            order = replace(order, state=OrderState.REJECTED, note=str(reason))
+        else:
+            messages.append((_message(office.door.header(), order, wish, device), order.id))
         made.append(order)
-        messages.append((_message(office.door.header(), order, wish, devices[order.device_id]), order.id))
     await add_orders(transaction, [_row(order) for order in made])
     if len(messages) == 1:
         await request(office, transaction, *messages[0])
-    else:
+    elif messages:
         await request_many(office, transaction, messages)
     return made
+
+
+def _function(source: DataSource) -> str:
+    return "read on demand" if source is DataSource.ON_DEMAND else "read"
 
 
 async def order_if_missing(office: Office, transaction: AsyncConnection, wishes: Sequence[Wish]) -> list[ReadingOrder]:

@@ -66,6 +66,7 @@ class UsageState(StrEnum):
 async def order_usage(office: Office, transaction: AsyncConnection, command: Command) -> dict[str, Any]:
     """Order the quantities of a device for some local days. An open order for them is withdrawn first (UC6)."""
     device = await find_device(transaction, command.text("device"))
+    office.check_capability(device, "intervals")
     first, past_last = command.date("first_day", None), command.date("past_last_day", None)
     if past_last <= first:
         raise BadFieldError(f"The period from {first} to {past_last} has no day.", hint="past_last_day comes after.")

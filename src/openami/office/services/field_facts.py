@@ -172,6 +172,7 @@ async def send_values(office: Office, transaction: AsyncConnection, command: Com
 async def ask_state(office: Office, transaction: AsyncConnection, command: Command) -> dict[str, Any]:
     """Is a device on? The middle answers in the same call."""
     device = await find_device(transaction, command.text("device"))
+    office.check_capability(device, "state")
     selection = StateQuery.UtilitiesDeviceSelectionByID(utilities_device_id=device.id, smart_meter=_meter(device))
     answer: Any = await office.door.ask(StateQuery(utilities_device_selection_by_id=selection))
     told = answer.utilities_device

@@ -1,8 +1,10 @@
 """What an AMS, a kind of device and an activation group can do; an order outside all that are set is refused.
 
 A device can do what its AMS can AND its capability group can AND, where it has one, its activation group can
-(enterprise services, UC14). The table belongs to the customer: names of AMS, of materials (the capability group of a
-device is that of its material) and of activation groups, each with a list of functions. What is not named can do all.
+(enterprise services, UC14). Both sides look before they send or take an order. The table belongs to the customer: names
+of AMS, of materials (the capability group of a device is that of its material) and of activation groups, each with a
+list of functions; groups that came with the device's own messages go before those of the table. What is not named can
+do all.
 """
 
 from __future__ import annotations
@@ -12,33 +14,39 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from openami.mdus.registry.errors import RegistryError
-from openami.mdus.registry.ids import bare
+from openami.shared.contract.enterprise.headers import id_key
+from openami.shared.errors import OpenAmiError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import date
-
-    from openami.mdus.registry.model import Device
 
 FUNCTIONS: Final = ("read", "read on demand", "intervals", "switch", "text", "state")
 DEFAULT: Final = Path(__file__).with_name("capabilities.toml")
 
 
-class NotCapableError(RegistryError):
+class NotCapableError(OpenAmiError):
     """The AMS, the capability group or the activation group of a device does not support what is asked."""
 
     number = "1013"
     category = "PRE.CVE"
 
 
-class BadCapabilitiesError(RegistryError):
+class BadCapabilitiesError(OpenAmiError):
     """The table of capabilities cannot be used."""
-
-    number = "1014"
 
 
 Functions = frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A device as far as its capabilities depend on it; groups are empty where no message has named them."""
+
+    device: str
+    material: str
+    system: str
+    capability_group: str = ""
+    activation_group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,26 +59,25 @@ class Capabilities:
     """Material -> capability group."""
     activation_groups: Mapping[str, Functions] = field(default_factory=dict)
     activations: Mapping[str, str] = field(default_factory=dict)
-    """Device (bare id) -> activation group, where one is set."""
+    """Device (without leading zeros) -> activation group, where none came with the device."""
 
-    def check(self, device: Device, function: str, day: date) -> None:
+    def check(self, subject: Subject, function: str) -> None:
         """See that a device can do something.
 
         Raises:
             NotCapableError: says which of the three forbids it.
         """
-        system = device.system_on(day) or ""
-        group = self.materials.get(device.master.material_id, "")
-        activation = self.activations.get(bare(device.id), "")
+        group = subject.capability_group or self.materials.get(subject.material, "")
+        activation = subject.activation_group or self.activations.get(id_key(subject.device), "")
         for kind, name, table in (
-            ("AMS", system, self.systems),
+            ("AMS", subject.system, self.systems),
             ("Capability group", group, self.groups),
             ("Activation group", activation, self.activation_groups),
         ):
             allowed = table.get(name) if name else None
             if allowed is not None and function not in allowed:
                 raise NotCapableError(
-                    f"{kind} {name} of device {device.id} does not support {function!r}.",
+                    f"{kind} {name} of device {subject.device} does not support {function!r}.",
                     hint=f"It supports {', '.join(sorted(allowed)) or 'nothing'}; see capabilities.toml.",
                 )
 
@@ -91,7 +98,7 @@ def load(path: Path = DEFAULT) -> Capabilities:
         groups=tables["groups"],
         activation_groups=tables["activation_groups"],
         materials={str(key): str(value) for key, value in content.get("materials", {}).items()},
-        activations={bare(str(key)): str(value) for key, value in content.get("activations", {}).items()},
+        activations={id_key(str(key)): str(value) for key, value in content.get("activations", {}).items()},
     )
 
 

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from openami import cli_files, cli_mdus, cli_people, cli_services, cli_upkeep
+from openami import cli_files, cli_mdus, cli_people, cli_services, cli_testkit, cli_upkeep
 from openami.shared.errors import OpenAmiError
 from openami.shared.settings import AREAS, Settings, load_settings
 
@@ -149,6 +149,7 @@ cli_files.add_to(app)
 cli_mdus.add_to(app)
 cli_people.add_to(app)
 cli_services.add_to(app)
+cli_testkit.add_to(app)
 
 
 def _settings(data_dir: Path | None, port: int | None = None) -> Settings:

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from lxml import etree
 from tests.certificates import free_port
 from typer.testing import CliRunner
 
@@ -16,33 +17,84 @@ from openami.testing import requests
 from openami.testing.faults import KINDS, Faults, UnknownFaultError, broken
 from openami.testing.home import Home
 from openami.testing.party import NothingCameError, Party, WrongAnswerError
-from openami.testing.run import BadAddressError, Endpoint, UnknownProcessError, play_mdus, play_sap
+from openami.testing.report import Outcome
+from openami.testing.run import (
+    AddressTakenError,
+    BadAddressError,
+    Endpoint,
+    Peer,
+    UnknownProcessError,
+    listening,
+    play_mdus,
+    play_sap,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
+def free_endpoint() -> Endpoint:
+    return Endpoint("127.0.0.1", free_port())
+
+
+def at(endpoint: Endpoint) -> str:
+    return f"http://{endpoint.host}:{endpoint.port}"
+
+
 @pytest.mark.enable_socket
-@pytest.mark.parametrize("kinds", [(), ("duplicate", "reordered", "malformed")])
-async def test_fake_sap_and_fake_mdus_play_together(kinds: tuple[str, ...]):
-    sap, mdus = Endpoint("127.0.0.1", free_port()), Endpoint("127.0.0.1", free_port())
-    playing = asyncio.create_task(
-        play_mdus(f"http://127.0.0.1:{sap.port}", "MDUS", "", mdus, Faults.of(kinds, seed=3), for_s=30)
-    )
-    await asyncio.sleep(0)
-    told = await play_sap(
-        f"http://127.0.0.1:{mdus.port}",
-        "OFFICE",
-        "",
-        sap,
-        ["monitoring"],
-        Faults.of(kinds, seed=4),
-        patience_s=20,
-    )
+@pytest.mark.parametrize("kinds", [(), ("late", "duplicate", "reordered", "malformed")])
+async def test_the_commands_play_sap_and_mdus_together(kinds: tuple[str, ...], tmp_path: Path):
+    sap, mdus, report = free_endpoint(), free_endpoint(), tmp_path / "report.xml"
+    faults = Faults.of(kinds, share=0.5, seed=3, late_s=0.01)
+    playing = asyncio.create_task(play_mdus(Peer(at(sap), "MDUS"), mdus, faults=faults))
+    arguments = ["testkit", "sap", "--mdus", at(mdus), "--listen", f"{sap.host}:{sap.port}", "--junit", str(report)]
+    arguments += ["--process", "monitoring", "--process", "device initialization", "--late-s", "0.01"]
+    arguments += [part for kind in kinds for part in ("--fault", kind)]
+    done = await asyncio.to_thread(CliRunner().invoke, app, [*arguments, "--seed", "4", "--patience-s", "40"])
+    assert done.exit_code == 0, done.output
+    assert "1 passed, 1 as far as it goes without a field" in done.output
+    assert "1 device initialization: as far as it goes without a field: The AMS has to report SN" in done.output
+    suite = etree.parse(str(report)).getroot()
+    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("2", "0", "1")
     playing.cancel()
-    crossed = await playing
-    assert crossed["UtilitiesDeviceERPSmartMeterCreateRequest_Out"] >= 1
-    assert [(one.number, one.outcome) for one in told] == [("16", "passed")], told
+    told = {one.name: one.outcome for one in await playing}
+    assert told["device initialization"] is Outcome.PASSED
+    assert told["text messages"] is Outcome.NOT_BEGUN
+
+
+@pytest.mark.enable_socket
+async def test_a_process_that_fails_is_told_with_the_reason_and_the_exit_code(tmp_path: Path):
+    sap, mdus, report = free_endpoint(), free_endpoint(), tmp_path / "report.xml"
+    playing = asyncio.create_task(play_mdus(Peer(at(sap), "MDUS"), mdus, faults=Faults.of(["refused"], share=1)))
+    arguments = ["testkit", "sap", "--mdus", at(mdus), "--listen", f"{sap.host}:{sap.port}", "--junit", str(report)]
+    done = await asyncio.to_thread(CliRunner().invoke, app, [*arguments, "--process", "device initialization"])
+    assert done.exit_code == 1
+    assert "Refused by the test" in done.output
+    assert "1 failed." in done.output
+    (failure,) = etree.parse(str(report)).getroot().iter("failure")
+    assert "was refused" in str(failure.get("message"))
+    playing.cancel()
+    await playing
+
+
+@pytest.mark.enable_socket
+async def test_what_a_back_office_never_begins_is_told_and_fails_where_it_was_wanted():
+    nobody, ours = free_endpoint(), free_endpoint()
+    told = await play_mdus(Peer(at(nobody), "MDUS"), ours, ["text messages"], for_s=0.1)
+    assert [(one.name, one.failed, one.note) for one in told] == [
+        ("text messages", True, "did not come; in the back office: Send a text.")
+    ]
+    told = await play_mdus(Peer(at(nobody), "MDUS"), ours, for_s=0.1)
+    assert {one.outcome for one in told} == {Outcome.NOT_BEGUN}
+
+
+@pytest.mark.enable_socket
+async def test_an_address_that_somebody_has_is_told():
+    taken = free_endpoint()
+    async with listening(lambda _body: (202, b""), taken):
+        with pytest.raises(AddressTakenError, match="cannot be listened on"):
+            async with listening(lambda _body: (202, b""), taken):
+                pass
 
 
 async def test_a_party_says_what_did_not_come_and_what_was_wrong():
@@ -80,7 +132,9 @@ def test_the_same_seed_makes_the_same_faults():
 
 async def test_wrong_names_are_told():
     with pytest.raises(UnknownProcessError, match="'nothing'"):
-        await play_sap("http://x", "", "", Endpoint("127.0.0.1", 1), ["nothing"], Faults(), patience_s=1)
+        await play_sap(Peer("http://x", ""), Endpoint("127.0.0.1", 1), ["nothing"])
+    with pytest.raises(UnknownProcessError, match="'nothing'"):
+        await play_mdus(Peer("http://x", ""), Endpoint("127.0.0.1", 1), ["nothing"])
     with pytest.raises(BadAddressError, match="no address"):
         Endpoint.parse("8555")
 
@@ -89,7 +143,10 @@ def test_the_command_line_lists_the_processes_and_edits_tables(tmp_path: Path):
     runner = CliRunner()
     listed = runner.invoke(app, ["testkit", "processes"])
     assert listed.exit_code == 0
-    assert "usage calculation" in listed.output
+    for name in ("usage calculation", "quantities by both routes", "Send a text.", "uploads_by_point"):
+        assert name in " ".join(listed.output.replace("│", " ").split()), listed.output
+    for command in ("sap", "mdus"):
+        assert "--fault" in runner.invoke(app, ["testkit", command, "--help"]).output
     for table in ("reading_reasons", "capabilities", "forwarding"):
         done = runner.invoke(app, ["services", "edit-table", table, "--data-dir", str(tmp_path)])
         assert done.exit_code == 0, done.output

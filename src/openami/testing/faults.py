@@ -32,7 +32,7 @@ class Faults:
         self._chance = random.Random(self.seed)  # noqa: S311 - chance for tests, no secret
 
     @classmethod
-    def of(cls, names: Iterable[str], *, share: float = 0.3, seed: int = 1) -> Faults:
+    def of(cls, names: Iterable[str], *, share: float = 0.3, seed: int = 1, late_s: float = 2.0) -> Faults:
         """The faults of these names.
 
         Raises:
@@ -42,7 +42,7 @@ class Faults:
         unknown = sorted(kinds - set(KINDS))
         if unknown:
             raise UnknownFaultError(f"There is no fault {unknown[0]!r}.", hint=f"Choose of {', '.join(KINDS)}.")
-        return cls(kinds, share, seed)
+        return cls(kinds, share, seed, late_s)
 
     def strikes(self, kind: str) -> bool:
         """Whether a fault of this kind happens now."""

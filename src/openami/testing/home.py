@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from openami.shared.contract.enterprise.model import HeadedMessage
 
 OPEN: Final = date(9999, 12, 31)
-AMS: Final = SmartMeter(utilities_advanced_metering_system_id="AMS1")
 ZONE: Final = "Europe/Amsterdam"
 
 
@@ -46,13 +45,15 @@ class Home:
         interval_s: int = 1800,
         since: datetime | None = None,
         first_number: int = 4710,
+        ams: str = "AMS1",
     ) -> None:
-        """Take the clock of the stamps, the number of the home, its interval, and the instant of its installation."""
+        """Take the clock of the stamps, the number of the home, its interval, its installation, and its AMS."""
         self._clock = clock
         self.number = number
         self.device = f"{first_number + number:018}"
-        self.serial = f"SN{number}"
         base = first_number - 4710
+        self.serial = f"SN{base + number}"
+        self.ams = ams
         self.register = f"{base + 100 + number:018}"
         self.intervals = f"{base + 200 + number:018}"
         self.profile = f"{base + 300 + number:018}"
@@ -63,6 +64,11 @@ class Home:
         self.until: datetime | None = None
         self.stored_remotely = False
         self.material = "METER-E"
+
+    @property
+    def meter(self) -> SmartMeter:
+        """The part of messages that names the AMS."""
+        return SmartMeter(utilities_advanced_metering_system_id=self.ams)
 
     def head(self) -> MessageHeader:
         """A fresh header of the back office."""
@@ -78,7 +84,7 @@ class Home:
                 end_date=OPEN,
                 serial_id=self.serial,
                 material_id=self.material,
-                smart_meter=AMS,
+                smart_meter=self.meter,
             ),
         )
 
@@ -112,7 +118,7 @@ class Home:
         return RegisterCreate(
             message_header=self.head(),
             utilities_device=RegisterCreate.UtilitiesDevice(
-                id=self.device, register=(register, intervals), smart_meter=AMS
+                id=self.device, register=(register, intervals), smart_meter=self.meter
             ),
         )
 
@@ -145,7 +151,7 @@ class Home:
                 logical_location_list_complete_transmission_indicator=True,
                 id=self.device,
                 location=(location,),
-                smart_meter=AMS,
+                smart_meter=self.meter,
             ),
         )
 
@@ -170,7 +176,7 @@ class Home:
                 ),
                 utilities_device=content.UtilitiesDevice(
                     utilities_device_id=self.device,
-                    smart_meter=content.UtilitiesDevice.SmartMeter(advanced_metering_system_id="AMS1"),
+                    smart_meter=content.UtilitiesDevice.SmartMeter(advanced_metering_system_id=self.ams),
                 ),
             ),
         )
@@ -195,7 +201,7 @@ class Home:
                         end_time=end.time(),
                         utilities_time_series_assignment_role_code="0001",
                         utilities_measurement_task_id=self.intervals,
-                        utilities_device_smart_meter=AMS,
+                        utilities_device_smart_meter=self.meter,
                     ),
                 ),
             ),

@@ -28,6 +28,7 @@ from openami.shared.contract.enterprise.messages import (
 )
 from openami.shared.contract.enterprise.messages.common import PointOfDelivery, Quantity
 from openami.shared.contract.enterprise.model import Bulk, HeadedMessage
+from openami.shared.errors import OpenAmiError
 from openami.testing.party import Party
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from openami.shared.contract.enterprise.messages.common import Log
     from openami.shared.contract.enterprise.model import Message, Response
 
+Event = event.UtilitiesSmartMeterEventERPCreateRequest
 Switch = connection.SmartMeterUtilitiesConnectionStatusChangeRequestERPCreateRequest
 SwitchCancel = connection.SmartMeterUtilitiesConnectionStatusChangeRequestERPCancellationRequest
 Switched = connection.SmartMeterUtilitiesConnectionStatusChangeRequestERPCreateConfirmation
@@ -54,6 +56,8 @@ class FakeMdus(Party):
 
     def __init__(self, *args: Any, **named: Any) -> None:  # noqa: ANN401 - those of Party, after the side
         super().__init__(Side.MDUS, *args, **named)
+        self.troubles: list[str] = []
+        """What the back office did not take, or answered wrongly."""
         self.reading_of: Callable[[str, datetime], Decimal] = _growing
         self.in_bulk = True
         """Several things to tell go in one message; else each in its own."""
@@ -85,13 +89,23 @@ class FakeMdus(Party):
             return self._items(query)
         return None
 
-    async def tell(self, *events: tuple[str, str]) -> None:
-        """Events: device and type code."""
-        kind = event.UtilitiesSmartMeterEventERPCreateRequest
+    async def work(self) -> None:
+        """Answer and send what waits; what goes wrong is kept for the report, and no reason to end."""
+        try:
+            await self.flush()
+        except (OpenAmiError, OSError) as error:
+            self._trouble(str(error))
+        except Exception as error:
+            if not type(error).__module__.startswith("httpx"):
+                raise
+            self._trouble(f"The back office cannot be reached: {error!r}.")
+
+    async def tell(self, *events: tuple[str, str], in_bulk: bool | None = None) -> list[Event]:
+        """Events: device and type code; returns the messages."""
         messages = [
-            kind(
+            Event(
                 message_header=self.head(),
-                utilities_smart_meter_event=kind.UtilitiesSmartMeterEvent(
+                utilities_smart_meter_event=Event.UtilitiesSmartMeterEvent(
                     id=f"{uuid4().int % 10**22:022}",
                     utilities_device_id=number,
                     date_time=self.clock.now(),
@@ -103,7 +117,9 @@ class FakeMdus(Party):
             )
             for number, code in events
         ]
-        await self._send_all(messages, always_bulk=self.in_bulk)
+        in_bulk = self.in_bulk if in_bulk is None else in_bulk
+        await self.send(*([confirm.bulk(messages, self.head())] if in_bulk else messages))
+        return messages
 
     async def upload(self, profile: str, items: Sequence[time_series.UtilitiesTimeSeriesItem], *, change: bool) -> Any:  # noqa: ANN401 - a generated class
         """Interval values of a profile, new or replaced."""
@@ -151,6 +167,10 @@ class FakeMdus(Party):
         )
         await self.send(message)
         return message
+
+    def _trouble(self, text: str) -> None:
+        if text not in self.troubles:
+            self.troubles.append(text)
 
     async def _follow(self, items: Sequence[Any]) -> None:
         """What an MDUS does after it has confirmed."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 PATIENCE_S: Final = 60.0
 LOOK_S: Final = 0.05
 ACCEPTED: Final = (200, 202)
-MessageT = TypeVar("MessageT", bound=HeadedMessage)
+AnyT = TypeVar("AnyT")
 
 
 class NothingCameError(OpenAmiError):
@@ -60,10 +60,14 @@ class Party:
         self.clock = clock
         self.faults = faults or Faults()
         self.heard: list[Message] = []
+        self.sent: list[HeadedMessage] = []
+        """What the other side has taken of us, in this order."""
         self.crossed: Counter[str] = Counter()
         """Technical names of the operations that crossed the seam, in both directions."""
         self.refuse: Callable[[HeadedMessage], str | None] = lambda _message: None
         """Says why an item is refused when it is confirmed; None takes it."""
+        self.driven = False
+        """Somebody else calls `flush` all the time, so that waiting is only looking."""
         self._post = post
         self._settle = settle
         self._encode = encode
@@ -86,23 +90,18 @@ class Party:
                 self._held.append(message)
                 continue
             await self._deliver(message)
-            held, self._held = self._held, []
-            for late in held:
-                await self._deliver(late)
+            await self._deliver_held()
 
     async def flush(self) -> None:
         """Post what was held back, answer what was heard, and let the other side work until nothing moves."""
         while True:
-            held, self._held = self._held, []
-            for message in held:
-                await self._deliver(message)
+            await self._deliver_held()
             if self._settle is not None:
                 await self._settle()
             if not self._to_answer and not self._held:
                 return
-            waiting, self._to_answer = self._to_answer, []
-            for message in waiting:
-                await self.answer(message)
+            while self._to_answer:
+                await self.answer(self._to_answer.pop(0))
 
     async def ask(self, query: Message) -> Any:  # noqa: ANN401 - the response class varies
         """Put a synchronous question; raises WrongAnswerError unless its response comes back."""
@@ -122,6 +121,7 @@ class Party:
             return 500, str(error).encode()
         if not isinstance(message, HeadedMessage):
             self.crossed[codec.operation_of(message).name] += 1
+            self.heard.append(message)
             answer = self.respond(message)
             return (200, codec.encode(answer)) if answer is not None else (500, b"not offered")
         key = headers.message_key(message.message_header)
@@ -171,14 +171,18 @@ class Party:
         key = headers.message_key(request.message_header)
         return await self.until(lambda: self._confirmation_of(key), f"a confirmation of {type(request).__name__}")
 
-    async def hears(self, kind: type[MessageT], where: Callable[[Any], bool] = lambda _one: True) -> MessageT:
+    async def hears(self, kind: type[AnyT], where: Callable[[Any], bool] = lambda _one: True) -> AnyT:
         """Wait for a message (or an item of a bulk) of a kind that meets a condition."""
         await self.until(lambda: any(where(one) for one in self.items(kind)), kind.__name__)
         return next(one for one in self.items(kind) if where(one))
 
-    def items(self, kind: type[MessageT]) -> list[MessageT]:
+    def items(self, kind: type[AnyT]) -> list[AnyT]:
         """What was heard of a kind; the items of bulk messages too."""
         return [one for message in self.heard for one in _parts(message) if isinstance(one, kind)]
+
+    def sent_items(self, kind: type[AnyT]) -> list[AnyT]:
+        """What was sent of a kind; the items of bulk messages too."""
+        return [one for message in self.sent for one in _parts(message) if isinstance(one, kind)]
 
     async def until(self, found: Callable[[], Any], what: str) -> Any:  # noqa: ANN401 - what is waited for varies
         """Wait until something is there.
@@ -188,9 +192,10 @@ class Party:
         """
         deadline = time.monotonic() + self._patience_s
         while True:
-            await self.flush()
+            if not self.driven:
+                await self.flush()
             there = found()
-            if there is not None and there is not False:
+            if there:
                 return there
             if self._settle is not None or time.monotonic() > deadline:
                 raise NothingCameError(f"{what} has not come.", hint="Look at the messages of the other side.")
@@ -209,6 +214,12 @@ class Party:
             if status not in ACCEPTED:
                 raise WrongAnswerError(f"{name} was answered by HTTP {status}: {answer[:300]!r}.")
             self.crossed[name] += 1
+        self.sent.append(message)
+
+    async def _deliver_held(self) -> None:
+        """Post what was held back; what nobody took is not tried again."""
+        while self._held:
+            await self._deliver(self._held.pop(0))
 
     def _log_of(self, item: HeadedMessage) -> Log:
         reason = self.refuse(item)

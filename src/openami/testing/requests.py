@@ -21,9 +21,9 @@ from openami.shared.contract.enterprise.messages import (
     register,
     time_series,
 )
-from openami.shared.contract.enterprise.messages.common import DecimalValuePrecision, Quantity
+from openami.shared.contract.enterprise.messages.common import DecimalValuePrecision, Quantity, SmartMeter
 from openami.shared.spans import zone
-from openami.testing.home import AMS, OPEN, ZONE
+from openami.testing.home import OPEN, ZONE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +48,7 @@ def order_number() -> str:
 def change(home: Home, *, serial: str | None = None, ams: str | None = None) -> Any:  # noqa: ANN401 - a generated class
     """The device has another serial number, or another AMS from today on."""
     kind = device.UtilitiesDeviceERPSmartMeterChangeRequest
-    meter = AMS if ams is None else type(AMS)(utilities_advanced_metering_system_id=ams)
+    meter = home.meter if ams is None else SmartMeter(utilities_advanced_metering_system_id=ams)
     return kind(
         message_header=home.head(),
         utilities_device=kind.UtilitiesDevice(
@@ -86,7 +86,7 @@ def registers_changed(home: Home, *, digits: int = 9, factor: str | None = None,
                     specifications=(specifications,),
                 ),
             ),
-            smart_meter=AMS,
+            smart_meter=home.meter,
         ),
     )
 
@@ -94,14 +94,18 @@ def registers_changed(home: Home, *, digits: int = 9, factor: str | None = None,
 def registers_reversed(home: Home) -> Any:  # noqa: ANN401 - as above
     """The installation never happened: no register at all (UC13)."""
     kind = register.UtilitiesDeviceERPSmartMeterRegisterChangeRequest
-    content = kind.UtilitiesDevice(id=home.device, register_list_complete_transmission_indicator=True, smart_meter=AMS)
+    content = kind.UtilitiesDevice(
+        id=home.device, register_list_complete_transmission_indicator=True, smart_meter=home.meter
+    )
     return kind(message_header=home.head(), utilities_device=content)
 
 
 def withdrawn(home: Home) -> Any:  # noqa: ANN401 - as above
     """The device was announced by mistake."""
     kind = inferred_device.UtilitiesDeviceERPSmartMeterCancellationRequest
-    return kind(message_header=home.head(), utilities_device=kind.UtilitiesDevice(id=home.device, smart_meter=AMS))
+    return kind(
+        message_header=home.head(), utilities_device=kind.UtilitiesDevice(id=home.device, smart_meter=home.meter)
+    )
 
 
 def task_changed(home: Home, first: date, *, time_of_use: str) -> Any:  # noqa: ANN401 - as above
@@ -114,7 +118,7 @@ def task_changed(home: Home, first: date, *, time_of_use: str) -> Any:  # noqa: 
         utilities_measurement_task=content(
             id=home.register,
             specifications=(specifications,),
-            utilities_device=content.UtilitiesDevice(utilities_device_id=home.device, smart_meter=AMS),
+            utilities_device=content.UtilitiesDevice(utilities_device_id=home.device, smart_meter=home.meter),
         ),
     )
 
@@ -137,7 +141,7 @@ def transformers(home: Home, number: str, factor: str) -> Any:  # noqa: ANN401 -
             device_assignment_list_complete_transmission_indicator=True,
             id=home.register,
             device_assignment=(assignment,),
-            utilities_device=content.UtilitiesDevice(utilities_device_id=home.device, smart_meter=AMS),
+            utilities_device=content.UtilitiesDevice(utilities_device_id=home.device, smart_meter=home.meter),
         ),
     )
 
@@ -149,7 +153,7 @@ def text(home: Home, words: str) -> Any:  # noqa: ANN401 - as above
         id=home.device,
         text=inferred_device.DeviceText(value=words, language_code="EN"),
         priority_code="1",
-        smart_meter=AMS,
+        smart_meter=home.meter,
     )
     return kind(message_header=home.head(), utilities_device=content)
 
@@ -157,7 +161,7 @@ def text(home: Home, words: str) -> Any:  # noqa: ANN401 - as above
 def state_query(home: Home) -> Any:  # noqa: ANN401 - as above
     """Is the device on?"""
     kind = inferred_device.UtilitiesDeviceERPSmartMeterOperationalStateByIDQuery
-    selection = kind.UtilitiesDeviceSelectionByID(utilities_device_id=home.device, smart_meter=AMS)
+    selection = kind.UtilitiesDeviceSelectionByID(utilities_device_id=home.device, smart_meter=home.meter)
     return kind(utilities_device_selection_by_id=selection)
 
 
@@ -178,7 +182,7 @@ def reading_ordered(
             utilties_measurement_task=task(
                 utilities_measurement_task_id=home.register,
                 utilities_object_identification_system_code_text=OBIS,
-                utilties_device=task.UtiltiesDevice(utilities_device_id=home.device, smart_meter=AMS),
+                utilties_device=task.UtiltiesDevice(utilities_device_id=home.device, smart_meter=home.meter),
             ),
         ),
     )
@@ -187,7 +191,7 @@ def reading_ordered(
 def reading_cancelled(home: Home, document: str) -> Any:  # noqa: ANN401 - as above
     """An order is withdrawn."""
     kind = reading_order.SmartMeterMeterReadingDocumentERPCancellationRequest
-    content = kind.MeterReadingDocument(id=document, utilities_device_smart_meter=AMS)
+    content = kind.MeterReadingDocument(id=document, utilities_device_smart_meter=home.meter)
     return kind(message_header=home.head(), meter_reading_document=content)
 
 
@@ -205,7 +209,7 @@ def reading_known(home: Home, day: date, value: str, *, reason: str = "08", corr
             meter_reading_reason_code=reason,
             utilities_measurement_task=task(
                 utilities_measurement_task_id=home.register,
-                utilities_device=task.UtilitiesDevice(utilities_device_id=home.device, smart_meter=AMS),
+                utilities_device=task.UtilitiesDevice(utilities_device_id=home.device, smart_meter=home.meter),
             ),
             result=content.Result(
                 meter_reading_date=day,
@@ -251,7 +255,7 @@ def switched_otherwise(home: Home, number: str, category: str, at: datetime) -> 
             category_code=category,
             device_connection_status=(
                 content.DeviceConnectionStatus(
-                    processing_date_time=at, utilities_device_id=home.device, smart_meter=AMS
+                    processing_date_time=at, utilities_device_id=home.device, smart_meter=home.meter
                 ),
             ),
         ),
@@ -361,7 +365,7 @@ def replica(home: Home) -> Any:  # noqa: ANN401 - as above
             material_id=sent.material_id,
             register=(part(**{name: getattr(old, name) for name in names}),),
             location=located.utilities_device.location,
-            smart_meter=AMS,
+            smart_meter=home.meter,
         ),
     )
 
@@ -378,4 +382,4 @@ def series_replica(home: Home) -> Any:  # noqa: ANN401 - as above
 
 
 def _to_switch(home: Home) -> connection.DeviceToSwitch:
-    return connection.DeviceToSwitch(utilities_device_id=home.device, smart_meter=AMS)
+    return connection.DeviceToSwitch(utilities_device_id=home.device, smart_meter=home.meter)

@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 import itertools
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 import uvicorn
@@ -16,39 +16,50 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
 
-from openami.shared.clock import RealClock
+from openami.shared.clock import RealClock, SharedClock
 from openami.shared.contract.enterprise.catalogue import Side
 from openami.shared.contract.enterprise.wsdl import side_wsdl
 from openami.shared.errors import OpenAmiError
+from openami.testing.field import FakeAms, FieldNeededError, NoField, PlayedField
 from openami.testing.home import Home
 from openami.testing.mdus import FakeMdus
 from openami.testing.party import LOOK_S, Party
+from openami.testing.report import Outcome, Told
+from openami.testing.roles import ROLES, Role
 from openami.testing.scripts import PROCESSES, Stage
 
 if TYPE_CHECKING:
-    from collections import Counter
-    from collections.abc import AsyncIterator, Sequence
-    from datetime import date, datetime
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from starlette.requests import Request
 
+    from openami.shared.clock import Clock
     from openami.testing.faults import Faults
+    from openami.testing.field import Wait
     from openami.testing.party import Post
+    from openami.testing.scripts import Field
+
+    Hear = Callable[[bytes], tuple[int, bytes]]
+    Heard = Callable[[Told], None]
 
 XML: Final = "text/xml; charset=utf-8"
 TIMEOUT_S: Final = 60.0
+PATIENCE_S: Final = 60.0
+FOR_EVER_S: Final = 1e9
+STEP: Final = timedelta(hours=1)
+STEP_PAUSE_S: Final = 0.1
 
 
 class UnknownProcessError(OpenAmiError):
     """A process that no script plays."""
 
 
-class FieldNeededError(OpenAmiError):
-    """A script has come to where a meter would have to do something."""
-
-
 class BadAddressError(OpenAmiError):
     """An address to listen on that cannot be read."""
+
+
+class AddressTakenError(OpenAmiError):
+    """Somebody else listens where we are to listen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,137 +83,202 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """How a process ended."""
+class Peer:
+    """The system under test, and how we show it who we are."""
 
-    number: str
-    name: str
-    outcome: str
-    failed: bool
+    url: str
+    user: str
+    password: str = field(default="", repr=False)
 
 
-class NoField:
-    """A field that nobody plays: says what would be needed. Who has meters writes a `Field` for them."""
+@dataclass(frozen=True, slots=True)
+class MasterData:
+    """Names of the customizing of the system under test."""
 
-    present = False
-
-    async def discover(self, *homes: Home) -> None:
-        """Wanted: the AMS reports new meters."""
-        raise FieldNeededError(f"The AMS has to report {', '.join(home.serial for home in homes)}.")
-
-    async def deliver(self, home: Home, day: date, *, wh: int = 100, register_wh: int | None = None) -> None:
-        """Wanted: a day of a meter."""
-        del wh, register_wh
-        raise FieldNeededError(f"The AMS has to deliver {day} of {home.serial}.")
-
-    async def deliver_all(self, homes: Sequence[Home], day: date, *, wh: int = 100, register_wh: int) -> None:
-        """Wanted: a day of several meters."""
-        await self.deliver(homes[0], day, wh=wh, register_wh=register_wh)
-
-    async def read(self, home: Home, at: datetime, register_wh: int) -> None:
-        """Wanted: a reading now."""
-        del register_wh
-        raise FieldNeededError(f"The AMS has to read {home.serial} at {at}.")
-
-    async def switched(self, home: Home, *, closed: bool) -> None:
-        """Wanted: a breaker that moves."""
-        raise FieldNeededError(f"{home.serial} has to {'close' if closed else 'open'} its breaker.")
-
-    async def event(self, home: Home, name: str) -> None:
-        """Wanted: an event."""
-        raise FieldNeededError(f"{home.serial} has to tell {name}.")
-
-    async def wait(self, by: timedelta) -> None:
-        """Wanted: time."""
-        raise FieldNeededError(f"{by} have to pass.")
+    ams: str = "AMS1"
+    material: str = "METER-E"
 
 
 async def play_sap(
-    mdus: str,
-    user: str,
-    password: str,
+    mdus: Peer,
     endpoint: Endpoint,
-    names: Sequence[str],
-    faults: Faults,
+    names: Sequence[str] = (),
     *,
-    patience_s: float,
+    faults: Faults | None = None,
+    field: Field | None = None,
+    clock: Clock | None = None,
+    master_data: MasterData = MasterData(),
+    patience_s: float = PATIENCE_S,
+    told: Heard = lambda _one: None,
 ) -> list[Told]:
-    """Play processes (all, if none is named) against an MDUS, one after the other.
+    """Play processes (all, if none is named) against an MDUS, one after the other; `told` hears of each as it ends.
 
     Raises:
         UnknownProcessError: a name that no script has.
     """
-    unknown = sorted(set(names) - set(PROCESSES))
-    if unknown:
-        raise UnknownProcessError(f"There is no process {unknown[0]!r}.", hint="See `openami testkit processes`.")
-    clock = RealClock()
-    first = int(clock.now().timestamp()) % 10**9  # numbers that no run before has used
+    chosen = _chosen(names, PROCESSES, "sap")
+    clock = clock or RealClock()
+    first = int(time.time()) % 10**9  # numbers that no run before has used
     numbers = itertools.count(1)
-    async with _poster(mdus, user, password) as post:
+    async with poster(mdus, "services") as post:
         sap = Party(Side.OFFICE, clock, post, faults=faults, patience_s=patience_s)
         since = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=2)
-        stage = Stage(sap, NoField(), lambda: Home(clock, next(numbers), since=since, first_number=first))
-        async with _listening(sap, endpoint):
-            chosen = [PROCESSES[name] for name in names] or sorted(PROCESSES.values(), key=lambda one: int(one.number))
-            return [await _told(one.number, one.name, one.play(stage)) for one in chosen]
+
+        def home() -> Home:
+            made = Home(clock, next(numbers), since=since, first_number=first, ams=master_data.ams)
+            made.material = master_data.material
+            return made
+
+        stage = Stage(sap, field or NoField(), home)
+        ended = []
+        async with listening(sap.hear, endpoint, side=Side.OFFICE):
+            for script in chosen:
+                ended.append(await _told(script.number, script.name, script.play(stage)))
+                told(ended[-1])
+        return ended
 
 
 async def play_mdus(
-    office: str, user: str, password: str, endpoint: Endpoint, faults: Faults, *, for_s: float | None = None
-) -> Counter[str]:
-    """Be an MDUS until the time is over or somebody interrupts; how often each operation crossed the seam."""
-    async with _poster(office, user, password) as post:
-        party = FakeMdus(RealClock(), post, faults=faults)
-        deadline = None if for_s is None else time.monotonic() + for_s
-        async with _listening(party, endpoint):
+    office: Peer,
+    endpoint: Endpoint,
+    names: Sequence[str] = (),
+    *,
+    faults: Faults | None = None,
+    clock: Clock | None = None,
+    for_s: float | None = None,
+    told: Heard = lambda _one: None,
+) -> list[Told]:
+    """Be an MDUS: until all named processes are through, the time is over, or somebody interrupts.
+
+    Without names every process is played that the back office begins; what it never begins is told, and no failure.
+
+    Raises:
+        UnknownProcessError: a name that no role has.
+    """
+    chosen = _chosen(names, ROLES, "mdus")
+    deadline = None if for_s is None else time.monotonic() + for_s
+    async with poster(office, "services") as post:
+        party = FakeMdus(clock or RealClock(), post, faults=faults, patience_s=FOR_EVER_S)
+        party.driven = True
+        ended: list[Told] = []
+        async with listening(party.hear, endpoint, side=Side.MDUS):
+            playing = {asyncio.create_task(_play_role(party, one, ended, told)): one for one in chosen}
             with contextlib.suppress(asyncio.CancelledError):
-                while deadline is None or time.monotonic() < deadline:
-                    await party.flush()
+                while any(not one.done() for one in playing) or not names:
+                    await party.work()
+                    if deadline is not None and time.monotonic() > deadline:
+                        break
                     await asyncio.sleep(LOOK_S)
-        return party.crossed
+            for task in playing:
+                task.cancel()
+            for end in await asyncio.gather(*playing, return_exceptions=True):
+                if isinstance(end, Exception):
+                    raise end
+        through = {one.name for one in ended}
+        for one in chosen:
+            if one.name not in through:
+                outcome = Outcome.FAILED if names else Outcome.NOT_BEGUN
+                ended.append(Told(one.number, one.name, outcome, f"did not come; in the back office: {one.wants}"))
+        ended += [Told("", "delivery", Outcome.FAILED, trouble) for trouble in party.troubles]
+        return ended
 
 
-async def _told(number: str, name: str, playing: object) -> Told:
+async def _play_role(party: FakeMdus, one: Role, ended: list[Told], told: Heard) -> None:
+    ended.append(await _told(one.number, one.name, one.play(party)))
+    told(ended[-1])
+
+
+async def _told(number: str, name: str, playing: Awaitable[None]) -> Told:
+    begun = time.monotonic()
     try:
-        await playing  # type: ignore[misc]
+        await playing
     except FieldNeededError as reason:
-        return Told(number, name, f"as far as it goes without a field: {reason.found}", failed=False)
+        found = Outcome.PARTLY, reason.found
     except (OpenAmiError, httpx.HTTPError) as error:
-        return Told(number, name, str(error), failed=True)
-    return Told(number, name, "passed", failed=False)
+        found = Outcome.FAILED, str(error) or repr(error)
+    else:
+        found = Outcome.PASSED, ""
+    return Told(number, name, *found, time.monotonic() - begun)
+
+
+def _chosen(names: Sequence[str], known: Any, command: str) -> list[Any]:  # noqa: ANN401 - scripts or roles
+    unknown = sorted(set(names) - set(known))
+    if unknown:
+        raise UnknownProcessError(
+            f"There is no process {unknown[0]!r}.", hint=f"See `openami testkit processes`, those of `{command}`."
+        )
+    return [known[name] for name in names] or sorted(known.values(), key=lambda one: int(one.number))
 
 
 @contextlib.asynccontextmanager
-async def _poster(url: str, user: str, password: str) -> AsyncIterator[Post]:
-    async with httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False, auth=(user, password)) as client:
+async def poster(peer: Peer, folder: str = "") -> AsyncIterator[Post]:
+    """A way to post bodies to a system: below `folder` of its URL, or at the path that is given."""
+    async with httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False, auth=(peer.user, peer.password)) as client:
 
-        async def post(operation: str, body: bytes) -> tuple[int, bytes]:
-            address = url.rstrip("/") + f"/services/{operation}"
-            response = await client.post(address, content=body, headers={"content-type": XML})
+        async def post(where: str, body: bytes) -> tuple[int, bytes]:
+            path = f"/{folder}/{where}" if folder else where
+            response = await client.post(peer.url.rstrip("/") + path, content=body, headers={"content-type": XML})
             return response.status_code, response.content
 
         yield post
 
 
 @contextlib.asynccontextmanager
-async def _listening(party: Party, endpoint: Endpoint) -> AsyncIterator[None]:
+async def played_field(mdus: Peer, endpoint: Endpoint, clock: Clock, ams: str) -> AsyncIterator[PlayedField]:
+    """Meters behind a fake AMS that speaks with the MDUS over HTTP."""
+    async with poster(mdus) as post:
+        fake = FakeAms(clock, post, source=ams)
+        async with listening(fake.hear, endpoint):
+            yield PlayedField(fake, clock, _waiting(clock), source=ams)
+
+
+def _waiting(clock: Clock) -> Wait:
+    """How business time passes: a shared clock is moved, in hours, so that what is due is done on the way."""
+
+    async def wait(by: timedelta) -> None:
+        if not isinstance(clock, SharedClock):
+            raise FieldNeededError(
+                f"{by} have to pass; only the clock of an OpenAMI under test can be moved (--clock)."
+            )
+        end = clock.now() + by
+        while clock.now() < end:
+            clock.advance_to(min(end, clock.now() + STEP))
+            await asyncio.sleep(STEP_PAUSE_S)
+
+    return wait
+
+
+@contextlib.asynccontextmanager
+async def listening(hear: Hear, endpoint: Endpoint, *, side: Side | None = None) -> AsyncIterator[None]:
+    """Hear what is posted to any path of an address; GET shows the services of a side.
+
+    Raises:
+        AddressTakenError: somebody else listens there.
+    """
+
     async def take(request: Request) -> Response:
-        if request.method == "GET":
-            address = str(request.url.replace(query=""))
-            return Response(side_wsdl(party.side, address), media_type=XML)
-        status, body = party.hear(await request.body())
+        if request.method == "GET" and side is not None:
+            return Response(side_wsdl(side, str(request.url.replace(query=""))), media_type=XML)
+        status, body = hear(await request.body())
         return Response(body, status, media_type=XML)
 
-    routes = [Route("/services", take, methods=["GET"]), Route("/services/{interface}", take, methods=["GET", "POST"])]
-    config = uvicorn.Config(
-        Starlette(routes=routes), host=endpoint.host, port=endpoint.port, log_level="warning", lifespan="off"
-    )
+    app = Starlette(routes=[Route("/{path:path}", take, methods=["GET", "POST"])])
+    config = uvicorn.Config(app, host=endpoint.host, port=endpoint.port, log_level="critical", lifespan="off")
     server = uvicorn.Server(config)
-    running = asyncio.create_task(server.serve())
+    running = asyncio.create_task(_serve(server))
     while not server.started and not running.done():  # noqa: ASYNC110 - uvicorn tells it by an attribute only
-        await asyncio.sleep(LOOK_S)
+        await asyncio.sleep(LOOK_S / 5)
+    if not server.started:
+        raise AddressTakenError(
+            f"{endpoint.host}:{endpoint.port} cannot be listened on.", hint="Name another one by --listen."
+        )
     try:
         yield
     finally:
         server.should_exit = True
         await running
+
+
+async def _serve(server: uvicorn.Server) -> None:
+    with contextlib.suppress(SystemExit):  # how uvicorn says that it cannot listen
+        await server.serve()

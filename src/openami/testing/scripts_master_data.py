@@ -53,7 +53,7 @@ async def initialization(stage: Stage) -> None:
         await stage.sap.confirmed(request)
     await stage.field.discover(home)
     told = await stage.sap.hears(Registered, _of(home))
-    expect(told.utilities_device.smart_meter.utilities_advanced_metering_system_id == "AMS1", "the AMS of the device")
+    expect(told.utilities_device.smart_meter.utilities_advanced_metering_system_id == home.ams, "the AMS of the device")
     create_again = home.create()
     await stage.sap.send(create_again)
     await stage.sap.confirmed(create_again)

@@ -42,6 +42,7 @@ async def switching(stage: Stage) -> None:
     on, nobody = requests.switch(home, RECONNECT), requests.switch(unknown, DISCONNECT)
     whole = bulk([on, nobody], stage.sap.head())
     await stage.sap.send(whole)
+    await stage.sap.flush()
     await stage.field.wait(timedelta(hours=2))
     await stage.field.switched(home, closed=True)
     answer = await stage.sap.confirmation(whole)

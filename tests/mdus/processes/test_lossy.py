@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from sqlalchemy import create_engine, func, select, update
-from tests.mdus.processes.conftest import PlayedField
+from tests.mdus.processes.conftest import played_field
 
 from openami.mdus.tables import seam as mdus_seam
 from openami.office.area import build
@@ -146,7 +146,7 @@ async def test_both_sides_agree_in_the_end(seed: int, world: Any, office: Office
     line = BadLine(seed)
     world.outbox.connect(Seam.ENTERPRISE, line.to(office.client, "MDUS"))
     office.outbox.connect(Seam.ENTERPRISE, line.to(world.client, "OFFICE"))
-    field, serials = PlayedField(world), ["E1", "E2", "E3"]
+    field, serials = played_field(world), ["E1", "E2", "E3"]
     await office.do("/api/devices/receive", devices=[{"serial": one, "interval_s": 1800} for one in serials])
     for number, serial in enumerate(serials):
         await office.do(

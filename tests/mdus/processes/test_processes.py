@@ -10,6 +10,7 @@ import pytest
 from openami.mdus.middle import MdusSettings
 from openami.shared.capabilities import Capabilities
 from openami.shared.contract.enterprise.catalogue import catalogue
+from openami.testing.faults import KINDS, Faults
 from openami.testing.scripts import PROCESSES
 
 if TYPE_CHECKING:
@@ -39,6 +40,20 @@ async def test_process(script: Process, stage: Stage):
     await stage.sap.flush()
     missing = script.operations - set(stage.sap.crossed)
     assert not missing, f"{script.name} says that it moves {sorted(missing)}"
+
+
+class TestWithFaults:
+    """The same against a SAP on a bad day: late, twice, out of order, cut off, and refusing what it is told."""
+
+    @pytest.fixture
+    def faults(self, script: Process) -> Faults:
+        return Faults.of(KINDS, share=0.4, seed=len(script.name), late_s=0.0)
+
+    @pytest.mark.parametrize("script", sorted(PROCESSES), indirect=True)
+    async def test_process(self, script: Process, stage: Stage):
+        await script.play(stage)
+        await stage.sap.flush()
+        assert not script.operations - set(stage.sap.crossed)
 
 
 def test_every_operation_has_its_place_in_a_process():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from tests.office.conftest import Middle
-from tests.zeep_client import ZeepWriter
+from tests.zeep_client import ZeepSender, ZeepWriter, served
 
 from openami.office.area import build
 from openami.office.context import OfficeSettings
@@ -55,12 +55,12 @@ async def world_of(database: Database, clock: ManualClock, folder: Path, form: s
     area = build(database=database, clock=clock, door=door, settings=OfficeSettings(form=form))
     area.routes += door.routes()
     app = create_app(area, token="token")
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://office") as client:
+    async with (
+        httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://office") as client,
+        served(app) as url,
+    ):
         writer = ZeepWriter((await client.get("/services?wsdl")).content, folder)
-
-        async def post(operation: str, body: bytes) -> tuple[int, bytes]:
-            response = await client.post(f"/services/{operation}", content=body, auth=("MDUS", "secret"))
-            return response.status_code, response.content
+        post = ZeepSender(writer, url, "MDUS", "secret")
 
         async def settle() -> None:
             while await outbox._deliver_batch() or await inbox._handle_batch(retry_parked=True):
@@ -76,6 +76,7 @@ async def world_of(database: Database, clock: ManualClock, folder: Path, form: s
         outbox.connect(Seam.ENTERPRISE, deliver)
         door.carry = deliver
         yield World(mdus, client, clock)
+        post.close()
 
 
 async def life_of_two_homes(world: World) -> None:

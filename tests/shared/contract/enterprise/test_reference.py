@@ -10,10 +10,10 @@ import pytest
 from openami.shared.contract.enterprise.catalogue import catalogue
 from openami.shared.contract.enterprise.codec import codec, decode
 from openami.shared.contract.enterprise.codes import code_tables
-from openami.shared.contract.enterprise.reference import page_of, pages, write
+from openami.shared.contract.enterprise.reference import Reference, page_of, write
 
 FOLDER = Path(__file__).parents[4] / "docs" / "reference" / "services"
-PAGES = pages()
+PAGES = Reference().pages()
 
 
 def test_every_page_is_current_and_none_is_left_over() -> None:

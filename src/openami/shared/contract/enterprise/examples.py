@@ -8,10 +8,15 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any, cast
 
+from lxml import etree
+
 from openami.shared.contract.enterprise.decode import class_of, text_reader
+from openami.shared.contract.enterprise.schemas import GLOBAL
 from openami.shared.contract.enterprise.shapes import Member, Shape, Simple, shapes
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from openami.shared.contract.enterprise.model import Message
 
 # by type name (without `.Content`)
@@ -133,6 +138,17 @@ def example(root: str, *, full: bool = True) -> Message:
     return cast("Message", _Example(root, full=full).value(shapes().roots[root], root))
 
 
+def example_document(root: str, *, overlay: Path | None = None) -> str:
+    """The example as an indented document without envelope, by the schema files in use.
+
+    A schema of a customer may have elements that no class of ours has: the document is made of its shape alone.
+    """
+    element = etree.Element(f"{{{GLOBAL}}}{root}", nsmap={"n0": GLOBAL})
+    _Example(root, full=True).fill(element, shapes(overlay).roots[root], root)
+    etree.indent(element)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{etree.tostring(element, encoding="unicode")}\n'
+
+
 class _Example:
     """One example under construction."""
 
@@ -153,6 +169,24 @@ class _Example:
             found = [self._member(member, below, each) for each in numbers]
             values[member.name] = tuple(found) if member.many else found[0]
         return class_of(shape)(**values)
+
+    def fill(self, element: etree._Element, shape: Shape, path: str, number: int = 0) -> None:
+        """Give an element the content of a shape."""
+        if shape.text is not None:
+            element.text = _text(shape.text, path.rsplit("/", 1)[-1], path, number)
+        for member in shape.attributes:
+            if isinstance(member.content, Simple) and not self._is_left_out(shape, member):
+                element.set(member.xml_name, _text(member.content, member.xml_name, path, number))
+        for member in shape.elements:
+            if member.minimum == 0 and self._is_left_out(shape, member):
+                continue
+            for each in range(BULK_ITEMS) if member.name == "items" else (number,):
+                below = f"{path}/{member.xml_name}"
+                child = etree.SubElement(element, member.xml_name)
+                if isinstance(member.content, Shape):
+                    self.fill(child, member.content, below, each)
+                else:
+                    child.text = _text(member.content, member.xml_name, below, each)
 
     def _member(self, member: Member, path: str, number: int) -> Any:  # noqa: ANN401 - the type varies
         if isinstance(member.content, Shape):

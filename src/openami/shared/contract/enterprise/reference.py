@@ -7,14 +7,20 @@ code lists. Everything comes from catalogue, schema files and code tables; a tes
 from __future__ import annotations
 
 import sys
-from functools import lru_cache
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from openami.shared.contract.enterprise.catalogue import Operation, Side, catalogue
-from openami.shared.contract.enterprise.codes import code_tables
-from openami.shared.contract.enterprise.examples import example
-from openami.shared.contract.enterprise.export import pretty
-from openami.shared.contract.enterprise.shapes import HEADER_TYPE, Member, Shape, Simple, shapes
+from openami.shared.contract.enterprise.codes import CodeTable, code_tables
+from openami.shared.contract.enterprise.examples import example_document
+from openami.shared.contract.enterprise.schemas import schema_files
+from openami.shared.contract.enterprise.shapes import HEADER_TYPE, Member, Shape, Shapes, Simple, shapes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 INDEX, CODES, COMMON = "README.md", "codes.md", "common.md"
 GENERATED = "<!-- generated from catalogue, schemas and code tables; do not edit -->\n"
@@ -30,12 +36,194 @@ EXTENSIONS = (
 )
 
 
-def pages() -> dict[str, str]:
-    """Every page by file name."""
-    found = {INDEX: _index(), CODES: _codes(), COMMON: _common()}
-    for operation in catalogue().operations:
-        found[page_of(operation)] = _page(operation)
-    return found
+@dataclass(frozen=True)
+class Reference:
+    """The pages for the schema files and code tables in use: ours, with those of a customer in their place."""
+
+    overlay: Path | None = None
+    tables: Path | None = None
+
+    @cached_property
+    def _shapes(self) -> Shapes:
+        return shapes(self.overlay)
+
+    @cached_property
+    def _tables(self) -> Mapping[str, CodeTable]:
+        return code_tables(self.tables)
+
+    @cached_property
+    def _own(self) -> frozenset[str]:
+        """Schema files of the customer."""
+        files = schema_files(self.overlay)
+        return frozenset(name for name in files.names if files.path(name) != schema_files().path(name))
+
+    def _certainty(self, operation: Operation) -> str:
+        return "yours" if operation.schema in self._own else "exact" if operation.exact else "inferred"
+
+    def pages(self) -> dict[str, str]:
+        """Every page by file name."""
+        found = {INDEX: self._index(), CODES: self._codes(), COMMON: self._common()}
+        for operation in catalogue().operations:
+            found[page_of(operation)] = self._page(operation)
+        return found
+
+    def _index(self) -> str:
+        count = Counter(self._certainty(operation) for operation in catalogue().operations)
+        yours = [f"- **yours** ({count['yours']}): the shape is that of a schema file of yours."] if self._own else []
+        lines = [
+            "# Enterprise services",
+            "",
+            GENERATED,
+            f"The {count.total()} operations between SAP (or the back office of OpenAMI) and MDUS: SOAP 1.1,",
+            "document/literal, one message in the body. All but the two queries are one-way; the answer is a message",
+            "of its own, which refers to the request by `ReferenceUUID`. See [header, log and faults](common.md) and",
+            "the [codes](codes.md).",
+            "",
+            "## Conformance",
+            "",
+            f"- **exact** ({count['exact']}): the shape is that of SAP's interface definition.",
+            f"- **inferred** ({count['inferred']}): the name is known or follows the naming rules, the shape is ours",
+            "  until the real schema is known; `openami services use-schema` puts it in place.",
+            *yours,
+            "- **extension**: what the contract does not have and we accept or offer in addition:",
+            *(f"    - {extension}" for extension in EXTENSIONS),
+            "",
+        ]
+        for name in catalogue().objects:
+            lines += [
+                f"## {name}",
+                "",
+                "| # | operation | offered by | answered by | shape | meaning |",
+                "|---|---|---|---|---|---|",
+            ]
+            for operation in catalogue().operations:
+                if operation.business_object == name:
+                    lines.append(self._index_row(operation))
+            lines.append("")
+        return "\n".join(lines)
+
+    def _index_row(self, operation: Operation) -> str:
+        confirmation = catalogue().confirmation_of(operation)
+        answer = "the same call" if operation.synchronous else "" if confirmation is None else _link(confirmation)
+        side, shape = SIDE_NAMES[operation.receiver], self._certainty(operation)
+        return f"| {operation.number} | {_link(operation)} | {side} | {answer} | {shape} | {operation.meaning} |"
+
+    def _page(self, operation: Operation) -> str:
+        about = catalogue().objects[operation.business_object]
+        lines = [f"# {operation.name}", "", GENERATED, f"{operation.meaning}.", "", *self._facts(operation), ""]
+        for root in operation.roots:
+            lines += [f"## Fields of `{root}`", "", *self._fields(self._shapes.roots[root]), ""]
+        for root in operation.roots:
+            lines += [
+                f"## Example of `{root}`",
+                "",
+                "```xml",
+                example_document(root, overlay=self.overlay).strip(),
+                "```",
+                "",
+            ]
+        lines += [f"## {about.name}", "", f"States: {about.states}.", "", *(f"- {rule}" for rule in about.rules), ""]
+        return "\n".join(lines)
+
+    def _facts(self, operation: Operation) -> list[str]:
+        answered = catalogue().confirmation_of(operation)
+        asked = catalogue().requests.get(operation.request)
+        rows = [
+            ("Number", str(operation.number)),
+            ("Business object", operation.business_object),
+            ("Offered by", SIDE_NAMES[operation.receiver]),
+            ("Called by", SIDE_NAMES[operation.receiver.other]),
+            ("Root element", " and ".join(f"`{root}`" for root in operation.roots)),
+            ("Namespace of the root", "`http://sap.com/xi/SAPGlobal20/Global`; all other elements have none"),
+            ("Mode", "synchronous" if operation.synchronous else "one-way"),
+            ("Shape", f"{self._certainty(operation)}, `{operation.schema}`"),
+        ]
+        if answered is not None:
+            rows.append(("Answered by", _link(answered)))
+        if asked is not None:
+            rows.append(("Answers", _link(asked)))
+        return ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)]
+
+    def _fields(self, shape: Shape) -> list[str]:
+        return ["| field | occurs | type | codes |", "|---|---|---|---|", *self._rows(shape, "")]
+
+    def _rows(self, shape: Shape, path: str) -> list[str]:
+        rows = []
+        for member in (*shape.attributes, *shape.elements):
+            mark = "@" if member in shape.attributes else ""
+            place = f"{path}{mark}{member.xml_name}"
+            content = member.content
+            if isinstance(content, Shape) and content.type_name in COMMON_TYPES:
+                anchor = COMMON_TYPES[content.type_name].lower()
+                rows.append(
+                    f"| `{place}` | {_occurs(member)} | [{COMMON_TYPES[content.type_name]}]({COMMON}#{anchor}) | |"
+                )
+                continue
+            rows.append(f"| `{place}` | {_occurs(member)} | {_type(content)} | {self._code_link(place)} |")
+            if isinstance(content, Shape):
+                rows += self._rows(content, f"{place}/")
+        return rows
+
+    def _code_link(self, place: str) -> str:
+        table = self._table_of(place.replace("@", ""))
+        return "" if table is None else f"[{table.replace('_', ' ')}]({CODES}#{table.replace('_', '-')})"
+
+    def _table_of(self, place: str) -> str | None:
+        for name, table in self._tables.items():
+            if any(f"/{place}".endswith(f"/{element}") for element in table.elements):
+                return name
+        return None
+
+    def _codes(self) -> str:
+        lines = [
+            "# Codes",
+            "",
+            GENERATED,
+            "Each table is a file of the product that a customer's file of the same name replaces. Basis: *seen* in",
+            "documentation or in use, *inferred*, or *ours* (a default where SAP leaves the code to customizing).",
+            "",
+        ]
+        for name, table in self._tables.items():
+            extra = list(dict.fromkeys(key for code in table.codes for key in code.values))
+            head = ["code", "name", "meaning", "basis", *extra]
+            lines += [
+                f"## {name.replace('_', '-')}",
+                "",
+                f"{table.title}, in {', '.join(f'`{e}`' for e in table.elements)}.",
+                "",
+            ]
+            lines += [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+            for code in table.codes:
+                values = [
+                    code.code,
+                    code.name,
+                    code.meaning,
+                    code.basis,
+                    *(str(code.values.get(key, "")) for key in extra),
+                ]
+                lines.append(f"| {' | '.join(values)} |")
+            lines.append("")
+        return "\n".join(lines)
+
+    def _common(self) -> str:
+        lines = ["# Header, log and faults", "", GENERATED]
+        any_confirmation = self._shapes.roots["UtilitiesDeviceERPSmartMeterCreateConfirmation"]
+        for member in any_confirmation.elements:
+            if isinstance(member.content, Shape) and member.content.type_name in COMMON_TYPES:
+                lines += [f"## {member.xml_name}", "", *self._fields(member.content), ""]
+        lines += [
+            "A message is known by its UUID in any case (or, without one, by its ID); one with neither is refused. A",
+            "repeated message is answered with the stored confirmation. Result codes and severities are in the",
+            "[codes](codes.md).",
+            "",
+            "## Faults",
+            "",
+            "Bytes in which no message is recognised are answered with a SOAP fault and HTTP 500; its detail is a",
+            "`StandardMessageFault` (namespace `http://sap.com/xi/SAPGlobal/Global`). A message that breaks its schema",
+            "gets a negative confirmation that names the element.",
+            "",
+        ]
+        return "\n".join(lines)
 
 
 def page_of(operation: Operation) -> str:
@@ -43,100 +231,8 @@ def page_of(operation: Operation) -> str:
     return f"{operation.name}.md"
 
 
-def _index() -> str:
-    total, exact = len(catalogue().operations), sum(operation.exact for operation in catalogue().operations)
-    lines = [
-        "# Enterprise services",
-        "",
-        GENERATED,
-        f"The {total} operations between SAP (or the back office of OpenAMI) and MDUS: SOAP 1.1, document/literal, one",
-        "message in the body. All but the two queries are one-way; the answer is a message of its own, which refers to",
-        "the request by `ReferenceUUID`. See [header, log and faults](common.md) and the [codes](codes.md).",
-        "",
-        "## Conformance",
-        "",
-        f"- **exact** ({exact}): the shape is that of SAP's interface definition.",
-        f"- **inferred** ({total - exact}): the name is known or follows the naming rules, the shape is ours until the",
-        "  real schema is known; `openami services use-schema` puts it in place.",
-        "- **extension**: what the contract does not have and we accept or offer in addition:",
-        *(f"    - {extension}" for extension in EXTENSIONS),
-        "",
-    ]
-    for name in catalogue().objects:
-        lines += [
-            f"## {name}",
-            "",
-            "| # | operation | offered by | answered by | shape | meaning |",
-            "|---|---|---|---|---|---|",
-        ]
-        for operation in catalogue().operations:
-            if operation.business_object == name:
-                lines.append(_index_row(operation))
-        lines.append("")
-    return "\n".join(lines)
-
-
-def _index_row(operation: Operation) -> str:
-    confirmation = catalogue().confirmation_of(operation)
-    answer = "the same call" if operation.synchronous else "" if confirmation is None else _link(confirmation)
-    side = SIDE_NAMES[operation.receiver]
-    shape = "exact" if operation.exact else "inferred"
-    return f"| {operation.number} | {_link(operation)} | {side} | {answer} | {shape} | {operation.meaning} |"
-
-
 def _link(operation: Operation) -> str:
     return f"[{operation.name}]({page_of(operation)})"
-
-
-def _page(operation: Operation) -> str:
-    about = catalogue().objects[operation.business_object]
-    lines = [f"# {operation.name}", "", GENERATED, f"{operation.meaning}.", "", *_facts(operation), ""]
-    for root in operation.roots:
-        lines += [f"## Fields of `{root}`", "", *_fields(shapes().roots[root]), ""]
-    for root in operation.roots:
-        lines += [f"## Example of `{root}`", "", "```xml", pretty(example(root)).strip(), "```", ""]
-    lines += [f"## {about.name}", "", f"States: {about.states}.", "", *(f"- {rule}" for rule in about.rules), ""]
-    return "\n".join(lines)
-
-
-def _facts(operation: Operation) -> list[str]:
-    answered = catalogue().confirmation_of(operation)
-    asked = catalogue().requests.get(operation.request)
-    rows = [
-        ("Number", str(operation.number)),
-        ("Business object", operation.business_object),
-        ("Offered by", SIDE_NAMES[operation.receiver]),
-        ("Called by", SIDE_NAMES[operation.receiver.other]),
-        ("Root element", " and ".join(f"`{root}`" for root in operation.roots)),
-        ("Namespace of the root", "`http://sap.com/xi/SAPGlobal20/Global`; all other elements have none"),
-        ("Mode", "synchronous" if operation.synchronous else "one-way"),
-        ("Shape", f"{'exact' if operation.exact else 'inferred'}, `{operation.schema}`"),
-    ]
-    if answered is not None:
-        rows.append(("Answered by", _link(answered)))
-    if asked is not None:
-        rows.append(("Answers", _link(asked)))
-    return ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)]
-
-
-def _fields(shape: Shape) -> list[str]:
-    return ["| field | occurs | type | codes |", "|---|---|---|---|", *_rows(shape, "")]
-
-
-def _rows(shape: Shape, path: str) -> list[str]:
-    rows = []
-    for member in (*shape.attributes, *shape.elements):
-        mark = "@" if member in shape.attributes else ""
-        place = f"{path}{mark}{member.xml_name}"
-        content = member.content
-        if isinstance(content, Shape) and content.type_name in COMMON_TYPES:
-            anchor = COMMON_TYPES[content.type_name].lower()
-            rows.append(f"| `{place}` | {_occurs(member)} | [{COMMON_TYPES[content.type_name]}]({COMMON}#{anchor}) | |")
-            continue
-        rows.append(f"| `{place}` | {_occurs(member)} | {_type(content)} | {_code_link(place)} |")
-        if isinstance(content, Shape):
-            rows += _rows(content, f"{place}/")
-    return rows
 
 
 def _occurs(member: Member) -> str:
@@ -160,71 +256,11 @@ def _type(content: Simple | Shape) -> str:
     return f"{name}, {exactly} {text.maximum_length} {kind}"
 
 
-def _code_link(place: str) -> str:
-    table = _table_of(place.replace("@", ""))
-    return "" if table is None else f"[{table.replace('_', ' ')}]({CODES}#{table.replace('_', '-')})"
-
-
-@lru_cache(maxsize=4096)
-def _table_of(place: str) -> str | None:
-    for name, table in code_tables().items():
-        if any(f"/{place}".endswith(f"/{element}") for element in table.elements):
-            return name
-    return None
-
-
-def _codes() -> str:
-    lines = [
-        "# Codes",
-        "",
-        GENERATED,
-        "Each table is a file of the product that a customer's file of the same name replaces. Basis: *seen* in",
-        "documentation or in use, *inferred*, or *ours* (a default where SAP leaves the code to customizing).",
-        "",
-    ]
-    for name, table in code_tables().items():
-        extra = list(dict.fromkeys(key for code in table.codes for key in code.values))
-        head = ["code", "name", "meaning", "basis", *extra]
-        lines += [
-            f"## {name.replace('_', '-')}",
-            "",
-            f"{table.title}, in {', '.join(f'`{e}`' for e in table.elements)}.",
-            "",
-        ]
-        lines += [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
-        for code in table.codes:
-            values = [code.code, code.name, code.meaning, code.basis, *(str(code.values.get(key, "")) for key in extra)]
-            lines.append(f"| {' | '.join(values)} |")
-        lines.append("")
-    return "\n".join(lines)
-
-
-def _common() -> str:
-    lines = ["# Header, log and faults", "", GENERATED]
-    any_confirmation = shapes().roots["UtilitiesDeviceERPSmartMeterCreateConfirmation"]
-    for member in any_confirmation.elements:
-        if isinstance(member.content, Shape) and member.content.type_name in COMMON_TYPES:
-            lines += [f"## {member.xml_name}", "", *_fields(member.content), ""]
-    lines += [
-        "A message is known by its UUID in any case (or, without one, by its ID); one with neither is refused. A",
-        "repeated message is answered with the stored confirmation. Result codes and severities are in the",
-        "[codes](codes.md).",
-        "",
-        "## Faults",
-        "",
-        "Bytes in which no message is recognised are answered with a SOAP fault and HTTP 500; its detail is a",
-        "`StandardMessageFault` (namespace `http://sap.com/xi/SAPGlobal/Global`). A message that breaks its schema",
-        "gets a negative confirmation that names the element.",
-        "",
-    ]
-    return "\n".join(lines)
-
-
 def write(directory: Path) -> list[Path]:
     """Write the pages that changed and take away those of no operation; returns what was written."""
     directory.mkdir(parents=True, exist_ok=True)
     written = []
-    wanted = pages()
+    wanted = Reference().pages()
     for name, text in wanted.items():
         path = directory / name
         if not path.exists() or path.read_text(encoding="utf-8") != text:

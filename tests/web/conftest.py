@@ -61,6 +61,8 @@ def _messages(rows: list[dict[str, Any]], asked: httpx.QueryParams) -> dict[str,
         rows = [row for row in rows if asked.get(name, row[name]) == row[name]]
     if "reference" in asked:
         rows = [row for row in rows if asked["reference"] in (row["id"], row["reference_id"])]
+    if "about" in asked:
+        rows = [row for row in rows if asked["about"] in row["business_key"]]
     offset, limit = int(asked.get("offset", 0)), int(asked.get("limit", 50))
     return {"messages": rows[offset : offset + limit], "limit": limit, "offset": offset}
 

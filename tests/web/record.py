@@ -23,7 +23,7 @@ VECTORS = Path(__file__).parents[1] / "vectors" / "web"
 PLAIN = {
     "field": ["work", "status"],
     "headend": ["work", "status", "meters", "messages/counts"],
-    "mdus": ["work", "status", "devices", "events", "orders", "commands", "messages/counts"],
+    "mdus": ["work", "status", "devices", "events", "orders", "commands", "messages/counts", "messages/quarantine"],
     "office": ["work", "status", "devices", "customers", "orders", "connections", "events", "bills", "messages/counts"],
 }
 KEPT = {"sessions": 8, "telegrams": 8, "uploads": 6, "requests": 12, "faults": 4}

@@ -56,6 +56,8 @@ PATHS = [
     "/orders?show=connections",
     "/orders?show=commands",
     "/messages?area=office",
+    "/messages/office/in/90",
+    "/messages/mdus/quarantine",
     "/bills",
     "/customers",
 ]

@@ -298,3 +298,39 @@ async def test_a_name_in_an_address_stays_one_segment_on_its_way_to_an_area(
     for request in areas.asked:
         assert request.url.query == b""
         assert request.url.path.startswith("/api/devices/")
+
+
+async def test_a_message_leads_to_the_others_about_its_object(browser: httpx.AsyncClient, areas: Any) -> None:
+    (path,) = [key for key in areas.answers["office"] if re.fullmatch(r"messages/(in|out)/\d+", key)]
+    _, direction, sequence = path.split("/")
+    rows = areas.answers["office"]["messages"]
+    shown = areas.answers["office"][path] | {"business_key": "00000000000400000017 000000000100000015"}
+    other = next(row for row in rows if row["id"] != shown["id"])
+    other["business_key"] = "reading 00000000000400000017"
+    areas.answers["office"][path] = shown
+    page = (await browser.get(f"/messages/office/{direction}/{sequence}")).text
+    assert "Others about 00000000000400000017" in page
+    assert f"/messages/office/{other['direction']}/{other['sequence']}" in page
+    assert "/messages?area=office&amp;about=00000000000400000017" in page
+    listed = (await browser.get("/messages?area=office")).text
+    assert 'title="reading 00000000000400000017"' in listed
+    areas.answers["office"][path] = shown | {"business_key": "bulk"}
+    assert "Others about" not in (await browser.get(f"/messages/office/{direction}/{sequence}")).text
+
+
+async def test_what_could_not_be_read_is_shown_with_the_reason(browser: httpx.AsyncClient, areas: Any) -> None:
+    kept = {
+        "sequence": 1,
+        "seam": "enterprise",
+        "partner": "SAP100",
+        "body": "<no <message>",
+        "reason": "Not well-formed XML: line 1.",
+        "received_at": "2026-03-31T12:00:00+00:00",
+    }
+    areas.answers["mdus"]["messages/quarantine"] = [kept]
+    page = (await browser.get("/messages/mdus/quarantine")).text
+    for text in ("SAP100", "Not well-formed XML: line 1.", "&lt;no &lt;message&gt;"):
+        assert text in page
+    areas.answers["mdus"]["messages/quarantine"] = []
+    assert "Nothing is in quarantine" in (await browser.get("/messages/mdus/quarantine")).text
+    assert (await browser.get("/messages/nowhere/quarantine")).status_code == 404

@@ -110,7 +110,7 @@ class EnterpriseDoor:
         return headers.header(self._clock.now(), reply_to=reply_to, sender=self._system_id)
 
     async def send(self, transaction: AsyncConnection, message: HeadedMessage, *, business_key: str = "") -> None:
-        """Put a message into the outbox, in the caller's transaction."""
+        """Put a message into the outbox, in the caller's transaction; its own ids name it if no key does."""
         operation = codec.codec().operation_of(message)
         header = message.message_header
         envelope = Envelope(
@@ -120,7 +120,7 @@ class EnterpriseDoor:
             operation=operation.name,
             path=f"{PATH}/{operation.name}",
             body=codec.encode(message),
-            business_key=business_key,
+            business_key=business_key or headers.subject(message),
             reference_id=_uuid(header.reference_uuid, header.reference_id) if _answers(header) else None,
         )
         await self._outbox.put(transaction, envelope)
@@ -205,6 +205,7 @@ class EnterpriseDoor:
                 message_id=message_id,
                 operation=codec.codec().operation_of(message).name,
                 body=body,
+                business_key=headers.subject(message),
                 reference_id=_uuid(header.reference_uuid, header.reference_id) if _answers(header) else None,
             )
             if not receipt.new and receipt.state in {PROCESSED, REFUSED}:

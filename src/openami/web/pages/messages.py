@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 SEAM_AREAS = ("mdus", "office", "headend")
 """The middle first: it sees both seams."""
+OTHERS = 20
+"""How many other messages about the same object are shown with one."""
 STATES = ("pending", "delivered", "dead", "received", "parked", "processed", "refused")
 
 
@@ -57,7 +59,30 @@ async def load_one(areas: Areas, request: Request) -> dict[str, Any]:
     message = await areas.get(area, f"/api/messages/{direction}/{request.path_params['sequence']}")
     key = message["reference_id"] or message["id"]
     chain = (await areas.get(area, "/api/messages", reference=key))["messages"]
-    return {"area": area, "message": message, "chain": sorted(chain, key=lambda each: each["at"])}
+    about = _object_of(message["business_key"])
+    same = (await areas.get(area, "/api/messages", about=about, limit=OTHERS))["messages"] if about else []
+    known = {(each["direction"], each["sequence"]) for each in chain} | {(direction, message["sequence"])}
+    others = [each for each in same if (each["direction"], each["sequence"]) not in known]
+    return {
+        "area": area,
+        "message": message,
+        "chain": sorted(chain, key=lambda each: each["at"]),
+        "about": about,
+        "others": sorted(others, key=lambda each: each["at"]),
+    }
+
+
+async def load_quarantine(areas: Areas, request: Request) -> dict[str, Any]:
+    """What could not even be read: kept with the reason, as it came."""
+    area = request.path_params["area"]
+    if area not in SEAM_AREAS:
+        raise NotThereError(f"The area {area!r} has no messages.")
+    return {"area": area, "bodies": await areas.get(area, "/api/messages/quarantine")}
+
+
+def _object_of(business_key: str) -> str:
+    """The first id that a business key names; empty if it names none."""
+    return next((word for word in business_key.split() if any(each.isdecimal() for each in word)), "")
 
 
 async def resend(areas: Areas, request: Request, _form: FormData, _user: str) -> str:
@@ -122,6 +147,9 @@ ACTIONS = (
 )
 PAGES = (
     Page("/messages", "messages.html", "Messages", load_list),
+    Page(
+        "/messages/{area}/quarantine", "quarantine.html", "Quarantine of {area}", load_quarantine, section="/messages"
+    ),
     Page(
         "/messages/{area}/{direction}/{sequence:int}",
         "message.html",

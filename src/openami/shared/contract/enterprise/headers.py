@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid as uuids
+from typing import TYPE_CHECKING, Final
 
 from openami.shared.contract.enterprise.errors import MissingMessageId
 from openami.shared.contract.enterprise.messages.common import MessageHeader
+from openami.shared.contract.enterprise.model import Bulk
+
+if TYPE_CHECKING:
+    from openami.shared.contract.enterprise.model import HeadedMessage
 
 OPEN_END = dt.date(9999, 12, 31)
 
@@ -61,3 +66,40 @@ def id_key(text: str) -> str:
 def same_id(first: str, second: str) -> bool:
     """True if two identifiers mean the same object, padded or not."""
     return id_key(first) == id_key(second)
+
+
+SUBJECTS_MAX: Final = 20
+"""How many items of a bulk message are named by their ids."""
+_POINT: Final = "utilities_measurement_task_assignment_role.utilities_point_of_delivery_external_identification"
+_PLACES: Final = (
+    "id",
+    "utilities_device_id",
+    "utilities_device.utilities_device_id",
+    "utilties_measurement_task.utilties_device.utilities_device_id",
+    "utilities_measurement_task.utilities_device.utilities_device_id",
+    f"{_POINT}.utilities_point_of_delivery_party_id",
+)
+
+
+def subject(message: HeadedMessage) -> str:
+    """What a message is about: the ids of its object and of its device; of a bulk message those of its first items."""
+    items = message.items[:SUBJECTS_MAX] if isinstance(message, Bulk) else (message,)
+    return " ".join(dict.fromkeys(name for item in items for name in _named(item)))
+
+
+def _named(item: HeadedMessage) -> list[str]:
+    """The ids that a person looks for: object, device, and the devices of a connection request."""
+    field = next((name for name in item.__dataclass_fields__ if name not in _NO_CONTENT), None)
+    content = getattr(item, field) if field is not None else None
+    found = [_at(content, place) for place in _PLACES]
+    found += [one.utilities_device_id for one in getattr(content, "device_connection_status", ())]
+    return [one for one in found if one]
+
+
+def _at(content: object, place: str) -> str | None:
+    for name in place.split("."):
+        content = getattr(content, name, None)
+    return content if isinstance(content, str) else None
+
+
+_NO_CONTENT: Final = frozenset({"message_header", "log", "extras"})

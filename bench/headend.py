@@ -240,7 +240,7 @@ class Bench:
         await self.all_due()
         started = time.perf_counter()
         while (await self.head_end.schedule.work()).pending:  # noqa: ASYNC110 - asked as the conductor does
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.2)
         return time.perf_counter() - started
 
     async def order(self, number: int, code: contract.ControlCode | None = None) -> float:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openami.ami.dlms import profile_rows
-from openami.ami.dlms.axdr import decode, encode
+from openami.ami.dlms.axdr import Encoded, decode, encode
 from openami.ami.dlms.data import (
     INTEGER_WIDTHS,
     NULL,
@@ -28,11 +28,15 @@ from openami.ami.dlms.data import (
     unsigned64,
     visible_string,
 )
+from openami.ami.dlms.enums import DataAccessResult
 from openami.ami.dlms.errors import LocalProtocolError, RemoteProtocolError, TypeMismatchError
+from openami.ami.dlms.events import GetResponse
 from openami.ami.dlms.profile import decode_profile
 from openami.ami.dlms.profile_encode import NumberColumn, StampColumn, encode_profile
 from openami.ami.dlms.profile_rows import Kind
 from openami.ami.dlms.profile_times import NO_TIME, utc_s_to_stamps
+from openami.ami.dlms.reader import Reader
+from openami.ami.dlms.service_get import decode_response, encode_response
 from openami.ami.dlms.times import CosemDateTime
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
@@ -205,3 +209,33 @@ def test_layouts_met_before_are_known_again_and_others_are_not_taken_for_them() 
             assert profile.times_s.tolist() == times_s.tolist()
             assert [column.values.tolist() for column in profile.columns[1:]] == [[0, 1, 2], [0, 1, 2]]
     assert len(profile_rows._layouts) <= profile_rows._LAYOUTS_MAX
+
+
+@given(st.lists(st.lists(cells, min_size=1, max_size=4), max_size=6), st.binary(max_size=4))
+def test_the_end_of_a_buffer_among_other_values_is_where_the_value_ends(rows, behind):
+    raw = buffer(rows)
+    reader = Reader(b"\x00" + raw + behind)
+    reader.u8()
+    assert profile_rows.skip_rows(reader)
+    assert reader.position == 1 + len(raw)
+
+
+@pytest.mark.parametrize(
+    "value", [unsigned32(7), array([visible_string("log")]), array([structure(visible_string("a"))])]
+)
+def test_what_is_no_buffer_of_numbers_is_not_skipped(value):
+    reader = Reader(encode(value))
+    assert not profile_rows.skip_rows(reader)
+    assert reader.position == 0
+
+
+def test_a_buffer_that_ends_too_early_is_refused_while_it_is_skipped():
+    raw = buffer([[unsigned32(1)], [unsigned32(2)]])
+    with pytest.raises(RemoteProtocolError):
+        profile_rows.skip_rows(Reader(raw[:-1]))
+
+
+def test_a_list_of_answers_holds_profiles_as_they_came():
+    profile, text = Encoded(buffer([[unsigned32(1)], [NULL]])), Encoded(encode(visible_string("E1")))
+    answer = GetResponse((text, profile, DataAccessResult.OBJECT_UNDEFINED, profile), listed=True)
+    assert decode_response(encode_response(answer)) == answer

@@ -24,19 +24,32 @@ async def hold(links: Links, serial: str, address: Address, purpose: Purpose, lo
         await asyncio.sleep(0)
 
 
-async def test_a_segment_carries_only_so_many_sessions(manual: ManualClock) -> None:
-    links = Links(manual, permits_per_segment=2)
+@pytest.mark.parametrize(("purpose", "carried"), [(Purpose.SCHEDULE, 2), (Purpose.CONTROL, 3)])
+async def test_a_segment_carries_only_so_many_sessions(manual: ManualClock, purpose: Purpose, carried: int) -> None:
+    links = Links(manual, permits_per_segment=3)
     most = 0
 
     async def session(serial: str) -> None:
         nonlocal most
-        async with links.permit(serial, HERE, Purpose.SCHEDULE):
+        async with links.permit(serial, HERE, purpose):
             most = max(most, links.open)
             await asyncio.sleep(0)
 
     await asyncio.gather(*(session(f"M{number}") for number in range(9)))
-    assert most == 2
+    assert most == carried
     assert links.open == 0
+
+
+async def test_an_order_finds_a_permit_that_the_schedule_left_free(manual: ManualClock) -> None:
+    links = Links(manual, permits_per_segment=2)
+    log: list[str] = []
+    async with links.permit("scheduled", HERE, Purpose.SCHEDULE):
+        waiting = asyncio.create_task(hold(links, "second", HERE, Purpose.SCHEDULE, log))
+        await asyncio.sleep(0)
+        await hold(links, "ordered", HERE, Purpose.ON_DEMAND, log)
+        assert log == ["ordered"], "and it takes none from the schedule"
+    await waiting
+    assert log == ["ordered", "second"]
 
 
 async def test_segments_do_not_wait_for_one_another(manual: ManualClock) -> None:

@@ -7,7 +7,6 @@ import pytest
 from sqlalchemy import select
 
 from openami.ami.headend import deliveries, store
-from openami.ami.headend.deliveries import Outcome
 from openami.ami.headend.model import Purpose
 from openami.ami.headend.regular import read_all
 from openami.ami.headend.store import mark_table, meter_table, session_table
@@ -304,7 +303,7 @@ async def test_a_result_whose_marks_moved_meanwhile_is_not_told(bench, make_mete
         known = await store.load_meter(transaction, "E0001", offset_s=1200)
     assert known is not None
     visit = await bench.head_end.reader.visit(known, Purpose.PERSON, read_all)
-    outcome = Outcome(known, visit.record, visit.result)
+    outcome = bench.head_end.deliveries.outcome(known, visit)
     await bench.head_end.deliveries.write([outcome])
     await bench.head_end.deliveries.write([outcome])
     assert len(await bench.told_wh("E0001")) == 2

@@ -95,6 +95,7 @@ _NUMBERS: dict[int, tuple[Kind, str, int]] = {
     int(Tag.NULL): (Kind.NULL, "", 0),
 }
 _STAMP_OCTETS = 12
+_ARRAY = bytes((Tag.ARRAY,))
 # a count in one octet
 _MOST_COLUMNS = 127
 
@@ -110,6 +111,26 @@ _layouts: deque[_Template] = deque(maxlen=_LAYOUTS_MAX)
 def read_runs(raw: bytes) -> list[Run] | None:
     """The runs of a buffer, or None when a row holds something that is no number and no stamp."""
     reader = Reader(raw)
+    runs = _take_runs(reader)
+    if runs is not None:
+        reader.finish("profile buffer")
+    return runs
+
+
+def skip_rows(reader: Reader) -> bool:
+    """Step over the profile buffer that comes next; false, and nothing was read, if it is none of numbers and stamps.
+
+    Whoever looks for the end of a value among others need not look at each of its numbers.
+    """
+    start = reader.position
+    if reader.data[start : start + 1] == _ARRAY and _take_runs(reader) is not None:
+        return True
+    reader.position = start
+    return False
+
+
+def _take_runs(reader: Reader) -> list[Run] | None:
+    raw = reader.data
     if reader.u8() != Tag.ARRAY:
         msg = f"A profile buffer is an array, not a value of type {raw[0]:02X}."
         raise RemoteProtocolError(msg)
@@ -128,7 +149,6 @@ def read_runs(raw: bytes) -> list[Run] | None:
         runs.append(Run(template.fields, start, template.row_octets, rows))
         reader.position = start + rows * template.row_octets
         due -= rows
-    reader.finish("profile buffer")
     return runs
 
 

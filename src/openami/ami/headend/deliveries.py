@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from openami.ami.headend.model import Collected, LoggedEvent, Mark, Meter
+    from openami.ami.headend.reader import Visit
     from openami.ami.headend.store import SessionRecord
     from openami.shared.clock import Clock
     from openami.shared.database import Database
@@ -86,6 +87,8 @@ class Outcome:
     record: SessionRecord
     collected: Collected | None = None
     retry_helps: bool = True
+    reading: field.MeterReading | None = None
+    """What it says to the MDUS, written already: many meters are then told without holding up the loop."""
 
 
 class Deliveries:
@@ -107,6 +110,14 @@ class Deliveries:
             yield
         finally:
             self._expected -= 1
+
+    def outcome(self, meter: Meter, visit: Visit[Collected]) -> Outcome:
+        """How a regular reading ended, in the words of the seam."""
+        reading = None
+        if visit.result is not None:
+            reading = reports.meter_reading(meter, visit.result, source=self._sender.source)
+        written = None if reading is None else field.write_ahead(reading)
+        return Outcome(meter, visit.record, visit.result, visit.retry_helps, written)
 
     async def put(self, outcome: Outcome) -> None:
         """Hand over one result; returns when it is durable."""
@@ -148,63 +159,67 @@ class Deliveries:
             serials = [each.meter.serial for each in outcomes]
             rows = await store.lock_meters(transaction, serials)
             marks = await store.marks_of(transaction, serials)
-            told = [each for each in outcomes if await self._settle(transaction, each, rows, marks)]
+            told = self._tellable(outcomes, rows, marks)
+            failed = [each for each in outcomes if each.collected is None and each.meter.serial in rows]
+            await self._note_successes(transaction, told, rows)
+            await store.change_meters(transaction, [self._failure(each, rows[each.meter.serial]) for each in failed])
             sizes = [_size(each) for each in told]
             for cut in rules.bundles(sizes, meters_max=METERS_MAX, readings_max=READINGS_MAX):
                 await self._tell(transaction, [told[index] for index in cut])
             await store.keep_sessions(transaction, [each.record for each in outcomes])
 
-    async def _settle(
-        self,
-        transaction: AsyncConnection,
-        outcome: Outcome,
-        rows: Mapping[str, Row[Any]],
-        marks: dict[str, dict[str, Mark]],
-    ) -> bool:
-        """Note one result in its meter's row; true if there is something to tell."""
-        serial = outcome.meter.serial
-        row = rows.get(serial)
-        if row is None:
-            return False
-        if outcome.collected is None:
-            await self._note_failure(transaction, outcome, row)
-            return False
-        known = marks.get(serial, {})
-        if known != outcome.meter.marks:
-            log.warning("deliveries.marks_moved", serial=serial)  # somebody else told it meanwhile: read again
-            return False
-        await store.move_marks(transaction, serial, outcome.collected.marks)
-        marks[serial] = known | outcome.collected.marks
-        await self._note_success(transaction, outcome.meter, outcome.collected, row)
-        return True
+    @staticmethod
+    def _tellable(
+        outcomes: Sequence[Outcome], rows: Mapping[str, Row[Any]], marks: Mapping[str, Mapping[str, Mark]]
+    ) -> list[Outcome]:
+        """What was collected and is not told yet: from the marks that hold, of each meter once."""
+        told: dict[str, Outcome] = {}
+        for outcome in outcomes:
+            serial = outcome.meter.serial
+            if outcome.collected is None or serial not in rows:
+                continue
+            if serial in told or marks.get(serial, {}) != outcome.meter.marks:
+                log.warning("deliveries.marks_moved", serial=serial)  # somebody else told it meanwhile: read again
+                continue
+            told[serial] = outcome
+        return list(told.values())
 
-    async def _note_success(
-        self, transaction: AsyncConnection, meter: Meter, collected: Collected, row: Row[Any]
+    async def _note_successes(
+        self, transaction: AsyncConnection, outcomes: Sequence[Outcome], rows: Mapping[str, Row[Any]]
     ) -> None:
-        now = self._clock.now()
+        found = [(each.meter, each.collected, rows[each.meter.serial]) for each in outcomes if each.collected]
+        await store.move_marks(transaction, {meter.serial: collected.marks for meter, collected, _ in found})
+        await store.change_meters(transaction, [self._success(*each) for each in found])
+        for meter, collected, row in found:
+            if collected.layouts:
+                layouts = {**row.layouts, **collected.layouts}
+                await store.change_meter(transaction, meter.serial, layouts=layouts)
+            if row.discovered_at is None:
+                at = collected.read_at
+                news = reports.discovered(meter.serial, row.mrid, amr_system=self._sender.source, at=at)
+                await self._sender.event(transaction, news, self._clock.now(), business_key=meter.serial)
+
+    def _success(self, meter: Meter, collected: Collected, row: Row[Any]) -> dict[str, object]:
+        """What a reading changes in its meter's row."""
         # counted from the reading, not from now: a session that outlasts the next hour does not swallow it
         regular = rules.next_daily(self._zone_name, meter.offset_s, collected.read_at)
         scheduled = row.removed_at is None and not row.schedule_disabled
         counter = collected.counter_received
-        await store.change_meter(
-            transaction,
-            meter.serial,
-            counter_received=row.counter_received if counter is None else max(counter, row.counter_received),
-            failures=0,
-            last_attempt_at=collected.read_at,
-            last_success_at=collected.read_at,
-            last_error=None,
-            next_due_at=regular if scheduled else None,
-            discovered_at=row.discovered_at or collected.read_at,
-            layouts={**row.layouts, **collected.layouts},
-            clock_drift_s=collected.clock_drift_s,
-            breaker=collected.breaker.state.value if collected.breaker else None,
-        )
-        if row.discovered_at is None:
-            news = reports.discovered(meter.serial, row.mrid, amr_system=self._sender.source, at=collected.read_at)
-            await self._sender.event(transaction, news, now, business_key=meter.serial)
+        return {
+            "serial": meter.serial,
+            "counter_received": row.counter_received if counter is None else max(counter, row.counter_received),
+            "failures": 0,
+            "last_attempt_at": collected.read_at,
+            "last_success_at": collected.read_at,
+            "last_error": None,
+            "next_due_at": regular if scheduled else None,
+            "discovered_at": row.discovered_at or collected.read_at,
+            "clock_drift_s": collected.clock_drift_s,
+            "breaker": collected.breaker.state.value if collected.breaker else None,
+        }
 
-    async def _note_failure(self, transaction: AsyncConnection, outcome: Outcome, row: Row[Any]) -> None:
+    def _failure(self, outcome: Outcome, row: Row[Any]) -> dict[str, object]:
+        """What a reading that failed changes in its meter's row."""
         now = self._clock.now()
         failures = row.failures + 1
         regular = rules.next_daily(self._zone_name, outcome.meter.offset_s, now)
@@ -213,14 +228,13 @@ class Deliveries:
         gone = overdue or (row.removed_at is not None and failures >= REMOVED_TRIES)
         if gone or row.schedule_disabled:
             due = None
-        await store.change_meter(
-            transaction,
-            outcome.meter.serial,
-            failures=failures,
-            last_attempt_at=outcome.record.started_at,
-            last_error=outcome.record.error,
-            next_due_at=due,
-        )
+        return {
+            "serial": outcome.meter.serial,
+            "failures": failures,
+            "last_attempt_at": outcome.record.started_at,
+            "last_error": outcome.record.error,
+            "next_due_at": due,
+        }
 
     async def _tell(self, transaction: AsyncConnection, outcomes: Sequence[Outcome]) -> None:
         now = self._clock.now()
@@ -228,8 +242,7 @@ class Deliveries:
         events: list[field.EndDeviceEvent] = []
         for outcome in outcomes:
             assert outcome.collected is not None
-            reading = reports.meter_reading(outcome.meter, outcome.collected, source=self._sender.source)
-            readings += [reading] if reading else []
+            readings += [outcome.reading] if outcome.reading else []
             rows = [each for each in outcome.collected.events if not await self._ours(transaction, outcome.meter, each)]
             events += reports.logged(outcome.meter, rows, outcome.collected.read_at)
         key = outcomes[0].meter.serial if len(outcomes) == 1 else f"{len(outcomes)} meters"

@@ -14,12 +14,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
+from openami.ami.headend.model import Purpose
 from openami.shared.errors import OpenAmiError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from openami.ami.headend.model import Address, Purpose
+    from openami.ami.headend.model import Address
     from openami.shared.clock import Clock
 
 # Neighbours of a meter that could not be reached are not tried one by one into the same dead link.
@@ -36,7 +37,8 @@ class _Segment:
     """One shared link: free permits, who waits for one, and the last bad news."""
 
     free: int
-    waiting: list[tuple[int, int, asyncio.Future[None]]] = field(default_factory=list)
+    waiting: list[tuple[int, int, int, asyncio.Future[None]]] = field(default_factory=list)
+    """Rank, order of arrival, and how many permits must stay free when it goes on."""
     down_at: datetime | None = None
     down_reason: str = ""
     silent: int = 0
@@ -97,6 +99,10 @@ class Links:
             if segment.down_at is not None
         }
 
+    def _keeps_free(self, purpose: Purpose) -> int:
+        """The permits that the schedule leaves to orders, so that none waits for a regular reading to end."""
+        return 1 if purpose is Purpose.SCHEDULE and self._permits > 1 else 0
+
     def _segment(self, address: Address) -> _Segment:
         return self._segments.setdefault(address.segment, _Segment(self._permits))
 
@@ -109,11 +115,12 @@ class Links:
             segment.down_at, segment.silent = None, SILENT_MAX - 1  # one probe tells whether it is up again
 
     async def _take(self, segment: _Segment, purpose: Purpose) -> None:
-        if segment.free > 0:
+        keep = self._keeps_free(purpose)
+        if segment.free > keep:
             segment.free -= 1
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(segment.waiting, (purpose.rank, next(self._order), turn))
+        heapq.heappush(segment.waiting, (purpose.rank, next(self._order), keep, turn))
         try:
             await turn
         except asyncio.CancelledError:
@@ -123,9 +130,10 @@ class Links:
 
     @staticmethod
     def _give(segment: _Segment) -> None:
-        while segment.waiting:
-            _, _, turn = heapq.heappop(segment.waiting)
+        """Free a permit, and let those go on who may: the most urgent first, the schedule while enough is left."""
+        segment.free += 1
+        while segment.waiting and segment.free > segment.waiting[0][2]:
+            _, _, _, turn = heapq.heappop(segment.waiting)
             if not turn.done():
                 turn.set_result(None)
-                return
-        segment.free += 1
+                segment.free -= 1

@@ -62,7 +62,7 @@ class MeterReader:
         try:
             async with self._links.permit(meter.serial, meter.address, purpose):
                 started_s = time.monotonic()
-                result = await self._talk(meter, talk, traffic)
+                result = await self._talk(meter, purpose, talk, traffic)
         except OpenAmiError as error:
             failure = error
         except Exception as error:  # a fault of ours must not stop the other meters
@@ -83,9 +83,11 @@ class MeterReader:
         )
         return Visit(record, result, failure)
 
-    async def _talk(self, meter: Meter, talk: Callable[[Dialogue], Awaitable[_T]], traffic: Traffic) -> _T:
+    async def _talk(
+        self, meter: Meter, purpose: Purpose, talk: Callable[[Dialogue], Awaitable[_T]], traffic: Traffic
+    ) -> _T:
         try:
-            async with self._sessions.open(meter, traffic) as session:
+            async with self._sessions.open(meter, purpose, traffic) as session:
                 self._links.reached(meter.address)
                 return await talk(Dialogue(session, meter, self._clock, self._manners))
         except LinkDownError as error:

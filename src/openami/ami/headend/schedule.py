@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from openami.ami.headend import store
-from openami.ami.headend.deliveries import Outcome
 from openami.ami.headend.model import Purpose
 from openami.ami.headend.regular import read_all
 from openami.shared.service import Work
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 IN_FLIGHT_MAX: Final = 256  # sessions begun and not yet durable: bounds memory; permits bound each segment
+REFILLED_AT: Final = 192  # who is due is asked for many at a time, not for each that ends
 LOOK_AGAIN_S: Final = 5.0  # wall seconds, in case a wake-up was lost with a connection
 AFTER_FAULT_S: Final = 1.0
 
@@ -58,7 +58,9 @@ class Schedule:
         try:
             while True:
                 self.wake.clear()
-                if not await self._start_due():
+                if len(self._in_flight) > REFILLED_AT:
+                    await self.wake.wait()  # one that ends wakes us
+                elif not await self._start_due():
                     await wait_for(self._clock, await self._next_due(), self.wake)
         finally:
             for task in self._in_flight.values():
@@ -73,8 +75,6 @@ class Schedule:
     async def _start_due(self) -> bool:
         """Begin to read meters that are due, as many as fit; true if something was begun."""
         room = IN_FLIGHT_MAX - len(self._in_flight)
-        if room <= 0:
-            return False
         async with self._database.engine.connect() as connection:
             meters = await store.due_meters(
                 connection, self._clock.now(), limit=room, offset_s=self._offset_s, without=self._in_flight
@@ -92,7 +92,7 @@ class Schedule:
         try:
             with self._deliveries.expected():
                 visit = await self._reader.visit(meter, Purpose.SCHEDULE, read_all)
-                await self._deliveries.put(Outcome(meter, visit.record, visit.result, visit.retry_helps))
+                await self._deliveries.put(self._deliveries.outcome(meter, visit))
         except Exception:  # not durable: the meter stays due and is read again
             log.exception("schedule.not_kept", serial=meter.serial)
             await asyncio.sleep(AFTER_FAULT_S)

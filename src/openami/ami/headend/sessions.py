@@ -36,8 +36,9 @@ from openami.ami.dlms.gateway import GatewayAddress
 from openami.ami.dlms.queries import opened
 from openami.ami.dlms.wrapper import WrapperFraming
 from openami.ami.headend.functions.model import HopelessError
-from openami.ami.headend.model import Link
+from openami.ami.headend.model import Link, Purpose
 from openami.ami.headend.protections import CounterJumpError
+from openami.ami.headend.turns import Turns
 from openami.ami.headend.wires import ConnectionLostError, SessionError
 from openami.shared.secrets import SealBrokenError
 
@@ -114,6 +115,7 @@ class Session:
         protection: Protection | None = None,
         reserve: Callable[[], Awaitable[object]] | None = None,
         list_max: int = LIST_MAX,
+        turns: Turns | None = None,
     ) -> None:
         self._wire = wire
         self._client = client
@@ -121,6 +123,7 @@ class Session:
         self._protection = protection
         self._reserve = reserve
         self._list_max = list_max
+        self._turns = turns
         self.traffic = traffic
         self.repeated = 0
         self.replays = 0
@@ -200,7 +203,7 @@ class Session:
                     continue
                 if answer is NEED_DATA:
                     self._write(self._client.data_to_send())
-                    await self._read()
+                    await self._read(limit)
                     # a long answer in many blocks may take longer in all, but never without a sign of life
                     limit.reschedule(asyncio.get_running_loop().time() + self._timing.answer_s)
                 elif not isinstance(answer, DataNotification | EventNotification):
@@ -212,8 +215,11 @@ class Session:
             self.traffic.note(">", octets)
             self._wire.write(octets)
 
-    async def _read(self) -> None:
+    async def _read(self, limit: asyncio.Timeout) -> None:
         octets = await self._wire.read()
+        if self._turns is not None:
+            limit.reschedule(None)  # the meter has answered: that we are busy is not its silence
+            await self._turns.take()
         self.answered = True
         self.traffic.received += len(octets)
         if self.traffic.received > SESSION_OCTETS_MAX:
@@ -230,9 +236,10 @@ class Sessions:
         self._protections = protections
         self._sealer = sealer
         self._timing = timing
+        self._turns = Turns()
 
     @asynccontextmanager
-    async def open(self, meter: Meter, traffic: Traffic) -> AsyncIterator[Session]:
+    async def open(self, meter: Meter, purpose: Purpose, traffic: Traffic) -> AsyncIterator[Session]:
         """Connect, associate, and in the end release, whatever happened.
 
         Raises:
@@ -240,8 +247,11 @@ class Sessions:
             AssociationRefusedError: the meter does not want us.
             SessionError, DlmsError: everything else.
         """
+        turns = self._turns if purpose is Purpose.SCHEDULE else None
+        if turns is not None:
+            await turns.take()
         protection = await self._protections.of(meter)
-        session, wire = await self._associated(meter, protection, traffic)
+        session, wire = await self._associated(meter, protection, traffic, turns)
         good = False
         try:
             yield session
@@ -253,10 +263,12 @@ class Sessions:
         finally:
             self._wires.give(meter.serial, meter.address, wire, good=good)
 
-    async def _associated(self, meter: Meter, protection: Protection | None, traffic: Traffic) -> tuple[Session, Wire]:
+    async def _associated(
+        self, meter: Meter, protection: Protection | None, traffic: Traffic, turns: Turns | None
+    ) -> tuple[Session, Wire]:
         """An open association; a kept wire that has died, and a counter that is too low, get a second try."""
         wire = await self._wires.take(meter.serial, meter.address, self._timing.connect_s)
-        session = self._session(wire, meter, protection, traffic)
+        session = self._session(wire, meter, protection, traffic, turns)
         try:
             await session.associate()
         except ConnectionLostError:
@@ -274,7 +286,7 @@ class Sessions:
         else:
             return session, wire
         wire = await self._wires.take(meter.serial, meter.address, self._timing.connect_s, fresh=True)
-        session = self._session(wire, meter, protection, traffic)
+        session = self._session(wire, meter, protection, traffic, turns)
         try:
             await session.associate()
         except BaseException:
@@ -282,13 +294,15 @@ class Sessions:
             raise
         return session, wire
 
-    def _session(self, wire: Wire, meter: Meter, protection: Protection | None, traffic: Traffic) -> Session:
+    def _session(
+        self, wire: Wire, meter: Meter, protection: Protection | None, traffic: Traffic, turns: Turns | None
+    ) -> Session:
         address = meter.address
         gateway = GatewayAddress(address.network_id, address.physical_address) if address.physical_address else None
         framing = WrapperFraming.client(CLIENT_SAP, SERVER_SAP, gateway)
         if protection is None:
             password = self._sealer.open(meter.sealed_password, context=meter.serial)
-            return Session(wire, ClientConnection(framing, password=password), self._timing, traffic)
+            return Session(wire, ClientConnection(framing, password=password), self._timing, traffic, turns=turns)
         ciphering, prover = protection.ends(self._protections.title, meter.system_title)
 
         async def reserve() -> None:
@@ -296,7 +310,8 @@ class Sessions:
                 await self._protections.prepare([meter])
 
         client = ClientConnection(framing, protection=ciphering, prover=prover)
-        return Session(wire, client, self._timing, traffic, protection, reserve, meter.list_max or LIST_MAX)
+        list_max = meter.list_max or LIST_MAX
+        return Session(wire, client, self._timing, traffic, protection, reserve, list_max, turns)
 
 
 def _not_values(answer: object, wanted: int) -> Exception:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,23 +19,28 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
+    bindparam,
     case,
+    cast,
+    column,
     delete,
     func,
     select,
     update,
 )
-from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 
 from openami.ami.headend.model import Address, Kind, Link, Mark, Meter
 from openami.ami.headend.tables import metadata
+from openami.shared.database import copy_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Row
+    from sqlalchemy import Row, TableValuedAlias
     from sqlalchemy.ext.asyncio import AsyncConnection
+    from sqlalchemy.types import TypeEngine
 
     from openami.ami.headend.model import Purpose
 
@@ -321,13 +327,19 @@ async def marks_of(transaction: AsyncConnection, serials: Sequence[str]) -> dict
     return found
 
 
-async def move_marks(transaction: AsyncConnection, serial: str, marks: Mapping[str, Mark]) -> None:
-    """Move high-water marks of one meter; a mark never moves back."""
-    if not marks:
+async def move_marks(transaction: AsyncConnection, marks: Mapping[str, Mapping[str, Mark]]) -> None:
+    """Move high-water marks, by serial and stream; a mark never moves back."""
+    moved = [(serial, stream, mark) for serial, streams in marks.items() for stream, mark in streams.items()]
+    if not moved:
         return
-    statement = insert(mark_table).values(
-        [{"serial": serial, "stream": name, "at": mark.at, "codes": list(mark.codes)} for name, mark in marks.items()]
+    rows = _rows(
+        mark_table,
+        serial=[serial for serial, _, _ in moved],
+        stream=[stream for _, stream, _ in moved],
+        at=[mark.at for _, _, mark in moved],
+        codes=[json.dumps(mark.codes) for _, _, mark in moved],
     )
+    statement = insert(mark_table).from_select(["serial", "stream", "at", "codes"], select(rows))
     await transaction.execute(
         statement.on_conflict_do_update(
             index_elements=["serial", "stream"],
@@ -335,6 +347,32 @@ async def move_marks(transaction: AsyncConnection, serial: str, marks: Mapping[s
             where=mark_table.c.at <= statement.excluded.at,
         )
     )
+
+
+async def change_meters(transaction: AsyncConnection, changes: Sequence[Mapping[str, object]]) -> None:
+    """Set the same columns of several meters, each with values of its own; `serial` says which."""
+    if not changes:
+        return
+    names = [name for name in changes[0] if name != "serial"]
+    rows = _rows(meter_table, **{name: [each[name] for each in changes] for name in ("serial", *names)})
+    await transaction.execute(
+        update(meter_table).where(meter_table.c.serial == rows.c.serial).values({name: rows.c[name] for name in names})
+    )
+
+
+def _rows(table: Table, **columns: Sequence[object]) -> TableValuedAlias:
+    """Values of columns of a table as rows of a statement: one array each, however many rows there are."""
+    arrays = [
+        cast(bindparam(f"all_{name}", values, type_=ARRAY(_sent_as(table, name))), ARRAY(table.c[name].type))
+        for name, values in columns.items()
+    ]
+    typed = [column(name, table.c[name].type) for name in columns]
+    return func.unnest(*arrays).table_valued(*typed).render_derived(name="given")
+
+
+def _sent_as(table: Table, name: str) -> TypeEngine[Any]:
+    kind = table.c[name].type
+    return Text() if isinstance(kind, JSONB) else kind
 
 
 async def due_count(transaction: AsyncConnection, now: datetime) -> tuple[int, datetime | None]:
@@ -349,7 +387,7 @@ async def keep_sessions(transaction: AsyncConnection, records: Sequence[SessionR
     """Keep how sessions went; of each meter only the last ones."""
     if not records:
         return
-    await transaction.execute(session_table.insert(), [_session_values(record) for record in records])
+    await copy_rows(transaction, "session", _SESSION_COLUMNS, map(_session_row, records))
     table = session_table
     newest = (
         select(table.c.id, func.row_number().over(partition_by=table.c.serial, order_by=table.c.id.desc()).label("age"))
@@ -360,18 +398,24 @@ async def keep_sessions(transaction: AsyncConnection, records: Sequence[SessionR
     await transaction.execute(delete(table).where(table.c.id.in_(old)))
 
 
-def _session_values(record: SessionRecord) -> dict[str, object]:
-    return {
-        "serial": record.serial,
-        "purpose": record.purpose.value,
-        "started_at": record.started_at,
-        "wall_ms": record.wall_ms,
-        "octets_sent": record.octets_sent,
-        "octets_received": record.octets_received,
-        "error_class": record.error_class,
-        "error": record.error,
-        "trace": None if record.trace is None else list(record.trace),
-    }
+_SESSION_COLUMNS: Final = (
+    *("serial", "purpose", "started_at", "wall_ms", "octets_sent", "octets_received"),
+    *("error_class", "error", "trace"),
+)
+
+
+def _session_row(record: SessionRecord) -> tuple[object, ...]:
+    return (
+        record.serial,
+        record.purpose.value,
+        record.started_at,
+        record.wall_ms,
+        record.octets_sent,
+        record.octets_received,
+        record.error_class,
+        record.error,
+        None if record.trace is None else json.dumps(record.trace),
+    )
 
 
 async def one_way_meters(transaction: AsyncConnection) -> dict[str, Row[Any]]:

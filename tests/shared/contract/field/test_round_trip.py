@@ -134,6 +134,16 @@ def test_every_noun_comes_back_as_it_was(noun: str, typed: bool, data: st.DataOb
     assert not found.notes
 
 
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(readings=METER_READINGS)
+def test_what_was_written_ahead_is_sent_as_if_it_had_not_been(readings: MeterReadings) -> None:
+    ahead = MeterReadings(tuple(map(field.write_ahead, readings.readings)))
+    header = field.event(field.Verb.CREATED, readings, source="AMS1", at=AT).header
+    plain = field.encode(field.Envelope(header=header, payload=readings))
+    assert field.encode(field.Envelope(header=header, payload=ahead)) == plain
+    assert ahead == readings
+
+
 @st.composite
 def headers(draw: st.DrawFn, verb: field.Verb, noun: str) -> field.Header:
     user = draw(st.none() | TEXTS)

@@ -109,6 +109,7 @@ from openami.shared.contract.field.queries import (
     WantedReadingType,
 )
 from openami.shared.contract.field.readings import IntervalBlock, MeterReading, MeterReadings, Reading
+from openami.shared.contract.field.readings_xml import write_ahead
 from openami.shared.contract.field.refusal import Partner, Refusal
 from openami.shared.contract.field.tables import reading_type_table
 from openami.shared.contract.field.wire import decode, encode, encode_fault
@@ -201,4 +202,5 @@ __all__ = [
     "refuse",
     "reply_to",
     "request",
+    "write_ahead",
 ]

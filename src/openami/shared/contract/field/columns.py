@@ -5,6 +5,7 @@ A decimal column becomes int64 plus one number of decimals for all; a time colum
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
@@ -96,13 +97,11 @@ def format_decimals(values: Int64s, exponent: int) -> list[str]:
         zeros = "0" * exponent
         whole: list[str] = np.strings.add(values.astype("U20"), zeros).tolist()
         return whole
-    magnitude = np.strings.zfill(np.abs(values).astype("U20"), 1 - exponent)
-    lengths = np.strings.str_len(magnitude)
-    integer = np.strings.slice(magnitude, lengths + exponent)
-    fraction = np.strings.slice(magnitude, lengths + exponent, lengths)
-    text = np.strings.add(np.strings.add(integer, "."), fraction)
-    signed: list[str] = np.strings.add(np.where(values < 0, "-", ""), text).tolist()
-    return signed
+    digits = -exponent
+    magnitude = np.abs(values) if digits <= MAX_DIGITS else np.abs(values).astype(object)
+    whole_part, fraction = magnitude // 10**digits, magnitude % 10**digits
+    rows = zip(np.where(values < 0, "-", "").tolist(), whole_part.tolist(), fraction.tolist(), strict=True)
+    return list(map(f"%s%d.%0{digits}d".__mod__, rows))
 
 
 def parse_stamps(texts: Texts) -> tuple[Int64s, Flags]:
@@ -171,6 +170,10 @@ def _offsets(matrix: NDArray[np.uint8], digits: NDArray[np.uint8]) -> tuple[Int6
 
 def format_stamps(seconds: Int64s) -> list[str]:
     """Write seconds since 1970 UTC as `2026-03-01T00:15:00Z`."""
-    texts = np.datetime_as_string(seconds.astype("datetime64[s]"))
-    stamped: list[str] = np.strings.add(texts, "Z").tolist()
-    return stamped
+    return list(_stamp_texts(seconds.astype(np.int64).tobytes()))
+
+
+@lru_cache(maxsize=64)  # a street's meters are read for the same day, each with several blocks
+def _stamp_texts(seconds: bytes) -> tuple[str, ...]:
+    texts = np.datetime_as_string(np.frombuffer(seconds, np.int64).astype("datetime64[s]"))
+    return tuple(np.strings.add(texts, "Z").tolist())

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,15 +14,13 @@ from openami.shared.contract.field.codes import QualityCode, ReadingTypeCode
 from openami.shared.contract.field.common import Identity, Period
 from openami.shared.contract.field.errors import FieldContractError, MissingInPayloadError
 from openami.shared.contract.field.events import EndDeviceEvent
-from openami.shared.contract.field.markup import local_name
+from openami.shared.contract.field.markup import XmlWriter, local_name
 from openami.shared.contract.field.readings import IntervalBlock, MeterReading, MeterReadings, Reading
 from openami.shared.contract.field.refusal import Reader, Refusal
 from openami.shared.contract.field.tree import Element, Reference, read_tree, write_tree
 
 if TYPE_CHECKING:
     from lxml import etree
-
-    from openami.shared.contract.field.markup import XmlWriter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,21 +109,35 @@ def write_meter_readings(writer: XmlWriter, root: str, value: MeterReadings, **a
     """Write the noun as the element `root`, everything in the order of the schema."""
     writer.open(root, **attributes)
     for reading in value.readings:
-        writer.open("MeterReading")
-        for event in reading.events:
-            write_tree(writer, "EndDeviceEvents", event)
-        for block in reading.blocks:
-            write_block(writer, block)
-        if reading.meter is not None:
-            write_tree(writer, "Meter", reading.meter)
-        for register in reading.readings:
-            write_tree(writer, "Readings", _wire(register))
-        if reading.usage_point is not None:
-            write_tree(writer, "UsagePoint", reading.usage_point)
-        if reading.span is not None:
-            write_tree(writer, "valuesInterval", reading.span)
-        writer.close("MeterReading")
+        if reading.markup:
+            writer.raw([reading.markup])
+        else:
+            _write_meter_reading(writer, reading)
     writer.close(root)
+
+
+def write_ahead(reading: MeterReading) -> MeterReading:
+    """The same with its markup: a message of many meters is then joined, not written, when it is sent."""
+    writer = XmlWriter()
+    _write_meter_reading(writer, reading)
+    return replace(reading, markup=writer.text())
+
+
+def _write_meter_reading(writer: XmlWriter, reading: MeterReading) -> None:
+    writer.open("MeterReading")
+    for event in reading.events:
+        write_tree(writer, "EndDeviceEvents", event)
+    for block in reading.blocks:
+        write_block(writer, block)
+    if reading.meter is not None:
+        write_tree(writer, "Meter", reading.meter)
+    for register in reading.readings:
+        write_tree(writer, "Readings", _wire(register))
+    if reading.usage_point is not None:
+        write_tree(writer, "UsagePoint", reading.usage_point)
+    if reading.span is not None:
+        write_tree(writer, "valuesInterval", reading.span)
+    writer.close("MeterReading")
 
 
 def _wire(reading: Reading) -> _RegisterReading:

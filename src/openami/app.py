@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import socket
 import sys
 from dataclasses import dataclass
 from datetime import timedelta
@@ -263,6 +264,8 @@ def _headend(parts: Parts) -> Area:
             zone_name=settings.zone,
             collector_host=settings.host,
             collector_port=settings.collector_port,
+            callers_port=settings.callers_port,
+            instance=settings.instance or socket.gethostname(),
             collect=tuple(settings.collect),
             collect_keys={name: key.get_secret_value() for name, key in settings.collect_keys.items()},
         ),

@@ -48,6 +48,7 @@ PATHS = [
     "/meters",
     "/meters/OAE0000009",
     "/meters/OAG0000001",
+    "/headend",
     "/files",
     "/files/1",
     "/values?channel=NMI0000001%2FE1&span=2026-03-01",

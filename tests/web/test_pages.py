@@ -23,6 +23,7 @@ PATHS = [
     "/meters",
     "/meters/OAE0000009",
     "/meters/OAG0000001",
+    "/headend",
     "/files",
     "/files/1",
     "/files/2",
@@ -167,6 +168,32 @@ async def test_failing_meters_come_first(browser: httpx.AsyncClient, areas: Any)
     rows = (await browser.get("/meters.json")).json()["rows"]
     assert (rows[0]["serial"], rows[0]["health"]) == (failing["serial"], "failing")
     assert "3× ConnectionLostError" in (await browser.get("/meters")).text  # noqa: RUF001 - a typographic times
+
+
+async def test_the_status_says_who_is_silent_how_far_each_stage_is_and_who_works(
+    browser: httpx.AsyncClient, areas: Any
+) -> None:
+    status = areas.answers["headend"]["status"]
+    status["meters"]["failing"] = 7
+    status["silent"] = [
+        {
+            "serial": "OAE0000002",
+            "last_success_at": None,
+            "last_error": "No <answer>",
+            "failures": 3,
+            "next_due_at": None,
+        }
+    ]
+    status["retries"] = [{"failures": 3, "meters": 7, "next_due_at": "2026-04-01T11:00:00+00:00"}]
+    status["permits"] = [{"segment": "10.0.0.1:4059", "open": 3, "of": 4, "waiting": 12}]
+    status["lease"] = {"instance": "here", "held": False, "holder": "there"}
+    page = (await browser.get("/headend")).text
+    assert "No &lt;answer&gt;" in page
+    assert 'href="/meters/OAE0000002"' in page
+    for words in ("held by there", "the 1 that are silent longest", "10.0.0.1:4059", "12\u00a0h", "it was shipped"):
+        assert words in page, words
+    assert (await browser.get("/headend.json")).json()["status"] == status
+    assert 'href="/headend"' in (await browser.get("/meters")).text
 
 
 async def test_events_carry_the_offices_case(browser: httpx.AsyncClient) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from openami.web.pages.landscape import grouped
 from openami.web.pages.messages import pretty
-from openami.web.render import NONE, is_instant, json_safe, local_instant, milli, money, size, tag, thousands
+from openami.web.render import NONE, is_instant, json_safe, lasting, local_instant, milli, money, size, tag, thousands
 
 ZONE = "Europe/Amsterdam"
 
@@ -54,6 +54,14 @@ def test_numbers_have_thin_spaces_and_stay_exact() -> None:
     assert milli(None) == NONE
     assert money("-1234.50", "EUR") == "\u2212€\u00a01\u202f234.50"
     assert (size(900), size(2048)) == ("900 B", "2.0 kB")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(None, NONE), (0, "0 s"), (59.6, "1 min"), (3700, "1 h 1 min"), (43200, "12 h"), (90061, "1 d 1 h")],
+)
+def test_spans_are_told_in_their_two_largest_units(seconds: float | None, words: str) -> None:
+    assert lasting(seconds).replace("\u00a0", " ") == words
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,9 @@ class Settings(BaseSettings):
         default_factory=list,
         description="Where telegrams of one-way meters come from: listen, tcp, mqtt, mqtts and file URLs.",
     )
+    instance: str | None = Field(
+        default=None, description="Name of this process among several of one area; default: the host's name."
+    )
     driver_dir: Path | None = Field(default=None, description="Folder with drivers of yours for M-Bus meters.")
     collect_keys: dict[str, SecretStr] = Field(
         default_factory=dict, description="Keys of their meters, by identification or system title, in hexadecimal."
@@ -154,6 +157,11 @@ class Settings(BaseSettings):
     def contract_folder(self) -> Path:
         """Where schemas (`schemas/`) and code tables (`tables/`) of a customer are."""
         return self.contract_dir or self.data_dir / "contract"
+
+    @property
+    def callers_port(self) -> int:
+        """Where meters dial in to the head-end, and bring pushes over TCP."""
+        return self.base_port + 8
 
     @property
     def collector_port(self) -> int:

@@ -79,6 +79,7 @@ def environment(zone_name: str) -> Environment:
     made.filters["percent"] = lambda rate: f"{(Decimal(rate) * 100).normalize():f}\u00a0%"
     made.filters["plain"] = lambda text: str(text).replace("_", " ")
     made.filters["size"] = size
+    made.filters["lasting"] = lasting
     return made
 
 
@@ -126,6 +127,19 @@ def money(amount_text: str, currency: str) -> str:
     value = Decimal(amount_text)
     sign = "\u2212" if value < 0 else ""
     return f"{sign}{_SYMBOLS.get(currency, currency)}\u00a0{thousands(abs(value))}"
+
+
+def lasting(seconds: float | None) -> str:
+    """A span as a person reads it, in its two largest units; an en dash for none."""
+    if seconds is None:
+        return NONE
+    left = round(seconds)
+    words: list[str] = []
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        count, left = divmod(left, length)
+        if count or (unit == "s" and not words):
+            words.append(f"{count}\u00a0{unit}")
+    return " ".join(words[:2])
 
 
 def size(size_bytes: int) -> str:

@@ -159,6 +159,7 @@ async def test_the_status_tells_who_lags_and_why(bench, make_meter):
         await bench.provision("E0001", "E0002")
         await bench.quiet()
     shown = (await bench.http.get("/api/status")).json()
+    assert [stage["stage"] for stage in shown["stages"]][:2] == ["readings due", "load profiles read until"]
     assert shown["meters"] | {"due": 0, "next_due_at": None} == {
         "shipped": 2,
         "provisioned": 2,

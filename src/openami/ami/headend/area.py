@@ -13,8 +13,9 @@ from openami.ami.collector.forwarding import Forwarding
 from openami.ami.collector.intake import Intake
 from openami.ami.collector.listener import Listener
 from openami.ami.collector.sources import source_of
-from openami.ami.headend import shipment, store, views
+from openami.ami.headend import shipment, stages, store, views
 from openami.ami.headend.answers import Answers
+from openami.ami.headend.callers import Callers
 from openami.ami.headend.command_handlers import Orders
 from openami.ami.headend.commands import Commands
 from openami.ami.headend.counter import OrderDoor
@@ -71,6 +72,8 @@ class HeadEndSettings:
     """Who this is among the head-ends of one database: a restarted one goes on at once, another waits for its lease."""
     collector_host: str = "127.0.0.1"
     collector_port: int = 4061
+    callers_port: int = 0
+    """Where meters dial in and bring pushes over TCP; 0: the system chooses."""
     collect: tuple[str, ...] = ()
     collect_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -126,6 +129,13 @@ class HeadEnd:
             host=settings.collector_host,
             port=settings.collector_port,
         )
+        self.callers = Callers(
+            *(database, clock, self.wires, self.links, self.pushes),
+            waiting=(self.schedule, self.commands),
+            timing=timing,
+            host=settings.collector_host,
+            port=settings.callers_port,
+        )
         provisioning = Provisioning(
             clock, source=settings.source, zone_name=zone_name, schedule_wake=self.schedule.wake
         )
@@ -146,7 +156,7 @@ class HeadEnd:
 
     async def work_while_leased(self) -> None:
         """A loop: read, order and tell, as long as this is the head-end that holds the lease."""
-        parts = (self.wires, self.deliveries, self.schedule, self.commands, self.forwarding)
+        parts = (self.wires, self.callers, self.deliveries, self.schedule, self.commands, self.forwarding)
         await self.lease.run([part.run for part in parts])
 
     async def receiving(self) -> Work:
@@ -160,7 +170,19 @@ class HeadEnd:
 
     async def _status(self, _request: Request) -> Response:
         async with self.database.engine.connect() as connection:
-            shown = await views.status(connection, self.clock.now())
+            now = self.clock.now()
+            shown = await views.status(connection, now)
+            shown["stages"] = await stages.stages(connection, now)
+            shown["retries"] = await stages.retries(connection)
+            shown["invocation_counters"] = await stages.counters(connection)
+        shown["permits"] = self.links.permits()
+        shown["callers"] = {
+            "port": self.callers.port,
+            "on_the_line": len(self.wires.callers),
+            "connections": self.callers.on_the_line,
+            "refused": self.callers.refused,
+        }
+        shown["pushes"] = {"port": self.pushes.port, "taken": self.pushes.taken, "refused": self.pushes.refused}
         counters = self.listener.counters
         shown["sessions"] = {
             "open": self.links.open,

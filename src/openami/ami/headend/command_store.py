@@ -178,6 +178,13 @@ async def change_item(transaction: AsyncConnection, item: Item, **values: object
     return result.rowcount == 1
 
 
+async def hurry(transaction: AsyncConnection, serial: str, now: datetime) -> None:
+    """Make due now what was tried at a meter and put off, because it can be reached now."""
+    table = item_table
+    late = and_(table.c.serial == serial, table.c.state == WAITING, table.c.attempts > 0, table.c.next_due_at > now)
+    await transaction.execute(update(table).where(late).values(next_due_at=now))
+
+
 async def close_command(transaction: AsyncConnection, command_id: UUID, *, result: str, at: datetime) -> None:
     """Note that a command is answered."""
     await transaction.execute(

@@ -101,6 +101,12 @@ class Commands:
             count, next_due = await command_store.due_count(connection, self._clock.now())
         return Work("commands", count, next_due)
 
+    async def settled(self, serial: str) -> None:
+        """Return when no order of a meter is in flight."""
+        tasks = [task for (_, _, at), task in self._in_flight.items() if at == serial]
+        if tasks:
+            await asyncio.wait(tasks)
+
     async def _start_due(self) -> datetime | None:
         async with self._database.engine.connect() as connection:
             items = await command_store.due_items(connection, self._clock.now(), limit=2 * IN_FLIGHT_MAX)

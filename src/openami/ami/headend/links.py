@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 # Neighbours of a meter that could not be reached are not tried one by one into the same dead link.
 DOWN_FOR: Final = timedelta(seconds=60)
+SHOWN_MAX: Final = 100  # segments named in the status
 SILENT_MAX: Final = 3  # meters in a row that do not answer before the link itself is held to be down
 
 
@@ -98,6 +99,15 @@ class Links:
             for name, segment in self._segments.items()
             if segment.down_at is not None
         }
+
+    def permits(self) -> list[dict[str, object]]:
+        """The segments on which something is going on or waits for a permit, the busiest first."""
+        busy = [(name, each) for name, each in self._segments.items() if each.free < self._permits or each.waiting]
+        busy.sort(key=lambda each: (-len(each[1].waiting), each[1].free, each[0]))
+        return [
+            {"segment": name, "open": self._permits - each.free, "of": self._permits, "waiting": len(each.waiting)}
+            for name, each in busy[:SHOWN_MAX]
+        ]
 
     def _keeps_free(self, purpose: Purpose) -> int:
         """The permits that the schedule leaves to orders, so that none waits for a regular reading to end."""

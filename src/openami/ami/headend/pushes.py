@@ -1,4 +1,4 @@
-"""What meters say by themselves: sealed pushes over UDP, kept once, and acted upon.
+"""What meters say by themselves: sealed pushes over UDP (over TCP: `callers`), kept once, and acted upon.
 
 A last gasp is told at once; any other push makes its meter due, so that what its logs say travels by the regular path
 and nothing is told twice. A push whose counter is not above the last one is a copy or an attack, and changes nothing.
@@ -82,7 +82,7 @@ class PushIntake(asyncio.DatagramProtocol):
 
     async def _take(self, datagram: bytes) -> None:
         try:
-            taken = await self.take(datagram)
+            taken = await self.take(datagram) is not None
         except OpenAmiError as error:
             taken = False
             log.info("push.refused", reason=str(error))
@@ -92,8 +92,8 @@ class PushIntake(asyncio.DatagramProtocol):
         self.taken += taken
         self.refused += not taken
 
-    async def take(self, datagram: bytes) -> bool:
-        """Keep one push and act upon it; false for one that came before.
+    async def take(self, datagram: bytes) -> str | None:
+        """Keep one push and act upon it; the serial number of its meter, None for a push that came before.
 
         Raises:
             DlmsError: it is none, or not sealed by a meter of ours.
@@ -115,7 +115,7 @@ class PushIntake(asyncio.DatagramProtocol):
             now = self._clock.now()
             if push.counter <= row.push_counter:
                 await store.system_event(transaction, row.serial, "push repeated", {"counter": push.counter}, now)
-                return False
+                return None
             setup, values = _content(push)
             await transaction.execute(
                 insert(push_table).values(
@@ -138,7 +138,8 @@ class PushIntake(asyncio.DatagramProtocol):
                 changes["next_due_at"] = now
                 after_commit(transaction, self._wake)
             await transaction.execute(update(meter_table).where(meter_table.c.serial == row.serial).values(**changes))
-        return True
+        serial: str = row.serial
+        return serial
 
 
 def _content(push: Push) -> tuple[str, dict[str, object]]:

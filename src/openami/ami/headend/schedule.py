@@ -72,6 +72,11 @@ class Schedule:
             count, next_due = await store.due_count(connection, self._clock.now())
         return Work("readings", count, next_due)
 
+    async def settled(self, serial: str) -> None:
+        """Return when no reading of a meter is in flight."""
+        if (task := self._in_flight.get(serial)) is not None:
+            await asyncio.wait([task])
+
     async def _start_due(self) -> bool:
         """Begin to read meters that are due, as many as fit; true if something was begun."""
         room = IN_FLIGHT_MAX - len(self._in_flight)

@@ -261,7 +261,7 @@ class Sessions:
             await session.release()
             raise
         finally:
-            self._wires.give(meter.serial, meter.address, wire, good=good)
+            self._wires.give(meter.address, wire, good=good)
 
     async def _associated(
         self, meter: Meter, protection: Protection | None, traffic: Traffic, turns: Turns | None
@@ -272,16 +272,16 @@ class Sessions:
         try:
             await session.associate()
         except ConnectionLostError:
-            self._wires.give(meter.serial, meter.address, wire, good=False)
+            self._wires.give(meter.address, wire, good=False)
             if wire.fresh or session.answered or meter.address.link is Link.DIAL_IN:
                 raise
         except ServiceRefusedError as error:
-            self._wires.give(meter.serial, meter.address, wire, good=False)
+            self._wires.give(meter.address, wire, good=False)
             if protection is None or error.expected_counter is None:
                 raise
             await self._protections.raise_to(meter, error.expected_counter)
         except BaseException:
-            self._wires.give(meter.serial, meter.address, wire, good=False)
+            self._wires.give(meter.address, wire, good=False)
             raise
         else:
             return session, wire
@@ -290,7 +290,7 @@ class Sessions:
         try:
             await session.associate()
         except BaseException:
-            self._wires.give(meter.serial, meter.address, wire, good=False)
+            self._wires.give(meter.address, wire, good=False)
             raise
         return session, wire
 

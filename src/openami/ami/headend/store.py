@@ -375,6 +375,13 @@ def _sent_as(table: Table, name: str) -> TypeEngine[Any]:
     return Text() if isinstance(kind, JSONB) else kind
 
 
+async def hurry(transaction: AsyncConnection, serial: str, now: datetime) -> None:
+    """Make a reading due now that has failed, because its meter can be reached now."""
+    table = meter_table
+    late = and_(table.c.serial == serial, table.c.failures > 0, table.c.next_due_at > now)
+    await transaction.execute(update(table).where(late).values(next_due_at=now))
+
+
 async def due_count(transaction: AsyncConnection, now: datetime) -> tuple[int, datetime | None]:
     """How many readings are due by now, and the next instant at which one will be."""
     due = meter_table.c.next_due_at

@@ -45,6 +45,8 @@ class Wire(asyncio.Protocol, asyncio.DatagramProtocol):
         self.used_at_s = 0.0
         self.fresh = True
         """Whether no session has used it yet: one that was used may have died unnoticed."""
+        self.in_session = True
+        """Whether what comes belongs to a session; a meter that dialled in also speaks between them."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is open."""
@@ -66,6 +68,11 @@ class Wire(asyncio.Protocol, asyncio.DatagramProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The other side has gone."""
         self._end(str(exc) if exc else "the other side closed the connection")
+
+    @property
+    def lost(self) -> bool:
+        """Whether it has ended."""
+        return self._lost is not None
 
     @property
     def alive(self) -> bool:
@@ -151,14 +158,14 @@ class Wires:
             wire.close()
         return await _open(address, connect_s)
 
-    def give(self, serial: str, address: Address, wire: Wire, *, good: bool) -> None:
+    def give(self, address: Address, wire: Wire, *, good: bool) -> None:
         """A session has ended; a connection on which it ended well is kept."""
         wire.fresh, wire.used_at_s = False, asyncio.get_running_loop().time()
         good = good and wire.alive
         if address.link is Link.DIAL_IN:
+            wire.in_session = False
             if not good:
                 wire.close()
-                self._dialled_in.pop(serial, None)
             return
         idle = self._idle.setdefault((address.segment, address.link), [])
         for old in [each for each in idle if wire.used_at_s - each.used_at_s >= IDLE_MAX_S or not each.alive]:
@@ -176,10 +183,15 @@ class Wires:
         if old is not None and old is not wire:
             old.close()
 
+    def on_the_line(self, serial: str) -> bool:
+        """Whether a meter has called and not hung up."""
+        wire = self._dialled_in.get(serial)
+        return wire is not None and not wire.lost
+
     @property
-    def callers(self) -> int:
-        """How many meters are on the line by themselves."""
-        return sum(wire.alive for wire in self._dialled_in.values())
+    def callers(self) -> list[str]:
+        """The meters that are on the line by themselves."""
+        return [serial for serial in self._dialled_in if self.on_the_line(serial)]
 
     async def run(self) -> None:
         """A loop that only waits: when it is cancelled, everything closes."""
@@ -197,8 +209,10 @@ class Wires:
 
     def _called_by(self, serial: str) -> Wire:
         wire = self._dialled_in.get(serial)
-        if wire is None or not wire.alive:
+        if wire is None or wire.lost:
+            self._dialled_in.pop(serial, None)
             raise LinkDownError(f"{serial} has not dialled in.", hint="It is read when it calls.")
+        wire.in_session = True
         return wire
 
 

@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from openami.ami.concentrator.cache import Mode
+from openami.ami.concentrator.calling import Calls
 from openami.ami.concentrator.collecting import Collecting
 from openami.ami.concentrator.model import Concentrator
 from openami.ami.concentrator.pushes import Pushes
@@ -64,14 +65,15 @@ def build(
 
     concentrators = [concentrator(transformer) for transformer in field.street.transformers]
     field.listeners += concentrators
-    door = Door(field, concentrators, host, fleet_secret)
+    calls = Calls(field, fleet_secret)
+    door = Door(field, concentrators, calls, host, fleet_secret)
     area = Area("field", clock, database)
     area.routes += door.routes()
     area.on_start += [field.start, *(each.uplink.start for each in concentrators)]
     area.on_start += [each.router.start for each in concentrators]
     area.loops.append(field.live)
     pushes = Pushes(field, fleet_secret)
-    area.loops.append(pushes.run)
+    area.loops += [pushes.run, calls.run]
     area.loops += [loop for each in concentrators for loop in (each.router.run, each.uplink.run)]
     area.work.append(door.work)
     area.activity = lambda: field.counters.activity
@@ -81,8 +83,11 @@ def build(
 class Door:
     """The JSON interface of the field."""
 
-    def __init__(self, field: Field, concentrators: list[Concentrator], host: str, fleet_secret: str) -> None:
+    def __init__(
+        self, field: Field, concentrators: list[Concentrator], calls: Calls, host: str, fleet_secret: str
+    ) -> None:
         self._field = field
+        self._calls = calls
         self._concentrators = concentrators
         self._host = host
         self._fleet_secret = fleet_secret
@@ -99,6 +104,7 @@ class Door:
             Route("/api/faults", self.faults, methods=["GET"]),
             Route("/api/faults", self.order, methods=["POST"]),
             Route("/api/swap", self.swap, methods=["POST"]),
+            Route("/api/call", self.call, methods=["POST"]),
             Route("/api/advance", self.advance, methods=["POST"]),
         ]
 
@@ -203,6 +209,14 @@ class Door:
         body = await json_body(request) | {"kind": HappeningKind.SWAP.value}
         ordered = await self._field.order(happening_of(body, self._field.street, self._field.zone_name))
         return JSONResponse(views.swap_view(self._field.fleet, ordered))
+
+    async def call(self, request: Request) -> Response:
+        """Let a meter dial in: `serial`, `host`, `port`, and whether it `says_hello`."""
+        body = await json_body(request)
+        device = self._field.street.device(str(body.get("serial")))
+        host, port = str(body.get("host")), int(str(body.get("port")))
+        await self._calls.call(device.serial, host, port, says_hello=bool(body.get("says_hello", True)))
+        return JSONResponse({"on_the_line": self._calls.going})
 
     async def advance(self, request: Request) -> Response:
         """Live through time; the conductor calls this before it moves the clock."""

@@ -31,6 +31,11 @@ async def load_list(areas: Areas, request: Request) -> dict[str, Any]:
     }
 
 
+async def load_status(areas: Areas, _request: Request) -> dict[str, Any]:
+    """How far each stage lags, who is silent since when, who holds the lease, retries, permits, counters."""
+    return {"status": await areas.get("headend", "/api/status")}
+
+
 async def load_one(areas: Areas, request: Request) -> dict[str, Any]:
     """One meter: what is known, how far it was told, sessions, orders, telegrams."""
     meter = await areas.get("headend", f"/api/meters/{request.path_params['serial']}")
@@ -54,5 +59,6 @@ def _fits(row: dict[str, Any], wanted: dict[str, str]) -> bool:
 
 PAGES = (
     Page("/meters", "meters.html", "Head-end", load_list),
+    Page("/headend", "headend.html", "Head-end status", load_status, section="/meters"),
     Page("/meters/{serial}", "meter.html", "Meter {serial}", load_one, section="/meters"),
 )

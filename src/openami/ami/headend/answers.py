@@ -8,9 +8,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+import structlog
+
 from openami.ami.collector import store as telegrams
 from openami.ami.dlms.errors import AccessDeniedError, DlmsError
-from openami.ami.headend import command_store, reports, store
+from openami.ami.headend import campaigns, command_store, reports, store
 from openami.ami.headend.command_store import CONTROL, DONE, FAILED, FUNCTION, OPEN, READ, WAITING
 from openami.ami.headend.functions.catalogue import function_of
 from openami.ami.headend.links import LinkDownError
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
     from openami.ami.headend.model import LoadProfile, Meter, RegisterValue, SwitchResult
     from openami.shared.clock import Clock
     from openami.shared.database import Database
+
+
+log = structlog.get_logger()
 
 
 class NotProvenError(OpenAmiError):
@@ -231,7 +236,18 @@ class Answers:
                 cause=cause,
                 business_key=item.serial,
             )
+        await self._stop_campaign(transaction, command)
         await self._answer_if_through(transaction, item.command_id)
+
+    async def _stop_campaign(self, transaction: AsyncConnection, command: Row[Any]) -> None:
+        """Spare the meters that were not told yet, if too many have failed."""
+        limit = command.request.get("failures_percent_max", 100)
+        progress = await command_store.progress(transaction, command.id)
+        if not campaigns.must_stop(progress, limit):
+            return
+        reason = f"The campaign stopped: {progress[FAILED]} meters failed, {progress.get(DONE, 0)} succeeded."
+        spared = await command_store.withdraw(transaction, command.id, reason=reason, at=self._clock.now())
+        log.warning("campaign.stopped", command=str(command.id), spared=spared, reason=reason)
 
     def _event(
         self,

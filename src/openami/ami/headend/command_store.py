@@ -89,6 +89,8 @@ class Item:
     detail: Mapping[str, Any]
     deadline_at: datetime
     attempts: int
+    told: bool = False
+    """Whether the device was told before, perhaps by a process that was killed then."""
 
     @property
     def key(self) -> tuple[UUID, str, str]:
@@ -107,6 +109,7 @@ def item_of(row: Row[Any]) -> Item:
         detail=row.detail,
         deadline_at=row.deadline_at,
         attempts=row.attempts,
+        told=row.sent_at is not None,
     )
 
 
@@ -176,6 +179,23 @@ async def change_item(transaction: AsyncConnection, item: Item, **values: object
         .values(**values)
     )
     return result.rowcount == 1
+
+
+async def progress(transaction: AsyncConnection, command_id: UUID) -> dict[str, int]:
+    """How many items of a command are in which state."""
+    query = select(item_table.c.state, func.count()).where(item_table.c.command_id == command_id)
+    return {row[0]: row[1] for row in await transaction.execute(query.group_by(item_table.c.state))}
+
+
+async def withdraw(transaction: AsyncConnection, command_id: UUID, *, reason: str | None, at: datetime) -> int:
+    """Take back what no device was told yet; how many items that were."""
+    table = item_table
+    result = await transaction.execute(
+        update(table)
+        .where(table.c.command_id == command_id, table.c.state == WAITING, table.c.sent_at.is_(None))
+        .values(state=CANCELLED, finished_at=at, next_due_at=None, error=reason)
+    )
+    return result.rowcount
 
 
 async def hurry(transaction: AsyncConnection, serial: str, now: datetime) -> None:

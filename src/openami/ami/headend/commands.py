@@ -193,6 +193,7 @@ class Commands:
             if meter is None:
                 raise BadParametersError(f"{item.serial} has no sessions.", hint="Only electricity meters have.")
             if function.name in KEY_FUNCTIONS:
+                await self._write_ahead(item)
                 return await self._keys.carry_out(meter, wanted)
             if function.name == "update_firmware":
                 wanted |= await self._image(item, str(wanted["image"]))
@@ -213,7 +214,7 @@ class Commands:
             content = await store.image(transaction, version)
         if content is None:
             raise BadParametersError(f"There is no image {version!r}.", hint="POST /api/images brings one.")
-        return {"content": content, "resume": item.attempts > 0}
+        return {"content": content, "resume": item.told or item.attempts > 0}
 
     async def _in_house(self, item: Item, row: Row[Any], wanted: dict[str, Any]) -> None:
         async with self._database.begin() as transaction:

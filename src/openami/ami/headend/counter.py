@@ -8,16 +8,16 @@ import uuid
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import func, select
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from openami.ami.headend import command_store, store, views
+from openami.ami.headend.campaigns import default_limit
 from openami.ami.headend.command_handlers import FUNCTION_WITHIN
-from openami.ami.headend.command_store import CANCELLED, DONE, FUNCTION, OPEN, WAITING, item_table
+from openami.ami.headend.command_store import CANCELLED, DONE, FUNCTION, OPEN, WAITING
 from openami.ami.headend.functions.catalogue import FUNCTIONS, function_of
 from openami.ami.headend.functions.firmware import check_image
-from openami.ami.headend.functions.model import BadParametersError
+from openami.ami.headend.functions.model import BadParametersError, number
 from openami.shared.database import after_commit
 from openami.shared.service import json_body
 
@@ -79,7 +79,11 @@ class OrderDoor:
         return JSONResponse({"version": body["version"], "octets": len(content)})
 
     async def order(self, request: Request) -> Response:
-        """Order a function: `function`, `serials`, `parameters`; `not_before`, `deadline` in ISO 8601."""
+        """Order a function: `function`, `serials`, `parameters`; `not_before`, `deadline` in ISO 8601.
+
+        `failures_percent_max`: a campaign in which more than that share has failed stops by itself (default 10 for
+        firmware and keys, 100 for all else).
+        """
         body = await json_body(request)
         function = function_of(str(body.get("function")))
         parameters = body.get("parameters") or {}
@@ -87,8 +91,9 @@ class OrderDoor:
         if not isinstance(parameters, dict) or not isinstance(serials, list) or not 0 < len(serials) <= SERIALS_MAX:
             raise BadParametersError("The order names no meters, or parameters that are no object.")
         function.check(parameters)
+        limit = number(body, "failures_percent_max", 0, 100, default_limit(function.name))
         async with self._database.begin() as transaction:
-            key = await self._add(transaction, function.name, serials, parameters, body)
+            key = await self._add(transaction, function.name, serials, parameters, body, limit)
         return JSONResponse({"id": str(key), "items": len(serials)}, status_code=202)
 
     async def shown(self, request: Request) -> Response:
@@ -96,27 +101,15 @@ class OrderDoor:
         key = request.path_params["id"]
         async with self._database.begin() as transaction:
             items = await command_store.items_of_command(transaction, key)
-            states = await transaction.execute(
-                select(item_table.c.state, func.count())
-                .where(item_table.c.command_id == key)
-                .group_by(item_table.c.state)
-            )
-            counts = {row[0]: row[1] for row in states}
+            counts = await command_store.progress(transaction, key)
         return JSONResponse({"id": str(key), "states": counts, "items": [views.plain_row(each) for each in items]})
 
     async def cancel(self, request: Request) -> Response:
         """Take back what no meter was told yet."""
         key, now = request.path_params["id"], self._clock.now()
-        taken = 0
         async with self._database.begin() as transaction:
-            for row in await command_store.items_of_command(transaction, key):
-                if row.state == WAITING and row.sent_at is None:
-                    item = command_store.item_of(row)
-                    taken += await command_store.change_item(
-                        transaction, item, state=CANCELLED, finished_at=now, next_due_at=None
-                    )
-            left = await command_store.items_of_command(transaction, key)
-            if all(each.state == CANCELLED for each in left):
+            taken = await command_store.withdraw(transaction, key, reason=None, at=now)
+            if set(await command_store.progress(transaction, key)) == {CANCELLED}:
                 await command_store.close_command(transaction, key, result=CANCELLED, at=now)
         return JSONResponse({"id": str(key), "cancelled": taken})
 
@@ -132,7 +125,7 @@ class OrderDoor:
                 if await store.image(transaction, version) is None:
                     raise BadParametersError(f"There is no image {version!r}.", hint="POST /api/images brings one.")
             orders = [
-                str(await self._add(transaction, "update_firmware", serials, {"image": version}, {}))
+                str(await self._add(transaction, "update_firmware", serials, {"image": version}, {}, 100))
                 for version, serials in before.items()
             ]
         return JSONResponse({"orders": orders}, status_code=202)
@@ -144,6 +137,7 @@ class OrderDoor:
         serials: Sequence[str],
         parameters: Mapping[str, Any],
         body: Mapping[str, Any],
+        failures_percent_max: int,
     ) -> uuid.UUID:
         key, now = uuid.uuid4(), self._clock.now()
         start = max(_instant(body, "not_before") or now, now)
@@ -160,7 +154,14 @@ class OrderDoor:
             "message_id": str(key),
             "received_at": now,
             "state": OPEN,
-            "request": {"noun": "order", "verb": "create", "source": "person", "refused": [], "local": True},
+            "request": {
+                "noun": "order",
+                "verb": "create",
+                "source": "person",
+                "refused": [],
+                "local": True,
+                "failures_percent_max": failures_percent_max,
+            },
         }
         items: list[dict[str, object]] = [
             {

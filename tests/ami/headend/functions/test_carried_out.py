@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from datetime import timedelta
@@ -10,9 +11,12 @@ from typing import Any
 import pytest
 from tests.ami.headend.test_street import START, ship_all
 
+from openami.ami.dlms.events import ActionRequest
 from openami.ami.headend import store
+from openami.ami.headend.functions import firmware
 from openami.ami.headend.functions.catalogue import FUNCTIONS
 from openami.ami.headend.functions.model import BadParametersError
+from openami.ami.headend.sessions import Session
 from openami.ami.meter.prepayment import token_of
 from openami.ami.meter.protection import factory_keys
 from openami.shared.contract import field as contract
@@ -168,6 +172,36 @@ async def test_firmware_is_a_campaign_that_goes_on_and_can_be_rolled_back(living
         back = (await bench.http.post(f"/api/orders/{key}/rollback")).json()["orders"]
         await bench.quiet()
         assert (await outcome(bench, back[0]))["version"] == "OPENAMI-METER-1"
+
+
+async def test_a_transfer_that_was_killed_goes_on_where_it_stopped(living: Any, monkeypatch: Any) -> None:
+    bench, street = living
+    serial = await prepared(bench, street)
+    image = {"version": "OPENAMI-METER-2", "content": base64.b64encode(b"2" * 5000).decode()}
+    assert (await bench.http.post("/api/images", json=image)).status_code == 200
+    sent: list[int] = []
+    ask = Session.ask
+
+    async def counted(self: Any, query: Any) -> Any:
+        request = query.request
+        if isinstance(request, ActionRequest) and request.methods[0].class_id == firmware.IMAGE_CLASS:
+            block = request.methods[0].method == 2
+            if block and len(sent) == 3:
+                monkeypatch.setattr(Session, "ask", ask)
+                raise asyncio.CancelledError  # what a kill does to the task
+            sent.extend([request.methods[0].method] * block)
+        return await ask(self, query)
+
+    monkeypatch.setattr(Session, "ask", counted)
+    async with bench.running():
+        key = await ordered(bench, "update_firmware", serial, parameters={"image": "OPENAMI-METER-2"})
+        async with asyncio.timeout(20):
+            while len(sent) < 3:  # noqa: ASYNC110 - the killed task tells nobody
+                await asyncio.sleep(0.01)
+    async with bench.running():
+        await street.live_until(START + timedelta(minutes=20))
+        found = await outcome(bench, key)
+    assert (found["version"], found["blocks_sent"], found["resumed_at"]) == ("OPENAMI-METER-2", 7, 3)
 
 
 async def test_keys_change_and_the_meter_is_read_with_the_new_ones(living: Any) -> None:

@@ -68,7 +68,7 @@ class Calls:
             return push_frame(fleet, serial, DuePush(PUSH_INTERVAL, fleet.lived_s), self._fleet_secret)
 
     async def _answer(self, device: Device, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        session, buffer = Session(self._field, device, self._fleet_secret), WrapperBuffer()
+        session, buffer = Session(device, self._fleet_secret, self._field.now_s), WrapperBuffer()
         try:
             with suppress(OSError, RemoteProtocolError):
                 while octets := await reader.read(READ_OCTETS):

@@ -33,6 +33,20 @@ testkit = typer.Typer(
 User = Annotated[str, typer.Option(help="User that we call with.")]
 Password = Annotated[str, typer.Option(help="Its password.", envvar="OPENAMI_TESTKIT_PASSWORD", show_default=False)]
 Listen = Annotated[str, typer.Option(help="Host and port on which the other side reaches us.")]
+Played = Annotated[
+    list[str] | None, typer.Option(help="Name of a process; may be repeated, played in this order; else all.")
+]
+FieldName = Annotated[
+    str,
+    typer.Option(
+        help="Who plays the meters: `none`; `ask` (you, on this terminal); a URL (we are the AMS, IEC 61968-9); "
+        "or a program that gets each step as its arguments."
+    ),
+]
+FieldPassword = Annotated[
+    str, typer.Option(help="Its password.", envvar="OPENAMI_TESTKIT_FIELD_PASSWORD", show_default=False)
+]
+FieldListen = Annotated[str, typer.Option(help="Host and port on which the MDUS reaches our AMS.")]
 FaultKinds = Annotated[
     list[str] | None,
     typer.Option("--fault", help="What goes wrong on our side: late, duplicate, reordered, refused or malformed."),
@@ -75,23 +89,11 @@ def sap(  # noqa: PLR0917 - each is an option
     user: User = "OFFICE",
     password: Password = "",
     listen: Listen = "127.0.0.1:8555",
-    process: Annotated[
-        list[str] | None, typer.Option(help="Name of a process; may be repeated, played in this order; else all.")
-    ] = None,
-    field: Annotated[
-        str,
-        typer.Option(
-            help="Who plays the meters: `none`; `ask` (you, on this terminal); a URL (we are the AMS, IEC 61968-9); "
-            "or a program that gets each step as its arguments."
-        ),
-    ] = "none",
+    process: Played = None,
+    field: FieldName = "none",
     field_user: Annotated[str, typer.Option(help="User of our AMS at that URL.")] = "AMS1",
-    field_password: Annotated[
-        str, typer.Option(help="Its password.", envvar="OPENAMI_TESTKIT_FIELD_PASSWORD", show_default=False)
-    ] = "",
-    field_listen: Annotated[str, typer.Option(help="Host and port on which the MDUS reaches our AMS.")] = (
-        "127.0.0.1:8557"
-    ),
+    field_password: FieldPassword = "",
+    field_listen: FieldListen = "127.0.0.1:8557",
     ams: Annotated[str, typer.Option(help="Name of the AMS in the customizing of the MDUS.")] = "AMS1",
     material: Annotated[str, typer.Option(help="Material number of the meters.")] = "METER-E",
     fault: FaultKinds = None,

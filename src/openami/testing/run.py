@@ -118,7 +118,7 @@ async def play_sap(
     """
     chosen = _chosen(names, PROCESSES, "sap")
     clock = clock or RealClock()
-    first = int(time.time()) % 10**9  # numbers that no run before has used
+    first = int(RealClock().now().timestamp()) % 10**9  # numbers that no run before has used
     numbers = itertools.count(1)
     async with poster(mdus, "services") as post:
         sap = Party(Side.OFFICE, clock, post, faults=faults, patience_s=patience_s)

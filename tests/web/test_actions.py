@@ -100,6 +100,29 @@ async def test_values_say_where_they_come_from(browser: httpx.AsyncClient, said:
     assert said in (await browser.get(VALUES)).text
 
 
+async def test_channels_real_and_virtual_lead_to_their_values(browser: httpx.AsyncClient) -> None:
+    page = (await browser.get("/values")).text
+    assert '<a href="/values?channel=8&amp;span=2026-03-31">8</a>' in page
+    assert '<a href="/values?channel=street.7&amp;span=2026-03-31">street.7</a>' in page
+    assert "children of channel 8" in page
+    assert "Europe/Amsterdam" in page, "what rules know beside readings"
+
+
+async def test_a_virtual_channel_says_what_it_is_made_of_and_cannot_be_edited(
+    browser: httpx.AsyncClient, areas: Any
+) -> None:
+    part = {"channel": 20, "factor": "-1/2", "value": 40, "quality": "measured, passed"}
+    row: dict[str, Any] = {"start": "2026-03-01T00:00:00Z", "value": None, "quality": "empty", "parts": []}
+    made = row | {"start": "2026-03-01T00:30:00Z", "value": -20, "quality": "derived, passed", "parts": [part]}
+    head = {"virtual": "street.7", "unit": "Wh", "scale": 0, "interval_s": 1800, "zone": "Europe/Amsterdam"}
+    areas.answers["mdus"] = areas.answers["mdus"] | {"explain": head | {"intervals": [row, made]}}
+    page = (await browser.get("/values?channel=street.7&span=2026-03-01")).text
+    assert "street.7</span>, a virtual channel" in page
+    assert "-1/2 " in page
+    assert "/values/edits" not in page.partition("<h2>Edits</h2>")[0]
+    assert not [one for one in areas.asked if one.url.path.endswith(("/versions", "/recompute"))]
+
+
 async def test_a_dead_letter_is_sent_again_and_a_waiting_one_withdrawn(browser: httpx.AsyncClient, areas: Any) -> None:
     form = {"form_token": await token(browser)}
     for what, body in (("resend", {}), ("cancel", {"person": "admin"})):

@@ -51,6 +51,7 @@ PATHS = [
     "/headend",
     "/files",
     "/files/1",
+    "/values",
     "/values?channel=NMI0000001%2FE1&span=2026-03-01",
     "/events",
     "/orders",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from openami.shared.spans import local_date
 from openami.web.page import Action, Page
 from openami.web.query import words
 
@@ -25,21 +27,39 @@ async def load(areas: Areas, request: Request) -> dict[str, Any]:
     edits = await areas.get("mdus", "/api/edits", limit="50")
     nothing = {"explained": None, "versions": None, "proof": None, "determinants": None}
     if not (wanted["channel"] and wanted["span"]):
-        channels = (await areas.get("mdus", "/api/channels"))["channels"]
-        listed = [one for one in channels if one["interval_s"]][:_SHOWN]
-        return {"wanted": wanted, "channels": listed, **nothing, **edits}
+        return {"wanted": wanted, **await _overview(areas, request), **nothing, **edits}
     asked = {"channel": wanted["channel"], "span": wanted["span"]}
-    explained, versions, proof, determinants = await asyncio.gather(
+    explained, determinants = await asyncio.gather(
         areas.get("mdus", "/api/explain", **asked),
-        areas.get("mdus", "/api/versions", **asked),
-        areas.get("mdus", "/api/recompute", **asked),
         areas.get("mdus", "/api/determinants", **asked, as_of=wanted["as_of"]),
     )
-    shown = explained | {"intervals": explained["intervals"][:_SHOWN], "all": len(explained["intervals"])}
-    return {
-        "wanted": wanted, "channels": [], "explained": shown, "versions": versions["versions"], "proof": proof,
-        "determinants": determinants, **edits,
-    }  # fmt: skip
+    shown = (
+        {"virtual": None}
+        | explained
+        | {"intervals": explained["intervals"][:_SHOWN], "all": len(explained["intervals"])}
+    )
+    found = {"wanted": wanted, "channels": [], "explained": shown, "determinants": determinants, **edits}
+    if shown["virtual"]:  # it is computed when it is read: nothing is kept of it
+        return found | {"versions": [], "proof": None}
+    versions, proof = await asyncio.gather(
+        areas.get("mdus", "/api/versions", **asked), areas.get("mdus", "/api/recompute", **asked)
+    )
+    return found | {"versions": versions["versions"], "proof": proof}
+
+
+async def _overview(areas: Areas, request: Request) -> dict[str, Any]:
+    """Which channels there are, real and virtual, and what rules know beside readings."""
+    channels, virtual, reference = await asyncio.gather(
+        areas.get("mdus", "/api/channels"), areas.get("mdus", "/api/virtual"), areas.get("mdus", "/api/reference")
+    )
+    yesterday = local_date(request.state.zone, request.state.now - timedelta(days=1))
+    listed = [one | {"span": str(min(yesterday, _last_day(one)))} for one in channels["channels"] if one["interval_s"]]
+    return {"channels": listed[:_SHOWN], "day": str(yesterday), **virtual, **reference}
+
+
+def _last_day(channel: dict[str, Any]) -> date:
+    """The last local day that begins in the life of a channel."""
+    return local_date(channel["zone"], datetime.fromisoformat(channel["valid_to"]) - timedelta(seconds=1))
 
 
 async def load_preview(areas: Areas, request: Request) -> dict[str, Any]:

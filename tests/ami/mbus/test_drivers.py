@@ -262,3 +262,13 @@ def test_a_first_byte_that_no_driver_knows_is_left_as_it_is():
     header = Header("00000000", "BMT", 0x15, 7, 0)
     assert own_records(header, bytes.fromhex("05CA00000000"), behind_records=True)
     assert own_records(header, bytes.fromhex("41CA00000000"), behind_records=True) is None
+
+
+@pytest.mark.parametrize(
+    ("data", "value"), [("0000fa43", Decimal(500)), ("c3f54840", Decimal("3.14")), ("0000c0ff", None), ("0000fa", None)]
+)
+def test_a_floating_point_number_is_its_shortest_decimal(data: str, value: Decimal | None):
+    text = 'title = "t"\nmeters = ["ABC * *"]\n[[payload]]\nrecord = "05FF2F"\n'
+    text += 'field = [{ quantity = "pulse constant", at = 0, size = 4, coding = "float" }]\n'
+    (payload,) = parse_driver("a", text).payloads
+    assert [record.value for record in payload.read(bytes.fromhex(data))] == ([] if value is None else [value])

@@ -22,13 +22,13 @@ _DATE_OCTETS: Final = 2
 class Place:
     """One value: where its bytes are (several places are added up), how they are coded, what they mean.
 
-    Codings: `unsigned` and `signed` (least significant byte first), `big-endian`, `bcd`, `date` (type G), `packed date`
-    (year, month and day in 7, 4 and 5 bits), `day` (month and day of Techem, the first such day behind the packed date
-    at `after`), `bcd date` (day, month, year), `twelve low` and `twelve high` (two numbers of twelve bits in three
-    bytes), `unsigned or none` (none where all bits are ones), `bcd year first` (year, month, day). `mask` keeps some
-    bits of a number, and `table` says what its codes stand for; other codes say nothing. With `repeat` there are as
-    many values, each `step` bytes on. `vif` is the place of a VIF that gives quantity, unit and scale; `of` says for
-    which period the value stands.
+    Codings: `unsigned` and `signed` (least significant byte first), `big-endian`, `bcd`, `float` (type H), `date`
+    (type G), `packed date` (year, month and day in 7, 4 and 5 bits), `day` (month and day of Techem, the first such
+    day behind the packed date at `after`), `bcd date` (day, month, year), `twelve low` and `twelve high` (two
+    numbers of twelve bits in three bytes), `unsigned or none` (none where all bits are ones), `bcd year first`
+    (year, month, day). `mask` keeps some bits of a number, and `table` says what its codes stand for; other codes
+    say nothing. With `repeat` there are as many values, each `step` bytes on. `vif` is the place of a VIF that
+    gives quantity, unit and scale; `of` says for which period the value stands.
     """
 
     quantity: str
@@ -87,14 +87,14 @@ def read_place(place: Place, data: bytes) -> Record | None:
         name = f"{meant.name} of a {place.of}" if place.of else meant.name
         quantity = Quantity(name, meant.unit, meant.exponent, meant.factor)
     number = sum(each for each in numbers if each is not None)
-    number = number & place.mask if place.mask else number
+    number = int(number) & place.mask if place.mask else number
     if place.table:
-        meant_by_code = dict(place.table).get(number)
+        meant_by_code = dict(place.table).get(int(number))
         return None if meant_by_code is None else _record(place, quantity, meant_by_code, pieces)
     return _record(place, quantity, _scaled(number, quantity, place.divide), pieces)
 
 
-def _scaled(number: int, quantity: Quantity, divide: int) -> int | Decimal:
+def _scaled(number: int | Decimal, quantity: Quantity, divide: int) -> int | Decimal:
     if divide != 1:
         exact = (Decimal(number) / divide).quantize(_THIRDS)
         return int(exact) if exact == exact.to_integral_value() else exact.normalize()
@@ -151,7 +151,8 @@ _DATES: Final[dict[str, Callable[[bytes], date | None]]] = {
     "bcd year first": _bcd_year_first,
     "day": _packed_date,
 }
-_NUMBERS: Final[dict[str, Callable[[bytes], int | None]]] = {
+_NUMBERS: Final[dict[str, Callable[[bytes], int | Decimal | None]]] = {
+    "float": values.real,
     "unsigned": lambda data: int.from_bytes(data, "little"),
     "unsigned or none": _unsigned_or_none,
     "signed": values.integer,

@@ -7,23 +7,22 @@ from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.mdus.unify.adapters.both_ways import by_columns, by_series, rows_of
 
 from openami.mdus.unify.adapters import cim
 from openami.mdus.unify.adapters.cim import Cim
-from openami.mdus.unify.columns import Columns, Piece, joined, piece_of
+from openami.mdus.unify.columns import Piece, joined, piece_of
 from openami.shared.contract import field
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
-    from openami.mdus.unify.adapters.model import Batch
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 CODE = field.ReadingTypeCode.parse("0.0.2.4.1.1.12.0.0.0.0.0.0.0.0.3.72.0")
@@ -58,55 +57,8 @@ def document(*meters: Any) -> bytes:
 PLAIN = document(*map(meter, range(6)))
 
 
-def rows_of(columns: Columns, chosen: Iterable[int]) -> Counter[Any]:
-    starts = columns.all_starts
-    found: Counter[Any] = Counter()
-    for row in chosen:
-        scale = Fraction(10) ** int(columns.scale[row])
-        for at in range(int(columns.offsets[row]), int(columns.offsets[row + 1])):
-            found[
-                columns.identities[columns.who[row]], str(columns.codes[columns.code[row]]),
-                int(columns.interval_s[row]), int(starts[at]), int(columns.values[at]) * scale,
-                int(columns.quality[at]), int(columns.flags[at]), int(columns.all_reported_s[row]),
-            ] += 1  # fmt: skip
-    return found
-
-
-def by_tree(data: bytes) -> tuple[Counter[Any], Counter[Any], int]:
-    batches = [*Cim().read(io.BytesIO(data))]
-    series = [one for batch in batches for one in batch.series]
-    columns = piece_of(series).columns
-    refusals = [one for batch in batches for one in batch.refusals]
-    return rows_of(columns, range(len(columns))), said(refusals), sum(len(batch.events) for batch in batches)
-
-
-def by_columns(data: bytes) -> tuple[Counter[Any], Counter[Any], int]:
-    found: Counter[Any] = Counter()
-    refusals: list[Any] = []
-    events = 0
-    for one in Cim().columns(io.BytesIO(data)):
-        piece: Piece = one if isinstance(one, Piece) else piece_of(one.series)
-        columns = piece.columns
-        odd = np.isin(columns.who, columns.who[~columns.regular])  # as `bulk` leaves them: all of a meter
-        found += rows_of(columns, np.flatnonzero(~odd).tolist())
-        left: Batch = piece.rows(np.flatnonzero(odd))
-        again = piece_of(left.series).columns
-        found += rows_of(again, range(len(again)))
-        refusals += left.refusals
-        if not isinstance(one, Piece):
-            refusals += one.refusals
-            events += len(one.events)
-    return found, said(refusals), events
-
-
-def said(refusals: Iterable[Any]) -> Counter[Any]:
-    return Counter(
-        (one.position.partition("/")[0].partition(" line")[0], one.code, one.object_name) for one in refusals
-    )
-
-
 def agree(data: bytes) -> None:
-    assert by_columns(data) == by_tree(data)
+    assert by_columns(Cim(), data) == by_series(Cim(), data)
 
 
 def untouched(data: bytes) -> int:
@@ -233,9 +185,9 @@ def test_however_a_file_is_damaged_both_ways_agree(position: int, cut: int, inse
 
 @pytest.mark.parametrize("size", [500, 3_000, 20_011])
 def test_pieces_of_any_size_give_the_same(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
-    expected = by_tree(PLAIN)
+    expected = by_series(Cim(), PLAIN)
     monkeypatch.setattr(cim, "_CHUNK", size)
-    assert by_columns(PLAIN) == expected
+    assert by_columns(Cim(), PLAIN) == expected
 
 
 def test_pieces_are_joined_in_their_order() -> None:

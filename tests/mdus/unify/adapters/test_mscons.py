@@ -12,11 +12,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.mdus.unify.adapters.both_ways import by_columns, by_series
 
 from openami.mdus.unify import adapters
 from openami.mdus.unify.adapters import edifact, mscons
 from openami.mdus.unify.adapters.mscons import Mscons
+from openami.mdus.unify.columns import Piece
 from openami.shared.contract import field
+from openami.testing.fleet import Fleet
 
 OWN = Path(__file__).parents[3] / "vectors" / "unify" / "edifact"
 ALL = Path(__file__).parents[5] / "shared" / "fixtures" / "edifact"
@@ -114,7 +117,7 @@ def test_something_odd_in_a_run_is_read_as_segment_by_segment(odd: str, at: int)
     slow = mscons._Reader(edifact.Text(io.BytesIO(text.encode())))
     never = re.compile("(?!)")
     slow.patterns = mscons._Patterns(never, never, never)
-    (plain,) = slow.batches()
+    (plain,) = (one for one in slow.batches() if isinstance(one, adapters.Batch))
     assert fast.refusals == plain.refusals
     assert [each.block for each in fast.series] == [each.block for each in plain.series]
 
@@ -216,3 +219,120 @@ def test_segments_come_back_from_their_text(elements: list[list[str]]) -> None:
     assert service.parse(segment) == elements
     found = list(edifact.Text(io.BytesIO(f"{segment}'UNZ'".encode())).segments())
     assert found[0] == segment or not segment
+
+
+def agree(text: str) -> None:
+    data = text.encode("latin-1")
+    assert by_columns(Mscons(), data) == by_series(Mscons(), data)
+
+
+def by_numbers(text: str) -> int:
+    """How many readings were taken as numbers."""
+    found = Mscons().columns(io.BytesIO(text.encode("latin-1")))
+    return sum(len(one.columns.values) for one in found if isinstance(one, Piece))
+
+
+RUN = "".join(group(f"{number / 8}", 15 * number, ("220", "67", "20")[number % 3]) for number in range(12))
+SECOND = "LIN+2'PIA+5+1-1?:2.29.0:SRW'" + RUN
+INTERCHANGE = HEAD + PLACE + RUN + SECOND + END
+
+
+def test_lines_of_plain_form_are_taken_as_numbers() -> None:
+    assert by_numbers(INTERCHANGE) == 24
+    agree(INTERCHANGE)
+    assert by_numbers("UNA:+.? '" + INTERCHANGE) == 24
+    whole = Fleet(20).day(0).mscons().decode()
+    assert by_numbers(whole) > 3_700
+    agree(whole)
+
+
+@pytest.mark.parametrize("service", ["UNA:+,? '", "UNA;*.! ~", "UNA:+.  '"])
+def test_other_service_characters_go_the_general_way(service: str) -> None:
+    usual, other = ":+.?'", service[3:7] + service[8]
+    body = INTERCHANGE.translate(str.maketrans(usual, other))
+    assert by_numbers(service + body) == 0
+    agree(service + body)
+
+
+ODD = [
+    ("'QTY", "'\nQTY"),
+    ("'QTY", "' QTY"),
+    ("'QTY", "'STS+7'QTY"),
+    ("'QTY", "'DTM+9:201912140000?+00:303'QTY"),
+    ("'LIN", "'DTM+7:201912140000?+00:303'LIN"),
+    ("'LIN", "'PIA+5+X'LIN"),
+    ("'UNT", "'UNH+2+MSCONS:D:04B:UN:2.2e'UNT"),
+    ("'UNT", "''UNT"),
+    ("?+01", "+01"),
+    ("?+01", "?-01"),
+    ("?+01", "?+15"),
+    ("?+01", ""),
+    (":303'", ":203'"),
+    (":303'DTM+164", ":303'DTM+163"),
+    ("0015?", "0020?"),
+    ("0015?", "0060?"),
+    ("20191214", "20190229"),
+    ("20191214", "00001214"),
+    (":0.125'", ":0.125:KWH'"),
+    (":0.125'", ":0.125:MWH'"),
+    (":0.125'", ":0.125:LONGUNIT'"),
+    (":0.125'", ":0.125:K?:'"),
+    (":0.125'", ":'"),
+    (":0.125'", "'"),
+    (":0.125'", ":0,125'"),
+    (":0.125'", ":1e5'"),
+    (":0.125'", ":--1'"),
+    (":0.125'", ":-.5'"),
+    (":0.125'", ":+00000000000000000000000012'"),
+    (":0.125'", ":1234567890123456789'"),
+    (":0.125'", ":12345678901234567'"),
+    (":0.125'", ":123456789012345678.5'"),
+    ("QTY+220", "QTY+Z18"),
+    ("QTY+220", "QTY+2?20"),
+    ("QTY+220", "QTY+LONG"),
+    ("QTY+220", "QTY+"),
+    ("QTY+220:", "QTY++220:"),
+    ("1.29.0*255", "9.99.9"),
+    ("CH1", "CH1\xe9"),
+    ("UNZ+1+1'", ""),
+    ("UNZ+1+1'", "QTY+220:1"),
+]
+
+
+@pytest.mark.parametrize("count", [1, -1])
+@pytest.mark.parametrize(("old", "new"), ODD)
+def test_whatever_is_odd_numbers_and_texts_agree(old: str, new: str, count: int) -> None:
+    assert old in INTERCHANGE
+    agree(INTERCHANGE.replace(old, new, count))
+
+
+def test_values_of_another_unit_are_a_series_of_their_own() -> None:
+    text = INTERCHANGE.replace(":0.125'", ":0.125:MWH'", 1).replace(":0.375'", ":0.375:KWH'", 1)
+    kwh, mwh = "0.0.2.4.1.1.12.0.0.0.0.0.0.0.0.3.72.0", "0.0.2.4.1.1.12.0.0.0.0.0.0.0.0.6.72.0"
+    series = read(text).series
+    first = [(str(one.block.reading_type), len(one.block)) for one in series[:4]]
+    assert first == [(kwh, 1), (mwh, 2), (kwh, 9), (str(series[3].block.reading_type), 12)]
+    agree(text)
+
+
+@given(
+    st.integers(len(HEAD), len(INTERCHANGE)), st.integers(0, 40),
+    st.text("QTYDMLIN0123456789+:?'.-\n ", max_size=12) | st.sampled_from(["LIN+3'", "UNT+1+1'", "QTY+220:1'"]),
+)  # fmt: skip
+def test_however_an_interchange_is_damaged_numbers_and_texts_agree(position: int, cut: int, insert: str) -> None:
+    agree(INTERCHANGE[:position] + insert + INTERCHANGE[position + cut :])
+
+
+@pytest.mark.parametrize("size", [150, 900, 2_001])
+def test_numbers_are_the_same_over_all_chunk_borders(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    text = HEAD + PLACE + (RUN + SECOND) * 3 + END
+    expected = by_series(Mscons(), text.encode())
+    monkeypatch.setattr(edifact, "CHUNK", size)
+    monkeypatch.setattr(edifact, "LONGEST_SEGMENT", 100)
+    assert by_columns(Mscons(), text.encode()) == expected
+
+
+def test_a_line_that_has_to_go_the_general_way_does_so_in_full() -> None:
+    (piece,) = (one for one in Mscons().columns(io.BytesIO(INTERCHANGE.encode())) if isinstance(one, Piece))
+    (series,) = piece.rows(np.array([1])).series
+    assert series.block == read(INTERCHANGE).series[1].block

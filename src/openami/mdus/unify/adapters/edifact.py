@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, BinaryIO, Final
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from numpy.typing import NDArray
 
 CHUNK: Final = 1 << 20
 LONGEST_SEGMENT: Final = 1 << 16
@@ -86,10 +90,18 @@ class Text:
         self.begin = 0
         """Where the segment that is looked at begins."""
         self.segment_number = 0
+        self._octets: NDArray[np.uint8] | None = None
         self.fill()
         head = self.window.lstrip("\ufeff\u00ef\u00bb\u00bf ")
         self.service = Service.of(head)
         self.window = head[9:] if head.startswith("UNA") else head
+
+    @property
+    def octets(self) -> NDArray[np.uint8]:
+        """The window as bytes; places in it are those of the window."""
+        if self._octets is None:
+            self._octets = np.frombuffer(self.window.encode("latin-1"), np.uint8)
+        return self._octets
 
     def fill(self) -> None:
         """Read on if less than one longest segment is in the window."""
@@ -100,7 +112,7 @@ class Text:
         self._ended = not data
         # Line breaks between segments are decoration; inside texts they would be white space anyway.
         pieces.append(data.decode("latin-1").replace("\r", "").replace("\n", ""))
-        self.window, self.at = "".join(pieces), 0
+        self.window, self.at, self._octets = "".join(pieces), 0, None
 
     def segments(self) -> Iterator[str]:
         """One segment after the other, without its terminator; `at` stands behind it while it is looked at.

@@ -9,23 +9,27 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import takewhile
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
 from openami.mdus.unify.adapters import mscons_series
-from openami.mdus.unify.adapters.edifact import Text
+from openami.mdus.unify.adapters.edifact import Service, Text
 from openami.mdus.unify.adapters.model import BAD_VALUE, Batch, build_all
+from openami.mdus.unify.adapters.mscons_lines import is_plain, piece_of_lines
 from openami.mdus.unify.adapters.mscons_series import LineColumns
 from openami.shared.contract import field as contract
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from openami.mdus.unify.adapters.edifact import Service
+    from openami.mdus.unify.adapters.mscons_kernel import Groups
+    from openami.mdus.unify.columns import Piece
 
 _BATCH_READINGS: Final = 100_000
 _STEP_UNITS_S: Final = {"806": 60, "805": 3600, "804": 86400}
 _START: Final = "163"
 _END: Final = "164"
+_USUAL_UNIT: Final = "KWH"
 _AT: Final = frozenset({"9", "7", "492"})  # reading date, effective date, reading date of the newer guides
 
 
@@ -51,17 +55,25 @@ class Mscons:
 
     def read(self, stream: BinaryIO) -> Iterator[Batch]:
         """Read an interchange; a batch whenever enough is gathered."""
-        yield from _Reader(Text(stream)).batches()
+        return (one for one in _Reader(Text(stream)).batches() if isinstance(one, Batch))
+
+    def columns(self, stream: BinaryIO) -> Iterator[Piece | Batch]:
+        """Read lines of plain form as columns, straight from the bytes, and the others as series."""
+        text = Text(stream)
+        return _Reader(text, bulk=text.service == Service()).batches()
 
 
 class _Reader:
     """One interchange on its way through."""
 
-    def __init__(self, text: Text) -> None:
+    def __init__(self, text: Text, *, bulk: bool = False) -> None:
         self.text = text
         self.service = text.service
         self.patterns = _patterns(text.service)
         self.finished: list[LineColumns] = []
+        self.groups = _groups() if bulk else None
+        self.known: list[LineColumns] = []
+        """Lines of plain form."""
         self.gathered = 0
         self.refusals: list[contract.Refusal] = []
         self.skipping = ""
@@ -71,7 +83,7 @@ class _Reader:
         self.columns = LineColumns()
         self.saw_end = False
 
-    def batches(self) -> Iterator[Batch]:
+    def batches(self) -> Iterator[Piece | Batch]:
         """All that the interchange holds."""
         for segment in self.text.segments():
             if segment.startswith("QTY") and not self.skipping:
@@ -81,29 +93,57 @@ class _Reader:
             else:
                 self._other(self.service.parse(segment))
             if self.gathered > _BATCH_READINGS:
-                yield self._batch()
+                yield from self._batches()
         self._finish_series()
         if self.text.rest:
             self._refuse("the text ends inside a segment: it may be cut short")
         elif not self.saw_end:
             self._refuse("the interchange has no UNZ: it may be cut short")
-        yield self._batch()
+        yield from self._batches()
 
-    def _batch(self) -> Batch:
-        builders = mscons_series.builders(self.finished, self.refusals)
+    def _batches(self) -> Iterator[Piece | Batch]:
+        if self.known:
+            yield piece_of_lines(self.known, self._series)
+        yield self._series(self.finished, self.refusals)
+        self.finished, self.known, self.refusals, self.gathered = [], [], [], 0
+
+    def _series(self, lines: Sequence[LineColumns], refusals: list[contract.Refusal]) -> Batch:
+        """Lines as series, the general way; a line that was read as numbers is read as texts first."""
+        for line in lines:
+            self._as_texts(line)
+        builders = mscons_series.builders(lines, refusals)
         if self.service.decimal_mark != ".":
             for builder in builders:
                 builder.texts = [text.replace(self.service.decimal_mark, ".") for text in builder.texts]
-        series = build_all(builders, self.refusals)
-        found = Batch(series=series, refusals=tuple(self.refusals))
-        self.finished, self.refusals, self.gathered = [], [], 0
-        return found
+        series = build_all(builders, refusals)
+        return Batch(series=series, refusals=tuple(refusals))
+
+    def _as_texts(self, line: LineColumns) -> None:
+        runs, line.runs = line.runs, []
+        for _, raw in runs:
+            self._add(line, self.patterns.group.findall(raw))
+
+    def _take_numbers(self) -> bool:
+        """Take a run as numbers, if all of its line so far was of such form."""
+        text, line = self.text, self.columns
+        if self.groups is None or line.texts:
+            return False
+        run = self.groups.read(text.octets, text.begin)
+        if run is None or not line.fits(run):
+            return False
+        self.value = None
+        line.runs.append((run, text.window[text.begin : run.end]))
+        text.at = run.end
+        text.segment_number += 3 * len(run.starts) - 1
+        return True
 
     def _take_run(self) -> None:
         """Go back to the QTY and take as many whole groups as follow it at once.
 
         The last one is left: what comes behind it may still belong to it.
         """
+        if self._take_numbers():
+            return
         text = self.text
         other = self.patterns.other.search(text.window, text.begin)
         end = len(text.window) if other is None else other.start() + 1
@@ -112,22 +152,30 @@ class _Reader:
             # Something else stands among them, or the window ends inside a group: take what follows without a break.
             run = self.patterns.run.match(text.window, text.begin, end)
             groups = self.patterns.group.findall(run[0]) if run is not None else []
-        if len(groups) < 2:
+        alike = sum(1 for _ in takewhile(lambda group: group[3] == groups[0][3], groups))
+        del groups[min(alike, len(groups) - 1) :]  # behind one of another unit a line of its own begins
+        if not groups:
             return
-        del groups[-1]
-        wholes, flags, texts, units, starts, ends = zip(*groups, strict=True)
         self.value = None
-        columns = self.columns
-        columns.unit = columns.unit or units[0]
-        columns.flags.extend(flags)
-        columns.texts.extend(texts)
-        columns.starts.extend(starts)
-        columns.ends.extend(ends)
-        text.at = text.begin + sum(map(len, wholes))
+        self._as_texts(self.columns)
+        self._add(self.columns, groups)
+        text.at = text.begin + sum(len(group[0]) for group in groups)
         text.segment_number += 3 * len(groups) - 1
+
+    @staticmethod
+    def _add(line: LineColumns, groups: Sequence[tuple[str, ...]]) -> None:
+        _, flags, texts, units, starts, ends = zip(*groups, strict=True)
+        line.unit = line.unit or units[0]
+        line.flags.extend(flags)
+        line.texts.extend(texts)
+        line.starts.extend(starts)
+        line.ends.extend(ends)
 
     def _quantity(self, segment: str) -> _Value:
         flag, text, unit = [*[*self.service.parse(segment), []][1], "", "", ""][:3]
+        if unit and len(self.columns) and unit != (self.columns.unit or _USUAL_UNIT):
+            self._finish_series()
+            self.columns.unit, self.columns.position = unit, ""
         self.columns.position = self.columns.position or self._position()
         self.columns.unit = self.columns.unit or unit
         return _Value(flag, text)
@@ -190,16 +238,17 @@ class _Reader:
         if not value.start and not value.end and not self.columns.step_s:
             times = self.outer or self.header
             value.start, value.end = times.get(_START, ""), times.get(_END, "")
+        self._as_texts(self.columns)
         self.columns.add(value.flag, value.text, value.start, value.end)
 
     def _finish_series(self) -> None:
         """A line ends: what is known of its place stays for the next line."""
         self._finish_value()
         columns = self.columns
-        if columns.texts:
+        if len(columns):
             columns.first = (self.outer or self.header).get(_START, "")
-            self.finished.append(columns)
-            self.gathered += len(columns.texts)
+            (self.known if is_plain(columns) else self.finished).append(columns)
+            self.gathered += len(columns)
             self.columns = LineColumns(
                 location=columns.location, serial=columns.serial, obis=columns.obis, unit=columns.unit,
                 step_s=columns.step_s,
@@ -211,6 +260,12 @@ class _Reader:
     def _refuse(self, reason: str) -> None:
         name = self.columns.name if self.columns.location else None
         self.refusals.append(contract.Refusal(self._position(), BAD_VALUE, reason, name))
+
+
+def _groups() -> Groups:
+    from openami.mdus.unify.adapters.mscons_kernel import Groups  # noqa: PLC0415 - the compiler loads when it is needed
+
+    return Groups()
 
 
 class _Patterns(NamedTuple):
@@ -228,7 +283,9 @@ class _Patterns(NamedTuple):
 def _patterns(service: Service) -> _Patterns:
     end = re.escape(service.terminator)
     number = rf"([-+0-9{re.escape(service.decimal_mark)}]*)"
-    stamp = rf"(\d{{12}}{re.escape(service.release)}?[-+]\d\d){service.escape(':303')}{end}"
+    release = re.escape(service.release)
+    # a plus is a separator unless it is released
+    stamp = rf"(\d{{12}}(?:{release}\+|{release}?-)\d\d){service.escape(':303')}{end}"
     quantity = rf"{service.escape('QTY+')}(\w+){service.escape(':')}{number}(?:{service.escape(':')}(\w*))?{end}"
     group = rf"({quantity}{service.escape('DTM+163:')}{stamp}{service.escape('DTM+164:')}{stamp})"
     uncaptured = re.sub(r"(?<!\\)\((?!\?)", "(?:", group)

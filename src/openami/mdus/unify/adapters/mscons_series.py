@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
+
+    from openami.mdus.unify.adapters.mscons_kernel import Run
 
 _DAY_S: Final = 86400
 _FLAGS: Final[dict[str, tuple[contract.QualityCode, ...]]] = {
@@ -52,6 +55,15 @@ class LineColumns:
     step_s: int = 0
     first: str = ""
     position: str = ""
+    runs: list[tuple[Run, str]] = field(default_factory=list)
+    """Readings that were taken as numbers, each run with its text; such a line has no texts beside them."""
+
+    def __len__(self) -> int:
+        return len(self.texts) + sum(len(run.starts) for run, _ in self.runs)
+
+    def fits(self, run: Run) -> bool:
+        """True if a run is like those that the line has."""
+        return not self.runs or (run.length_s, run.unit) == (self.runs[0][0].length_s, self.runs[0][0].unit)
 
     @property
     def name(self) -> str:
@@ -122,30 +134,43 @@ def _of_line(
         yield builder
 
 
+def interval_of(length_s: int) -> int:
+    """The interval length of periods of a length; 0 for those that are no intervals."""
+    return length_s if length_s in PERIOD_NUMBERS and length_s < _DAY_S else 0
+
+
 def _builder(line: LineColumns, length_s: int, refusals: list[contract.Refusal]) -> SeriesBuilder | None:
-    interval_s = length_s if length_s in PERIOD_NUMBERS and length_s < _DAY_S else 0
-    code = _code(line, interval_s)
+    interval_s = interval_of(length_s)
+    code = code_of(line.obis, line.unit, interval_s)
     if code is None:
         refusals.append(
             contract.Refusal(line.position, _UNKNOWN_TYPE, f"the unit {line.unit[:20]!r} is not known", line.name)
         )
         return None
+    return SeriesBuilder(line.name, identity_of(line), code, interval_s, qualities_of)
+
+
+def identity_of(line: LineColumns) -> contract.Identity:
+    """The meter of a line: by its point, and by its serial number where that is told."""
     names = [contract.Name.of(line.location, "MeteringPoint")]
     names += [contract.Name.of(line.serial, "SerialNumber")] if line.serial else []
-    return SeriesBuilder(line.name, contract.Identity(None, tuple(names)), code, interval_s, _qualities)
+    return contract.Identity(None, tuple(names))
 
 
-def _code(line: LineColumns, interval_s: int) -> contract.ReadingTypeCode | None:
-    found = code_of_obis(line.obis.partition("*")[0], interval_s, line.unit or "KWH") if line.obis else None
+@lru_cache(maxsize=1024)
+def code_of(obis: str, unit: str, interval_s: int) -> contract.ReadingTypeCode | None:
+    """The reading type of a line; None if its unit is not known."""
+    found = code_of_obis(obis.partition("*")[0], interval_s, unit or "KWH") if obis else None
     if found is not None:
         return found
     try:
-        return code_of_unit(line.unit or "KWH", interval_s, flow=0)
+        return code_of_unit(unit or "KWH", interval_s, flow=0)
     except UnknownUnitError:
         return None
 
 
-def _qualities(flag: str) -> tuple[contract.QualityCode, ...]:
+def qualities_of(flag: str) -> tuple[contract.QualityCode, ...]:
+    """Quality codes of the qualifier of a quantity."""
     return _FLAGS.get(flag, ())
 
 

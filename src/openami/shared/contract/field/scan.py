@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import numpy as np
 
 from openami.shared.contract.field.codes import QualityCode
+from openami.shared.contract.field.columns import share_decimals
 from openami.shared.contract.field.errors import BadQualityCodeError
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class Scan:
     records: Records
     first: NDArray[np.intp]
     """The first record of each run."""
-    decimals: NDArray[np.int16]
+    decimals: Int64s
     """Of each run: what all its values share."""
     cut: ClassVar[bool] = True
 
@@ -254,17 +255,10 @@ class Records:
             setattr(self, name, getattr(self, name)[: self.count])
         self.times = self.times[:, : self.count]
 
-    def share_decimals(self, first: NDArray[np.intp]) -> NDArray[np.int16] | None:
+    def share_decimals(self, first: NDArray[np.intp]) -> Int64s | None:
         """Give the values of each run one number of decimals, and return it; None if one does not fit."""
-        from openami.shared.contract.field.scan_kernel import DIGITS_MAX  # noqa: PLC0415 - as above
-
-        shared: NDArray[np.int16] = np.maximum.reduceat(self.decimals, first)
-        shift = np.repeat(shared, np.diff(first, append=self.count)) - self.decimals
-        if (self.significant + shift > DIGITS_MAX).any():
-            return None
-        if shift.any():
-            self.values *= 10 ** shift.astype(np.int64)
-        return shared
+        shared, fits = share_decimals(self.values, self.decimals, self.significant, first)
+        return shared if fits.all() else None
 
     def run(self, part: slice, decimals: int) -> BlockColumns:
         """The records of a block as its columns."""

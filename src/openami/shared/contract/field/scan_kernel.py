@@ -28,68 +28,68 @@ DIGITS_MAX: Final = 18  # the greatest number of nines that int64 holds
 _LESS_THAN, _ZERO, _DOT, _MINUS, _PLUS, _COLON, _T, _Z, _BANG, _QUERY = b"<0.-+:TZ!?"
 _PROLOGUE: Final = 8  # an XML declaration begins before this place
 _VALUE_MAX: Final = 24
-_NOT_A_TIME: Final = -(1 << 62)
+NOT_A_TIME: Final = -(1 << 62)
 _NO_NUMBER: Final = -100_000
 _MARCH_1_0000_S: Final = 719_468  # days before 1970, in a calendar whose years begin in March
 
 
-def _compile(function: Function) -> Function:
+def compiled(function: Function) -> Function:
     """The function as machine code, kept beside the source between runs."""
     return cast("Function", njit(cache=True, nogil=True)(function))
 
 
-@_compile
-def _two_digits(data: Array, at: int) -> int:
+@compiled
+def two_digits(data: Array, at: int) -> int:
     """The number of two digits; far below zero where there are none."""
     high, low = int(data[at]) - _ZERO, int(data[at + 1]) - _ZERO
     return high * 10 + low if 0 <= high <= 9 and 0 <= low <= 9 else _NO_NUMBER
 
 
-@_compile
-def _day(year: int, month: int, day: int) -> int:
+@compiled
+def day_number(year: int, month: int, day: int) -> int:
     """Days since 1970 of a civil date."""
     leap = (year % 4 == 0 and year % 100 != 0) or year % 400 == 0
     longest = 30 if month in (4, 6, 9, 11) else 31
     if month == 2:
         longest = 29 if leap else 28
     if year < 1 or month < 1 or month > 12 or day < 1 or day > longest:
-        return _NOT_A_TIME
+        return NOT_A_TIME
     since = year if month > 2 else year - 1
     of_year = (153 * (month - 3 if month > 2 else month + 9) + 2) // 5 + day - 1
     return since * 365 + since // 4 - since // 100 + since // 400 + of_year - _MARCH_1_0000_S
 
 
-@_compile
+@compiled
 def _offset(data: Array, at: int, length: int) -> int:
     """Seconds that a clock is ahead of UTC: `Z` or `+01:00`."""
     if length == 20:
-        return 0 if data[at] == _Z else _NOT_A_TIME
-    hours, minutes = _two_digits(data, at + 1), _two_digits(data, at + 4)
+        return 0 if data[at] == _Z else NOT_A_TIME
+    hours, minutes = two_digits(data, at + 1), two_digits(data, at + 4)
     ok = data[at + 3] == _COLON and 0 <= hours <= 14 and 0 <= minutes <= 59
     if not ok or (data[at] != _PLUS and data[at] != _MINUS):
-        return _NOT_A_TIME
+        return NOT_A_TIME
     ahead = hours * 3600 + minutes * 60
     return -ahead if data[at] == _MINUS else ahead
 
 
-@_compile
+@compiled
 def _instant(data: Array, at: int, length: int) -> int:
     """Seconds since 1970 of `2026-03-01T00:15:00Z` or `...+01:00`."""
-    century, rest = _two_digits(data, at), _two_digits(data, at + 2)
-    hour, minute, second = _two_digits(data, at + 11), _two_digits(data, at + 14), _two_digits(data, at + 17)
+    century, rest = two_digits(data, at), two_digits(data, at + 2)
+    hour, minute, second = two_digits(data, at + 11), two_digits(data, at + 14), two_digits(data, at + 17)
     marks = data[at + 4] == _MINUS and data[at + 7] == _MINUS and data[at + 10] == _T
     marks = marks and data[at + 13] == _COLON and data[at + 16] == _COLON
     clock = 0 <= hour <= 23 and 0 <= minute <= 59 and 0 <= second <= 59
     if not marks or not clock or century < 0 or rest < 0:
-        return _NOT_A_TIME
-    day = _day(century * 100 + rest, _two_digits(data, at + 5), _two_digits(data, at + 8))
+        return NOT_A_TIME
+    day = day_number(century * 100 + rest, two_digits(data, at + 5), two_digits(data, at + 8))
     offset = _offset(data, at + 19, length)
-    if day == _NOT_A_TIME or offset == _NOT_A_TIME:
-        return _NOT_A_TIME
+    if day == NOT_A_TIME or offset == NOT_A_TIME:
+        return NOT_A_TIME
     return day * 86400 + hour * 3600 + minute * 60 + second - offset
 
 
-@_compile
+@compiled
 def _alike(text: Array, template: Array, mask: Array) -> bool:
     """True if a text equals the template wherever the mask says so; without early exit, for vectors."""
     differs = np.uint8(0)
@@ -98,8 +98,8 @@ def _alike(text: Array, template: Array, mask: Array) -> bool:
     return bool(differs == 0)
 
 
-@_compile
-def _begins(data: Array, at: int, text: Array) -> bool:
+@compiled
+def begins_with(data: Array, at: int, text: Array) -> bool:
     """True if a text stands at a place."""
     size = len(text)
     if at + size > len(data):
@@ -110,7 +110,7 @@ def _begins(data: Array, at: int, text: Array) -> bool:
     return True
 
 
-@_compile
+@compiled
 def _next(data: Array, at: int, opening: Array, name: Array) -> tuple[int, bool, bool]:
     """Where the next record begins (the end: nowhere), whether only blanks stand before it, and whether all is plain.
 
@@ -120,19 +120,19 @@ def _next(data: Array, at: int, opening: Array, name: Array) -> tuple[int, bool,
     while at < len(data):
         here = data[at]
         if here == _LESS_THAN:
-            if _begins(data, at, opening):
+            if begins_with(data, at, opening):
                 return at, blank, True
             odd = at + 1 < len(data) and (data[at + 1] == _BANG or (data[at + 1] == _QUERY and at > _PROLOGUE))
             if odd:
                 return at, blank, False
-        elif here == name[0] and _begins(data, at, name):
+        elif here == name[0] and begins_with(data, at, name):
             return at, blank, False
         blank = blank and (here in (9, 10, 13, 32))
         at += 1
     return at, blank, True
 
 
-@_compile
+@compiled
 def _fit(data: Array, at: int, forms: Array, f: int) -> int:
     """Length of the value if the record at this place has this form, else -1."""
     templates, masks, heads, tails, valued, _, _ = forms
@@ -153,8 +153,8 @@ def _fit(data: Array, at: int, forms: Array, f: int) -> int:
     return size
 
 
-@_compile
-def _number(data: Array, at: int, size: int) -> tuple[bool, int, int, int]:
+@compiled
+def number(data: Array, at: int, size: int) -> tuple[bool, int, int, int]:
     """A decimal number: whether it is one, its digits as an integer, how many are significant, how many decimals."""
     whole, digits, significant, decimals, dot = 0, 0, 0, 0, False
     for k in range(size):
@@ -174,7 +174,7 @@ def _number(data: Array, at: int, size: int) -> tuple[bool, int, int, int]:
     return (digits > 0 or size == 0) and significant <= DIGITS_MAX, whole, significant, decimals
 
 
-@_compile
+@compiled
 def _times(data: Array, at: int, size: int, forms: Array, f: int, times: Array, row: int) -> bool:
     """Read the times of a record; False if one of them is none."""
     _, _, heads, _, _, time_at, time_n = forms
@@ -182,13 +182,13 @@ def _times(data: Array, at: int, size: int, forms: Array, f: int, times: Array, 
         if time_n[f, which]:
             place = time_at[f, which]
             seconds = _instant(data, at + place + (size if place >= heads[f] else 0), time_n[f, which])
-            if seconds == _NOT_A_TIME:
+            if seconds == NOT_A_TIME:
                 return False
             times[which, row] = seconds
     return True
 
 
-@_compile
+@compiled
 def read(data: Array, at: int, opening: Array, name: Array, forms: Array, out: Array, row: int) -> tuple[int, int, int]:
     """Read records from `at` on into the columns from `row` on: why it stopped, where, and the next row.
 
@@ -217,7 +217,7 @@ def read(data: Array, at: int, opening: Array, name: Array, forms: Array, out: A
                 break
         if size < 0:
             return UNKNOWN, at, row
-        ok, whole, counted, places = _number(data, begin + forms[2][form], size if valued[form] else 0)
+        ok, whole, counted, places = number(data, begin + forms[2][form], size if valued[form] else 0)
         if not ok or not _times(data, begin, size, forms, form, times, row):
             return UNREADABLE, at, row
         last, at = form, begin + forms[2][form] + size + forms[3][form]

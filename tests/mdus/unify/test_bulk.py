@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from openami.mdus import unify
@@ -174,6 +174,7 @@ blocks = st.tuples(
 dial_days = st.tuples(st.integers(0, METERS - 1), st.lists(st.integers(1, 30), min_size=1, max_size=2, unique=True))
 
 
+@example([(0, DELIVERED, date(2026, 3, 2), "none", 4), (1, RECEIVED, date(2026, 3, 2), "empty", 6)], [])
 @given(st.lists(blocks, max_size=6), st.lists(dial_days, max_size=3))
 def test_both_ways_give_the_same(drawn: list[Any], dialled: list[Any]) -> None:
     delivery = [
@@ -182,6 +183,14 @@ def test_both_ways_give_the_same(drawn: list[Any], dialled: list[Any]) -> None:
     delivery += [registers(meter, *(datetime(2026, 3, day, tzinfo=UTC) for day in days)) for meter, days in dialled]
     fast, expected = both(delivery)
     assert fast == expected
+
+
+def test_times_that_no_calendar_has_are_left() -> None:
+    columns = replace(
+        columns_of([series("SN0", day_block(DELIVERED, date(2026, 3, 2), 1))])[0],
+        start_s=np.array([2**62]), starts=None,
+    )  # fmt: skip
+    assert take(columns, np.array([0]), CHANNELS, int(NOW.timestamp())).left.tolist() == [0]
 
 
 def test_what_is_beyond_doubt_is_not_left() -> None:

@@ -92,7 +92,7 @@ def take(columns: Columns, device: Ints, channels: ChannelColumns, received_s: i
     end_s = last_s + columns.interval_s
     ok &= (columns.start_s >= channels.begin_s[safe]) & (end_s <= channels.end_s[safe])
     ok &= _in_time(columns, last_s, end_s, received_s)
-    expected = _day_counts(columns, channels, safe)
+    expected = _day_counts(columns, channels, safe, ok)
     # a day of another length than its own is for a rule to judge (V04)
     ok &= (expected <= 0) | (columns.count == expected) | (columns.count * columns.interval_s != DAY_S)
     values, fits = _scaled(columns, channels, safe, ok)
@@ -161,14 +161,14 @@ def _takes(code: contract.ReadingTypeCode, interval_s: int, sort: Sort) -> int:
     return _DOUBT if code.is_dial and (code.interval_s is not None or measures_a_dial(sort.obis)) else _NO
 
 
-def _day_counts(columns: Columns, channels: ChannelColumns, place: Ints) -> Ints:
+def _day_counts(columns: Columns, channels: ChannelColumns, place: Ints, ok: NDArray[np.bool_]) -> Ints:
     """For each row how many intervals the local day of its channel has that begins with it; -1 if none does."""
     expected = np.full(len(columns), -1, np.int64)
     for number, sort in enumerate(channels.sorts):
         if not sort.interval_s:
             continue
         calendar = sort.calendar
-        mine = np.flatnonzero((channels.sort[place] == number) & (columns.interval_s == sort.interval_s))
+        mine = np.flatnonzero(ok & (channels.sort[place] == number) & (columns.interval_s == sort.interval_s))
         starts, inverse = np.unique(columns.start_s[mine], return_inverse=True)
         expected[mine] = np.array([_length(calendar, start) for start in starts.tolist()], np.int64)[inverse]
     return expected

@@ -273,8 +273,11 @@ def spread(begins: Ints, counts: Ints) -> Ints:
 
 
 def earliest(starts: Ints, begins: Ints) -> Ints:
-    """The first start of each of the blocks that begin at these places."""
-    return np.minimum.reduceat(np.append(starts, np.iinfo(np.int64).max), begins) if len(begins) else begins
+    """The first start of each of the blocks that begin at these places; none has to have any behind the last one."""
+    if not len(begins):
+        return begins
+    found: Ints = np.minimum.reduceat(np.append(starts, np.iinfo(np.int64).max), begins)
+    return np.where(begins < len(starts), found, 0)
 
 
 def latest(times: Ints, begins: Ints) -> Ints:

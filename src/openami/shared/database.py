@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, cast
 
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _WAKE_UPS = "openami_wake_ups"
+_PASSING = frozenset({"40001", "40P01", "55P03"})  # serialization failure, deadlock, lock not available
 POOL_SIZE = 24  # four areas of these stay well below what the embedded server admits (200)
 
 
@@ -69,6 +71,17 @@ class Database:
     async def close(self) -> None:
         """Return all connections."""
         await self.engine.dispose()
+
+
+def is_passing(error: BaseException) -> bool:
+    """True for what the same work may not meet again: it gave way to another transaction, or a lock was held."""
+    state = getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
+    return state in _PASSING
+
+
+def is_lost(error: BaseException) -> bool:
+    """True if the connection is gone, and its transaction with it."""
+    return isinstance(error, DBAPIError) and error.connection_invalidated
 
 
 def after_commit(transaction: AsyncConnection, event: asyncio.Event) -> None:

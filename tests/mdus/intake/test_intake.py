@@ -13,8 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from psycopg import OperationalError
+from psycopg.errors import DeadlockDetected
 from pyarrow import parquet
+from sqlalchemy.exc import DBAPIError
 
+from openami.mdus.flow import Flow
+from openami.mdus.intake import handlers
 from openami.mdus.intake.drop import TAKEN, DropFolder
 from openami.mdus.unify import adapters
 from openami.shared.audit import verify
@@ -130,6 +135,57 @@ async def test_a_killed_process_goes_on_with_the_next_batch(world: Any) -> None:
     done = await world.api(f"/api/intake/{answer.json()['id']}")
     assert (done["state"], done["readings"], done["refused"]) == ("done", 500 * 5 * 48, 0)
     assert done["batches"] > 1
+
+
+def deadlock() -> DBAPIError:
+    return DBAPIError("UPDATE", {}, DeadlockDetected("deadlock detected"))
+
+
+async def test_a_batch_that_loses_a_deadlock_is_taken_once_more(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    failures = [deadlock(), deadlock()]
+    take = Flow.take
+
+    async def unlucky(self: Flow, *args: Any, **asked: Any) -> Any:
+        taken = await take(self, *args, **asked)
+        if failures:
+            raise failures.pop()
+        return taken
+
+    monkeypatch.setattr(Flow, "take", unlucky)
+    monkeypatch.setattr(handlers, "PAUSES_S", (0.0, 0.0))
+    file = await upload(world, "a.csv", whole(nem12("20260301", ["0.5"] * 48)), register="1")
+    assert (file["state"], file["readings"], file["refused"], failures) == ("done", 48, 0, [])
+
+
+async def test_a_batch_that_always_fails_is_refused_in_the_end(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    attempts: list[int] = []
+
+    async def hopeless(*_: Any, **__: Any) -> Any:
+        attempts.append(1)
+        raise deadlock()
+
+    monkeypatch.setattr(Flow, "take", hopeless)
+    monkeypatch.setattr(handlers, "PAUSES_S", (0.0, 0.0))
+    file = await upload(world, "a.csv", whole(nem12("20260301", ["0.5"] * 48)), register="1")
+    assert (file["state"], file["readings"], file["refused"], len(attempts)) == ("done", 0, 1, 3)
+    assert "deadlock" in file["refusals"][0]["reason"]
+
+
+async def test_a_lost_connection_refuses_nothing(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = whole(nem12("20260301", ["0.5"] * 48))
+    answer = await world.client.post("/api/intake?name=a.csv&register=1", content=body, headers=BEARER)
+    (duty,) = (one for one in world.middle.duties if one.name == "files")
+
+    async def gone(*_: Any, **__: Any) -> Any:
+        raise DBAPIError("UPDATE", {}, OperationalError("the connection is lost"), connection_invalidated=True)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Flow, "take", gone)
+        with pytest.raises(DBAPIError, match="connection is lost"):
+            await duty.turn()
+    await world.settle()
+    file = await world.api(f"/api/intake/{answer.json()['id']}")
+    assert (file["state"], file["readings"], file["refused"]) == ("done", 48, 0)
 
 
 async def test_a_file_that_nobody_reads_waits_for_its_mapping(world: Any) -> None:

@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from psycopg import OperationalError
+from psycopg.errors import DeadlockDetected
 from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
 
+from openami.mdus.flow import Flow
 from openami.mdus.loading import load_waiting, store
 from openami.mdus.loading.handlers import LoadingStoppedError
 from openami.mdus.loading.worker import load
@@ -146,3 +150,24 @@ async def test_workers_that_always_die_are_given_up(ground: Any, monkeypatch: py
     await ground.accept(ground.fleet.day(0).arrow())
     with Dying(1) as dead, pytest.raises(LoadingStoppedError, match="1 tasks wait"):
         await load_waiting(lambda: dead, ground.place, ground.database)
+
+
+async def test_a_delivery_whose_transaction_gave_way_waits_for_its_next_turn(
+    ground: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = [
+        DBAPIError("UPDATE", {}, DeadlockDetected("deadlock detected")),
+        DBAPIError("UPDATE", {}, OperationalError("gone"), connection_invalidated=True),
+    ]
+    take = Flow.take_columns
+
+    async def unlucky(self: Flow, *args: Any, **asked: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return await take(self, *args, **asked)
+
+    monkeypatch.setattr(Flow, "take_columns", unlucky)
+    monkeypatch.setattr("openami.mdus.loading.handlers.PAUSE_S", 0.0)
+    await ground.accept(ground.fleet.day(0).arrow())
+    progress = await ground.load()
+    assert (progress.deliveries, progress.refused, failures) == (1, 0, [])

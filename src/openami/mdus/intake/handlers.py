@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
+from sqlalchemy.exc import DBAPIError
 
 from openami.mdus.intake import registering, store
 from openami.mdus.intake.reader import Reader
@@ -22,6 +23,7 @@ from openami.mdus.unify.errors import UnifyError
 from openami.mdus.unify.refusals import BAD_VALUE
 from openami.shared.audit import AuditRecord, append
 from openami.shared.contract.field import Refusal
+from openami.shared.database import is_lost, is_passing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+PAUSES_S: Final = (0.1, 0.4, 1.6)
+"""Wall time between attempts at a batch that failed for a reason that passes."""
 _SHARE_MOST: Final = 0.99
 """The share of a file that is shown as done while it is still being read."""
 
@@ -132,9 +136,10 @@ class Files:
     async def _take(self, tx: AsyncConnection, file: File, batch: Batch) -> None:
         """One batch into the series; what our own code trips over is refused as a whole, and the file goes on."""
         try:
-            async with tx.begin_nested():
-                readings, refusals = await self._deliver(tx, file, batch)
+            readings, refusals = await self._delivered(tx, file, batch)
         except Exception as error:  # a batch that nobody foresaw must not hold up those behind it
+            if is_lost(error):
+                raise  # nothing of this batch is kept: whoever goes on with the file begins with it
             log.exception("intake.batch_failed", file=file.name, batch=file.batches + 1)
             reason = f"the batch could not be taken: {type(error).__name__}: {error}"[:500]
             readings, refusals = 0, [Refusal(f"batch {file.batches + 1}", BAD_VALUE, reason)]
@@ -150,6 +155,20 @@ class Files:
             refused=file.refused + len(refusals),
             progress=self._progress(),
         )
+
+    async def _delivered(self, tx: AsyncConnection, file: File, batch: Batch) -> tuple[int, list[Refusal]]:
+        """Deliver a batch, and once more some time later if the database gave way to somebody else's transaction."""
+        pauses_s = iter(PAUSES_S)
+        while True:
+            try:
+                async with tx.begin_nested():
+                    return await self._deliver(tx, file, batch)
+            except DBAPIError as error:
+                pause_s = next(pauses_s, None) if is_passing(error) else None
+                if pause_s is None:
+                    raise
+                log.warning("intake.batch_again", file=file.name, batch=file.batches + 1, found=str(error.orig))
+            await asyncio.sleep(pause_s)
 
     async def _deliver(self, tx: AsyncConnection, file: File, batch: Batch) -> tuple[int, list[Refusal]]:
         refusals = list(batch.refusals)

@@ -15,6 +15,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import numpy as np
+import structlog
+from sqlalchemy.exc import DBAPIError
 
 from openami.mdus.loading import store
 from openami.mdus.loading.model import NO_TOTALS, REFUSED, Loaded, Totals
@@ -30,7 +32,7 @@ from openami.mdus.unify.raw import Quarantined
 from openami.mdus.vee.store import open_days
 from openami.shared.clock import RealClock, SharedClock
 from openami.shared.contract.enterprise.catalogue import Side
-from openami.shared.database import Database
+from openami.shared.database import Database, is_lost, is_passing
 from openami.shared.seam import Inbox, Outbox
 from openami.shared.seam.enterprise import EnterpriseDoor
 from openami.shared.seam.field import FieldDoor
@@ -48,9 +50,21 @@ if TYPE_CHECKING:
     from openami.shared.contract.field import Refusal
 
 
+log = structlog.get_logger()
+
+
 def load(place: Place, digest: str) -> Loaded:
-    """Load one waiting delivery; what any executor calls."""
-    return _here(place, lambda here: here.load(digest))
+    """Load one waiting delivery; what any executor calls.
+
+    It still waits when the database gave way to somebody else's transaction, or was gone for a moment.
+    """
+    try:
+        return _here(place, lambda here: here.load(digest))
+    except DBAPIError as error:
+        if not (is_passing(error) or is_lost(error)):
+            raise
+        log.warning("loading.again", digest=digest, found=str(error.orig))
+        return Loaded(digest, taken=False)
 
 
 def estimate(place: Place, low: int, high: int) -> Loaded:

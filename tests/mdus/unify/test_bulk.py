@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -234,3 +236,9 @@ def test_one_block_in_doubt_takes_its_whole_meter_along() -> None:
     assert taken.left.tolist() == [0, 1]
     fast, expected = both(delivery)
     assert fast == expected
+
+
+@pytest.mark.parametrize("module", ["columns", "bulk", "adapters"])
+def test_modules_may_be_imported_in_any_order(module: str) -> None:
+    asked = [sys.executable, "-c", f"import openami.mdus.unify.{module}"]
+    assert subprocess.run(asked, check=False).returncode == 0

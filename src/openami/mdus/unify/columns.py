@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, runtime_checkable
 
 import numpy as np
 
-from openami.mdus.unify.adapters.model import Batch
 from openami.mdus.unify.intervals import quality_columns
 from openami.shared.quality import MISSING
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from openami.mdus.unify.adapters.model import SourceSeries
+    from openami.mdus.unify.adapters.model import Batch, SourceSeries
     from openami.shared.contract import field as contract
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
@@ -112,6 +111,8 @@ class ByColumns(Protocol):
 
 def piece_of(series: Sequence[SourceSeries]) -> Piece:
     """Series as columns; what has to go another way is the series that they were."""
+    from openami.mdus.unify.adapters.model import Batch  # noqa: PLC0415 - adapters are built on this module
+
     columns, origin = columns_of(series)
 
     def rows(chosen: NDArray[np.intp]) -> Batch:
@@ -122,6 +123,8 @@ def piece_of(series: Sequence[SourceSeries]) -> Piece:
 
 def joined(pieces: Sequence[Piece]) -> Piece:
     """Pieces of one delivery as one."""
+    from openami.mdus.unify.adapters.model import Batch  # noqa: PLC0415 - as above
+
     if len(pieces) == 1:
         return pieces[0]
     bounds = np.cumsum([0, *(len(one.columns) for one in pieces)])

@@ -15,6 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import psycopg
+from sqlalchemy.engine import make_url
+
 from openami.mdus.area import build as _all_tables  # noqa: F401 - imports every store
 from openami.mdus.loading import Place, accept, load_waiting
 from openami.mdus.loading.workers import workers
@@ -35,6 +38,7 @@ QUICK = os.environ.get("QUICK") == "1"
 WORKERS = 2
 MACHINE = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
 WINDOWS = (Window(1, WEEKDAYS, 7 * 3600, 23 * 3600),)
+_SIZE = "SELECT sum(file_size_bytes) FROM lake.ducklake_data_file WHERE end_snapshot IS NULL"
 AT = datetime(2026, 3, 20, tzinfo=UTC)
 
 
@@ -49,15 +53,17 @@ class Ground:
     workers: Executor
     loaded: list[Loaded] = field(default_factory=list)
 
-    async def store(self, form: str, days: Iterable[int], meters_a_delivery: int, *, meters: int | None = None) -> int:
+    async def store(
+        self, form: str, days: Iterable[int], meters_a_delivery: int, *, first: int = 0, meters: int | None = None
+    ) -> int:
         """Accept the deliveries of some days; how many interval readings they hold."""
         readings = 0
         for number in days:
-            for first in range(0, meters or self.fleet.meters, meters_a_delivery):
-                day = self.fleet.day(number, first, meters_a_delivery)
+            for begin in range(first, meters or self.fleet.meters, meters_a_delivery):
+                day = self.fleet.day(number, begin, meters_a_delivery)
                 readings += day.readings
                 async with self.database.begin() as tx:
-                    name = f"{form}-{number}-{first}"
+                    name = f"{form}-{number}-{begin}"
                     await accept(tx, self.raw, getattr(day, form)(), name=name, source="AMS1", at=AT)
         return readings
 
@@ -69,9 +75,16 @@ class Ground:
 
     async def load_and_cpu(self) -> tuple[float, float]:
         """Load all that waits; seconds of wall time, and of processor time of all processes, PostgreSQL's too."""
-        before = _cpu_s()
+        before = cpu_s()
         wall_s = await self.load()
-        return wall_s, _cpu_s() - before
+        return wall_s, cpu_s() - before
+
+
+def sealed_bytes(place: Place) -> int:
+    """What the files of the lake take that are no older than its last compaction: each once, as a reader sees them."""
+    with psycopg.connect(make_url(place.database).set(drivername="postgresql").render_as_string(False)) as connection:
+        row = connection.execute(_SIZE).fetchone()
+    return int(row[0] or 0) if row else 0
 
 
 @contextmanager
@@ -146,7 +159,7 @@ class Memory:
             self.most = max(self.most, sum(map(_proportional_bytes, _family(self._roots))))
 
 
-def _cpu_s() -> float:
+def cpu_s() -> float:
     """Processor time of this process and all its children so far."""
     ticks = 0
     for process in _family([os.getpid()]):

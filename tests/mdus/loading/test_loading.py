@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,9 +18,9 @@ from sqlalchemy.exc import DBAPIError
 
 from openami.mdus.flow import Flow
 from openami.mdus.loading import load_waiting, store
-from openami.mdus.loading.handlers import LoadingStoppedError
+from openami.mdus.loading.handlers import IN_VAIN_MAX, LoadingStoppedError
 from openami.mdus.loading.worker import load
-from openami.mdus.series import Series
+from openami.mdus.series import Provenance, Series
 from openami.shared.quality import Origin, Verdict, is_estimated, origins, verdicts
 
 if TYPE_CHECKING:
@@ -67,6 +69,25 @@ async def test_totals_come_by_bucket(ground: Any) -> None:
     assert [totals[channel][1] for channel in found.channel.tolist()] == peak.tolist()
     assert [sum(totals[channel]) for channel in found.channel.tolist()] == found.values.sum(axis=1).tolist()
     assert len(ground.loaded) == 2  # the delivery, and its gaps
+
+
+async def test_a_delivery_is_seen_whole_when_it_is_through_and_no_reader_or_writer_waits(ground: Any) -> None:
+    day = ground.fleet.day(0).day
+    channels = [4 * meter + channel for meter in range(ground.fleet.meters) for channel in (1, 2)]
+    await ground.accept(ground.fleet.day(0).arrow())  # acknowledged
+    async with ground.database.begin() as reader:
+        assert await Series().days(reader, channels, range(day, day + 1)) == [], "kept, not yet taken"
+        await ground.load()  # a reader in the middle of its transaction is in nobody's way
+        (found,) = await Series().days(reader, channels, range(day, day + 1))
+        assert sorted(found.channel.tolist()) == channels
+        async with ground.database.begin() as writer:
+            await Series().current_for(writer, found)  # locks every channel
+            changed = found.with_results(found.values + 1, found.quality)
+            await Series().revise(writer, changed, Provenance(datetime.now(UTC), "somebody", "an edit"))
+            (still,) = await Series().days(reader, channels, range(day, day + 1))
+            assert np.array_equal(still.values, found.values), "what is not committed is not seen, nor waited for"
+        (then,) = await Series().days(reader, channels, range(day, day + 1))
+        assert np.array_equal(then.values, found.values + 1)
 
 
 async def test_every_form_of_a_delivery_gives_the_same_series(ground: Any) -> None:
@@ -125,6 +146,29 @@ async def test_a_delivery_that_somebody_else_loads_is_left_to_him(ground: Any) -
         with ThreadPoolExecutor(1) as one:
             assert not one.submit(load, ground.place, digest).result().taken
     assert (await ground.load()).deliveries == 1
+
+
+class Counting(ThreadPoolExecutor):
+    """Knows how often it was asked."""
+
+    asked = 0
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        self.asked += 1
+        return super().submit(fn, *args, **kwargs)
+
+
+async def test_what_somebody_else_takes_long_for_is_waited_for(ground: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("openami.mdus.loading.handlers.PAUSE_S", 0.0)
+    digest = await ground.accept(ground.fleet.day(0).arrow())
+    with Counting(1) as one:
+        async with ground.database.begin() as other:
+            assert await store.claim(other, digest) is not None
+            loading = asyncio.create_task(ground.load(lambda: one))
+            while one.asked < 2 * IN_VAIN_MAX:
+                await asyncio.sleep(0)
+                assert not loading.done()
+        assert (await loading).deliveries == 1
 
 
 class Dying(ThreadPoolExecutor):

@@ -96,18 +96,18 @@ class _Run:
         """Ask what is to be done, have it done, and ask again."""
         in_vain = 0
         while tasks := await wanted():
-            done = await self._once(tasks)
-            in_vain = 0 if done else in_vain + 1
+            done, died = await self._once(tasks)
+            in_vain = 0 if done else in_vain + died
             if in_vain > IN_VAIN_MAX:
                 raise LoadingStoppedError(
                     f"{len(tasks)} tasks wait, and workers failed {in_vain} times without finishing one.",
                     hint="Look at the logs of the workers; lack of memory is the usual cause.",
                 )
-            if in_vain:  # somebody else holds them, or the server still has to notice that a worker is gone
-                await asyncio.sleep(PAUSE_S * in_vain)
+            if not done:  # somebody else is at them, or the server still has to notice that a worker is gone
+                await asyncio.sleep(PAUSE_S * max(in_vain, 1))
 
-    async def _once(self, tasks: list[Task]) -> bool:
-        """Every task once; whether any got anything done."""
+    async def _once(self, tasks: list[Task]) -> tuple[bool, bool]:
+        """Every task once; whether any got anything done, and whether workers died."""
         results = [asyncio.wrap_future(self._workers.submit(*task)) for task in tasks]
         done = broken = False
         for result in asyncio.as_completed(results):
@@ -122,4 +122,4 @@ class _Run:
                 self._tell(loaded)
         if broken:
             self._workers = self._make()
-        return done
+        return done, broken

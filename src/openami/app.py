@@ -306,6 +306,7 @@ def _mdus(parts: Parts) -> Area:
             judging=Judging(settings.rule_set, settings.data_dir / "rulesets"),
             second_person=settings.edits_need_approval,
             keep=timedelta(days=settings.keep_days) if settings.keep_days else None,
+            keep_deliveries=timedelta(days=settings.keep_deliveries_days) if settings.keep_deliveries_days else None,
             drop_folder=settings.drop_folder or settings.data_dir / "drop",
             drop_registers=settings.drop_registers,
             **_of_the_customer(settings),

@@ -43,10 +43,16 @@ def explain(channel: Channel, span: Span, as_json: AsJson = False, data_dir: Dat
     table = Table("start", f"{found['unit']}", "quality", "came with", "what was said")
     for one in found["intervals"]:
         fired = "\n".join(_said(each) for each in one["fired"])
-        source = f"{one['cause']} ({one['author']})" + (f" {one['delivery'][:12]}" if one["delivery"] else "")
+        source = f"{one['cause']} ({one['author']})" + _delivery(one["delivery"], found.get("forgotten", []))
         table.add_row(one["start"], _amount(one["value"], found["scale"]), one["quality"], source, fired)
     console.print(f"Channel {found['channel']}, {found['obis']} of {found['device']}")
     console.print(table)
+
+
+def _delivery(digest: str, forgotten: list[str]) -> str:
+    if not digest:
+        return ""
+    return f" {digest[:12]}" + (", bytes no longer kept" if digest in forgotten else "")
 
 
 def recompute(

@@ -96,6 +96,8 @@ class MdusSettings:
     """How long the days of series stay in PostgreSQL before they move into the lake."""
     keep: timedelta | None = None
     """How long values are kept at all; None: for ever."""
+    keep_deliveries: timedelta | None = None
+    """How long the bytes of raw deliveries are kept; None: for ever."""
     upload_every: timedelta = timedelta(hours=4)
     """Intervals leave together: after an upload the next one waits for so long; nothing is lost meanwhile."""
     items_a_message: int = 5_000
@@ -138,7 +140,15 @@ class Middle:
         self._open_desks(lake)
         self._open_field_side(folder)
         self.sealing = Sealing(
-            clock, database, lake, settings.zone, settings.seal_every, settings.keep_hot, settings.keep
+            clock,
+            database,
+            lake,
+            self.raw,
+            settings.zone,
+            settings.seal_every,
+            settings.keep_hot,
+            settings.keep,
+            settings.keep_deliveries,
         )
         self.duties = self._duties()
         self._connect()

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from openami.mdus.duties import done_until, note_done
+from openami.mdus.retention import forget_deliveries
 from openami.mdus.series import upkeep
 from openami.mdus.series.sealing import seal
 from openami.mdus.tables import audit
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from openami.mdus.series.lake import Lake
+    from openami.mdus.unify.raw import RawStore
     from openami.shared.clock import Clock
     from openami.shared.database import Database
 
@@ -36,11 +38,14 @@ class Sealing:
     clock: Clock
     database: Database
     lake: Lake | None
+    raw: RawStore
     zone: str
     every: timedelta = timedelta(days=7)
     keep_hot: timedelta = timedelta(days=45)
     keep: timedelta | None = None
     """How long values are kept at all; None: for ever."""
+    keep_deliveries: timedelta | None = None
+    """How long the bytes of raw deliveries are kept; None: for ever."""
 
     async def start(self, tx: AsyncConnection) -> None:
         """Begin a week after the first start."""
@@ -58,6 +63,8 @@ class Sealing:
         moved = await seal(self.database, self.lake, local_date(self.zone, now - self.keep_hot), now)
         if moved:
             await upkeep.compact(self.lake)
+        if self.keep_deliveries is not None:  # before anything is appended to the audit here: it has one writer
+            await forget_deliveries(self.database, self.raw, now, self.keep_deliveries)
         if self.keep is not None:
             await self._forget(tx, local_date(self.zone, now - self.keep), now)
         await note_done(tx, NAME, now)

@@ -115,6 +115,9 @@ class Settings(BaseSettings):
     edits_need_approval: bool = Field(default=False, description="Whether a second person must approve an edit.")
     gas_day_starts_h: int = Field(default=0, ge=0, le=23, description="Local hour at which gas days begin, often 6.")
     keep_days: int = Field(default=0, ge=0, description="Days that values are kept at all; 0: for ever.")
+    keep_deliveries_days: int = Field(
+        default=0, ge=0, description="Days that the bytes of raw deliveries are kept; 0: for ever."
+    )
     drop_folder: Path | None = Field(default=None, description="Folder whose files are taken in; default data/drop.")
     drop_registers: bool = Field(default=False, description="Whether unknown meters of dropped files are registered.")
     collect: list[str] = Field(

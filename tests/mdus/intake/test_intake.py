@@ -62,6 +62,15 @@ def later(clock: Any) -> None:
     clock.advance_to(datetime(2026, 3, 20, tzinfo=UTC))
 
 
+async def test_a_file_whose_bytes_are_gone_cannot_be_replayed_and_says_why(world: Any) -> None:
+    file = await upload(world, "march.csv", whole(nem12("20260301", ["0.5"] * 48)))
+    world.middle.raw.path_of(file["digest"]).unlink()
+    answer = await world.client.post(f"/api/intake/{file['id']}/replay", json={"person": "ann"}, headers=BEARER)
+    assert answer.status_code == 422
+    assert "keep_deliveries_days" in answer.text
+    assert (await world.api(f"/api/intake/{file['id']}"))["state"] == "done"
+
+
 async def test_an_unknown_meter_is_refused_with_its_channel_and_comes_in_when_it_may(world: Any) -> None:
     body = whole(nem12("20260301", ["0.5"] * 48), nem12("20260302", ["0.25"] * 48))
     file = await upload(world, "march.csv", body)

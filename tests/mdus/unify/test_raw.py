@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from openami.mdus.unify import Kept, Quarantined, RawStore
 from openami.mdus.unify.errors import DamagedDeliveryError, UnknownDeliveryError
+from openami.mdus.unify.raw import is_digest
 from openami.shared.contract.field import Refusal
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
@@ -123,3 +124,45 @@ def test_a_file_is_kept_like_a_delivery_of_the_same_bytes(tmp_path: Path) -> Non
     assert not store.keep(data).new
     with pytest.raises(UnknownDeliveryError):
         store.path_of("../etc/passwd")
+
+
+def aged(path: Path, days: int) -> None:
+    """As if it had been written so many days before NOW."""
+    at = NOW.timestamp() - days * 86_400
+    os.utime(path, (at, at))
+
+
+def test_old_deliveries_are_listed_and_forgotten_but_those_with_refused_parts_stay(tmp_path: Path) -> None:
+    store = RawStore(tmp_path)
+    old, refused, new = (store.keep(data).digest for data in (b"old", b"refused", b"new"))
+    for digest, days in ((old, 40), (refused, 40), (new, 20)):
+        aged(store.path_of(digest), days)
+    store.quarantine(Quarantined(refused, "AMS1", NOW, (REFUSAL,)))
+    before = NOW - timedelta(days=30)
+    assert store.kept_before(before) == [old]
+    store.forget(old, before)
+    assert [store.keeps(one) for one in (old, refused, new)] == [False, True, True]
+    with pytest.raises(UnknownDeliveryError, match="keep_deliveries_days"):
+        store.fetch(old)
+
+
+def test_a_delivery_that_comes_again_is_new_again(tmp_path: Path) -> None:
+    store = RawStore(tmp_path)
+    digest = store.keep(b"again").digest
+    aged(store.path_of(digest), 40)
+    assert not store.keep(b"again").new
+    assert store.kept_before(NOW - timedelta(days=30)) == []
+    store.forget(digest, NOW - timedelta(days=30))
+    assert store.fetch(digest) == b"again"
+
+
+def test_what_is_still_being_written_is_no_delivery(tmp_path: Path) -> None:
+    store = RawStore(tmp_path)
+    path = store.path_of(store.keep(b"whole").digest)
+    path.rename(path.with_name(f".{path.name}.1.0123"))
+    assert store.kept_before(NOW + timedelta(days=10_000)) == []
+
+
+@pytest.mark.parametrize(("name", "is_one"), [("0a" * 32, True), ("0A" * 32, False), ("", False), ("edit 7", False)])
+def test_a_hash_is_told_from_other_origins(name: str, is_one: bool) -> None:
+    assert is_digest(name) is is_one

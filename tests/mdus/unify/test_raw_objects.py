@@ -142,3 +142,16 @@ def test_refused_parts_wait_until_they_are_mended(store: ObjectRawStore) -> None
     for _ in range(2):
         store.quarantine(Quarantined(entries[0].digest, "AMS-1", entries[0].received_at, ()))
     assert [*store.quarantined()] == entries[1:]
+
+
+def test_old_objects_are_listed_and_forgotten(store: ObjectRawStore, tmp_path: Path) -> None:
+    old, new = (store.keep(data).digest for data in (b"old", b"new"))
+    at = datetime(2026, 3, 2, tzinfo=UTC)
+    os.utime(object_of(tmp_path, old), (at.timestamp() - 9, at.timestamp() - 9))
+    assert store.kept_before(at) == [old]
+    store.forget(new, at)
+    store.forget(old, at)
+    store.forget(old, at)
+    assert [store.keeps(one) for one in (old, new)] == [False, True]
+    with pytest.raises(UnknownDeliveryError, match="audit says so"):
+        store.fetch(old)

@@ -73,6 +73,15 @@ async def test_each_value_is_explained_by_what_came_and_what_was_said(street: An
     assert all(one["rule"] != "E03" for one in measured["fired"])
 
 
+async def test_a_delivery_whose_bytes_went_by_policy_is_said_so(street: Any, home: Any) -> None:
+    found = await street.api("/api/explain", channel=home.serial, span="2026-03-09")
+    assert found["forgotten"] == []
+    digest = found["intervals"][0]["delivery"]
+    street.middle.raw.path_of(digest).unlink()
+    again = await street.api("/api/explain", channel=home.serial, span="2026-03-09")
+    assert again == found | {"forgotten": [digest]}, "the hash and all that was said stay"
+
+
 async def test_every_judgement_comes_out_again_bit_for_bit(street: Any, home: Any) -> None:
     found = await street.api("/api/recompute", channel=home.serial, span="2026-03-02/2026-03-10")
     assert len(found["proofs"]) == 9, "seven whole days, and the last one judged and then estimated"

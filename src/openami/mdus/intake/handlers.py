@@ -20,6 +20,7 @@ from openami.mdus.registry import store as devices
 from openami.mdus.registry.ids import bare
 from openami.mdus.tables import audit
 from openami.mdus.unify.errors import UnifyError
+from openami.mdus.unify.raw import not_kept
 from openami.mdus.unify.refusals import BAD_VALUE
 from openami.shared.audit import AuditRecord, append
 from openami.shared.contract.field import Refusal
@@ -75,10 +76,16 @@ class Files:
     async def replay(
         self, tx: AsyncConnection, number: int, person: str, *, register: bool | None = None
     ) -> File | None:
-        """Read a file once more, because the cause of its refusals was mended; None if there is no such file."""
+        """Read a file once more, because the cause of its refusals was mended; None if there is no such file.
+
+        Raises:
+            UnknownDeliveryError: its bytes are no longer kept.
+        """
         known = await store.load(tx, number, lock=True)
         if known is None or known.state in {WAITING, RUNNING}:
             return known
+        if not await asyncio.to_thread(self.raw.keeps, known.digest):
+            raise not_kept(known.digest)
         options: dict[str, Any] = {} if register is None else {"register": register}
         record = AuditRecord(
             self.clock.now(), person, "file replayed", f"file {number} {known.name}", known.reason, known.refused, None

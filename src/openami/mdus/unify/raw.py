@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from openami.mdus.unify.compression import ENDING, pack, pack_file, unpack
@@ -56,6 +56,7 @@ class RawStore:
         digest = hashlib.sha256(data).hexdigest()
         path = self.path_of(digest)
         if path.exists():
+            path.touch()  # as if it had come now: retention counts from the last time
             return Kept(digest, len(data), new=False)
         packed = pack(data)
         _write_durably(path, lambda file: file.write(packed))
@@ -66,6 +67,7 @@ class RawStore:
         digest, size = digest_and_size(incoming)
         path = self.path_of(digest)
         if path.exists():
+            path.touch()
             incoming.unlink()
             return Kept(digest, size, new=False)
         _write_durably(path, lambda file: pack_file(incoming, file))
@@ -90,7 +92,7 @@ class RawStore:
         try:
             packed = self.path_of(digest).read_bytes()
         except FileNotFoundError:
-            raise UnknownDeliveryError(f"No delivery {digest!r} is kept here.") from None
+            raise not_kept(digest) from None
         return checked(packed, digest)
 
     def quarantine(self, entry: Quarantined) -> None:
@@ -108,8 +110,34 @@ class RawStore:
         entries = [entry_of(path.read_bytes()) for path in self._quarantine.glob("??/*.json")]
         yield from sorted(entries, key=lambda entry: (entry.received_at, entry.digest))
 
+    def keeps(self, digest: str) -> bool:
+        """Whether the bytes of a delivery are still here."""
+        return self.path_of(digest).exists()
+
+    def kept_before(self, at: datetime) -> list[str]:
+        """The deliveries that were written before an instant and have no refused parts that wait, by hash."""
+        waiting = {one.digest for one in self.quarantined()}
+        return sorted({digest for digest, written in self._written() if written < at} - waiting)
+
+    def forget(self, digest: str, before: datetime) -> None:
+        """Delete the bytes of a delivery, unless they came again meanwhile; the hash stays wherever it is named."""
+        path = self.path_of(digest)
+        if path.stat().st_mtime < before.timestamp():
+            path.unlink()
+
+    def _written(self) -> Iterator[tuple[str, datetime]]:
+        """Every delivery with the instant at which it was written."""
+        for path in self._raw.glob(f"??/*.{ENDING}"):
+            if len(digest := path.parent.name + path.stem) == _DIGEST_LENGTH:  # or it is still being written
+                yield digest, datetime.fromtimestamp(path.stat().st_mtime, UTC)
+
     def _path(self, folder: Path, digest: str, ending: str) -> Path:
         return folder / name_of(digest, ending)
+
+
+def is_digest(name: str) -> bool:
+    """Whether this is the hash of a delivery; values that a person entered have another origin."""
+    return len(name) == _DIGEST_LENGTH and set(name) <= set("0123456789abcdef")
 
 
 def name_of(digest: str, ending: str) -> str:
@@ -118,9 +146,15 @@ def name_of(digest: str, ending: str) -> str:
     Raises:
         UnknownDeliveryError: this is no hash.
     """
-    if len(digest) != _DIGEST_LENGTH or not set(digest) <= set("0123456789abcdef"):
+    if not is_digest(digest):
         raise UnknownDeliveryError(f"{digest[:80]!r} is not the hash of a delivery.")
     return f"{digest[:2]}/{digest[2:]}.{ending}"
+
+
+def not_kept(digest: str) -> UnknownDeliveryError:
+    """What is said of a delivery that is not here."""
+    hint = "The policy (`keep_deliveries_days`) may have deleted it: the audit says so."
+    return UnknownDeliveryError(f"No delivery {digest!r} is kept here.", hint=hint)
 
 
 def entry_of(data: bytes) -> Quarantined:

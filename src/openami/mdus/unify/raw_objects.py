@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Final
 from pyarrow import fs
 
 from openami.mdus.unify.compression import CHUNK, ENDING, digest_of, pack, pack_file
-from openami.mdus.unify.errors import DamagedDeliveryError, UnknownDeliveryError
-from openami.mdus.unify.raw import Kept, RawStore, checked, digest_and_size, entry_of, name_of
+from openami.mdus.unify.errors import DamagedDeliveryError
+from openami.mdus.unify.raw import Kept, RawStore, checked, digest_and_size, entry_of, name_of, not_kept
 from openami.shared.object_store import SCHEME, ObjectStore, is_object_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from openami.mdus.unify.raw import Quarantined
 
@@ -97,7 +98,7 @@ class ObjectRawStore(RawStore):
             with self._files.open_input_stream(self._key("raw", digest, ENDING), compression=None) as stream:
                 packed = stream.read()
         except FileNotFoundError:
-            raise UnknownDeliveryError(f"No delivery {digest!r} is kept here.") from None
+            raise not_kept(digest) from None
         return checked(packed, digest)
 
     def quarantine(self, entry: Quarantined) -> None:
@@ -121,6 +122,24 @@ class ObjectRawStore(RawStore):
                     entries.append(entry_of(stream.read()))
         yield from sorted(entries, key=lambda entry: (entry.received_at, entry.digest))
 
+    def keeps(self, digest: str) -> bool:
+        """Whether the bytes of a delivery are still in the store."""
+        return self._exists(self._key("raw", digest, ENDING))
+
+    def forget(self, digest: str, before: datetime) -> None:
+        """Delete the bytes of a delivery, unless they were written anew meanwhile; the hash stays where it is named."""
+        found = self._files.get_file_info(key := self._key("raw", digest, ENDING))
+        if found.mtime is not None and found.mtime < before:
+            self._files.delete_file(key)
+
+    def _written(self) -> Iterator[tuple[str, datetime]]:
+        for one in self._files.get_file_info(
+            fs.FileSelector(f"{self._prefix}/raw", recursive=True, allow_not_found=True)
+        ):
+            if one.type is fs.FileType.File and one.mtime is not None:
+                *_, start, rest = one.path.split("/")
+                yield start + rest.partition(".")[0], one.mtime
+
     def _key(self, kind: str, digest: str, ending: str) -> str:
         return f"{self._prefix}/{kind}/{name_of(digest, ending)}"
 
@@ -142,7 +161,7 @@ class ObjectRawStore(RawStore):
                 while piece := stream.read(CHUNK):
                     file.write(piece)
         except FileNotFoundError:
-            raise UnknownDeliveryError(f"No delivery {digest!r} is kept here.") from None
+            raise not_kept(digest) from None
         try:
             found = digest_of(path)
         except OSError as error:

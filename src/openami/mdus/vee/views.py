@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import asdict
 from datetime import date
 from decimal import Decimal
@@ -15,6 +16,7 @@ from openami.mdus.determinants import Asked, determinants
 from openami.mdus.naming import BadSpanError, channel_named, channels_named, in_values, span_named
 from openami.mdus.series.determinants import Gate
 from openami.mdus.series.knowledge import Knowledge
+from openami.mdus.unify.raw import is_digest
 from openami.mdus.vee import tables
 from openami.mdus.vee.catalogue import checks, methods
 from openami.mdus.vee.editing import Action, Edit, EditRefusedError
@@ -57,7 +59,10 @@ class ValueViews:
         ]
 
     async def explain(self, request: Request) -> Response:
-        """Each value of `channel` in `span`: delivery, rules that fired, method and inputs, rule set."""
+        """Each value of `channel` in `span`: delivery, rules that fired, method and inputs, rule set.
+
+        `forgotten` names the deliveries whose bytes are no longer kept, by policy; the audit says since when.
+        """
         query = request.query_params
         async with self._middle.database.read() as tx:
             if named := await named_virtual(self._middle, tx, query.get("channel", ""), query.get("span", "")):
@@ -65,7 +70,10 @@ class ValueViews:
             channel = await channel_named(tx, query.get("channel", ""))
             span = span_named(query.get("span", ""), channel.zone, channel.day_start_s)
             found = await explain(self._middle.series, tx, channel.id, span)
-        return as_response(_head(channel) | {"intervals": [asdict(one) for one in found]})
+        digests = {one.delivery for one in found if is_digest(one.delivery)}
+        raw = self._middle.raw
+        gone = await asyncio.to_thread(lambda: sorted(one for one in digests if not raw.keeps(one)))
+        return as_response(_head(channel) | {"intervals": [asdict(one) for one in found], "forgotten": gone})
 
     async def recompute(self, request: Request) -> Response:
         """Every judged version of the days of `span`, evaluated again with what was known then, bit for bit."""

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from datetime import time, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 from sqlalchemy import Column, Date, Table, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from openami.office.codes import time_zone_code
 from openami.office.commands import BadFieldError, Command, record
 from openami.office.devices.model import Category
-from openami.office.devices.store import find_device, registers_of
+from openami.office.devices.store import find_device, registers_by_profile, registers_of
+from openami.office.readings.model import ItemStatus
+from openami.office.readings.profile_store import current_days
 from openami.office.services.letters import request_many
 from openami.office.services.store import settle
 from openami.office.tables import document_numbers, draw, instant, metadata, text
@@ -24,7 +28,7 @@ from openami.shared.contract.enterprise.messages.inferred_calculation import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import date
 
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -123,13 +127,14 @@ async def on_usage(office: Office, transaction: AsyncConnection, message: UsageB
             }
             for one in answer.result
         }
+        differs = await _differs(office, transaction, settled.subject, quantities) if settled.ok else ""
         statement = (
             update(usage_table)
             .where(usage_table.c.id == settled.subject, usage_table.c.state == UsageState.ORDERED)
             .values(
                 state=UsageState.RECEIVED if settled.ok else UsageState.REFUSED,
                 quantities=quantities,
-                note=settled.note,
+                note=differs or settled.note,
                 answered_at=office.clock.now(),
             )
         )
@@ -139,6 +144,38 @@ async def on_usage(office: Office, transaction: AsyncConnection, message: UsageB
 async def on_usage_cancelled(office: Office, transaction: AsyncConnection, header: MessageHeader, log: Log) -> None:
     """The middle has withdrawn an order for quantities, or it knows none."""
     await settle(office, transaction, header, log)
+
+
+async def _differs(
+    office: Office, transaction: AsyncConnection, number: str, quantities: Mapping[str, Mapping[str, str | None]]
+) -> str:
+    """What speaks against quantities: the intervals of the same days, where all of them were uploaded; else nothing.
+
+    Both routes of SAP, upload and calculation, have to give the same energy.
+    """
+    row = (await transaction.execute(select(usage_table).where(usage_table.c.id == number))).one()
+    channel = (await registers_by_profile(transaction, [row.profile_id]))[row.profile_id]
+    days = await current_days(transaction, row.profile_id, row.first_day, row.past_last_day)
+    usable = np.array([ItemStatus.VALID, ItemStatus.ESTIMATED], np.uint8)
+    whole = len(days) == (row.past_last_day - row.first_day).days and all(
+        np.isin(day.status, usable).all() for day in days
+    )
+    units = {one["unit"] for one in quantities.values()}
+    if not whole or not _covers_all(office, row.times_of_use) or units != {channel.unit}:
+        return ""
+    uploaded = Decimal(sum(int(day.values_milli.sum()) for day in days)).scaleb(-3)
+    calculated = sum((Decimal(one["value"] or 0) for one in quantities.values()), Decimal(0))
+    if calculated == uploaded:
+        return ""
+    return (
+        f"The quantities add up to {calculated} {channel.unit}, the uploaded intervals to {uploaded}: look into both."
+    )
+
+
+def _covers_all(office: Office, times_of_use: Sequence[str]) -> bool:
+    """Whether every interval belongs to one of these times of use: none is asked for, or one takes the rest."""
+    table = office.codes["times_of_use"]
+    return not times_of_use or any(not table.of(code).values.get("from") for code in times_of_use)
 
 
 async def usage_list(_office: Office, transaction: AsyncConnection) -> list[dict[str, Any]]:

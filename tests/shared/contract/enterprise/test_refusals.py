@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-
 import pytest
+from tools.refusals import PAGE, page, reasons
 
-import openami
 from openami.mdus.registry.errors import RegistryError
 from openami.mdus.services.desk import NothingTakenError, not_yet
 from openami.mdus.services.order_model import OrderError
@@ -16,17 +13,12 @@ from openami.shared.contract.enterprise.codes import code_tables
 from openami.shared.contract.enterprise.errors import NotReadable, Refusal
 from openami.shared.errors import OpenAmiError
 
-AREAS = ("openami.mdus", "openami.office", "openami.shared.contract.enterprise", "openami.shared.seam")
-for found in pkgutil.walk_packages(openami.__path__, "openami."):
-    if found.name.startswith(AREAS) and ".migrations" not in found.name:
-        importlib.import_module(found.name)
-
 
 def kinds(of: type[OpenAmiError]) -> list[type[OpenAmiError]]:
     return [of, *(leaf for sub in of.__subclasses__() for leaf in kinds(sub))]
 
 
-NUMBERED = [kind for kind in dict.fromkeys(kinds(OpenAmiError)) if "number" in vars(kind)]
+NUMBERED = reasons()
 
 
 def test_no_two_reasons_share_a_number() -> None:
@@ -76,3 +68,7 @@ def test_a_bulk_over_its_items_tells_a_warning_or_an_error() -> None:
         ("OAMI018", "PRE", "2"),
         ("OAMI019", "PRE", "3"),
     ]
+
+
+def test_the_page_of_all_refusals_is_current() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), "run python tools/refusals.py"

@@ -154,8 +154,10 @@ def mdus(
 ) -> None:
     """Play MDUS for your SAP or office: confirm, register, read, upload, switch, tell. Exit code 1 if one fails.
 
-    Let the SAP send its messages to the address of --listen, and do in it what `testkit processes` says. With --process
-    the run ends when those have passed, else by Ctrl-C or --for-s; then it tells what passed and what never began.
+    Let the SAP send its messages to the address of --listen, and do in it what `testkit processes` says.
+
+    With --process the run ends when those have passed, else by Ctrl-C or --for-s; then it tells what passed and what
+    never began.
 
     [bold]openami testkit mdus --office https://sap.test/openami --listen 0.0.0.0:8556 --process "interval upload"[/]
     """

@@ -89,6 +89,15 @@ async def test_what_a_back_office_never_begins_is_told_and_fails_where_it_was_wa
 
 
 @pytest.mark.enable_socket
+async def test_a_system_that_is_not_there_is_told_with_its_address():
+    nobody, ours = free_endpoint(), free_endpoint()
+    (told,) = await play_sap(Peer(at(nobody), "OFFICE"), ours, ["monitoring"])
+    assert told.failed
+    assert f"{at(nobody)} cannot be reached" in told.note
+    assert "Does it run" in told.note
+
+
+@pytest.mark.enable_socket
 async def test_an_address_that_somebody_has_is_told():
     taken = free_endpoint()
     async with listening(lambda _body: (202, b""), taken):

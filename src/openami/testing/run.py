@@ -58,6 +58,10 @@ class BadAddressError(OpenAmiError):
     """An address to listen on that cannot be read."""
 
 
+class NobodyThereError(OpenAmiError):
+    """The system under test does not answer."""
+
+
 class AddressTakenError(OpenAmiError):
     """Somebody else listens where we are to listen."""
 
@@ -194,8 +198,8 @@ async def _told(number: str, name: str, playing: Awaitable[None]) -> Told:
         await playing
     except FieldNeededError as reason:
         found = Outcome.PARTLY, reason.found
-    except (OpenAmiError, httpx.HTTPError) as error:
-        found = Outcome.FAILED, str(error) or repr(error)
+    except OpenAmiError as error:
+        found = Outcome.FAILED, str(error)
     else:
         found = Outcome.PASSED, ""
     return Told(number, name, *found, time.monotonic() - begun)
@@ -217,7 +221,12 @@ async def poster(peer: Peer, folder: str = "") -> AsyncIterator[Post]:
 
         async def post(where: str, body: bytes) -> tuple[int, bytes]:
             path = f"/{folder}/{where}" if folder else where
-            response = await client.post(peer.url.rstrip("/") + path, content=body, headers={"content-type": XML})
+            try:
+                response = await client.post(peer.url.rstrip("/") + path, content=body, headers={"content-type": XML})
+            except httpx.HTTPError as error:
+                raise NobodyThereError(
+                    f"{peer.url} cannot be reached: {error or repr(error)}.", hint="Does it run, is that its address?"
+                ) from error
             return response.status_code, response.content
 
         yield post

@@ -129,11 +129,16 @@ def row(
     }
 
 
+def print_rows(rows: Iterable[dict[str, Any]]) -> None:
+    """One JSON row a line, as `bench.run` reads them."""
+    for one in rows:
+        print(json.dumps(one), flush=True)
+
+
 def run(measure: Callable[[EmbeddedPostgres, Path], Any]) -> None:
     """Measure on a server of its own and print the rows."""
     with server() as (postgres, folder):
-        for one in asyncio.run(measure(postgres, folder)):
-            print(json.dumps(one), flush=True)
+        print_rows(asyncio.run(measure(postgres, folder)))
 
 
 class Memory:

@@ -144,7 +144,8 @@ class Seams:
             return Work("inbox", pending, due)
 
         doors = [route for door in self._doors for route in door.routes()]
-        area.routes += [*MessageViews(self._database, self._tables).routes(), *doors]
+        # the doors come first: routes are tried in order, and theirs are asked for a thousand times a second
+        area.routes = [*doors, *area.routes, *MessageViews(self._database, self._tables).routes()]
         area.loops += [self.outbox.run, self.inbox.run]
         area.work += [outbox_work, inbox_work]
         own = area.activity

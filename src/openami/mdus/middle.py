@@ -45,6 +45,7 @@ from openami.mdus.vee.supply import supply_came_back, supply_went_off
 from openami.shared.audit import AuditRecord, append
 from openami.shared.capabilities import Capabilities
 from openami.shared.database import after_commit
+from openami.shared.seam.enterprise import Together
 from openami.shared.spans import Span, local_day
 
 if TYPE_CHECKING:
@@ -61,7 +62,6 @@ if TYPE_CHECKING:
     from openami.mdus.services.order_model import ReadingOrder
     from openami.shared.clock import Clock
     from openami.shared.contract import field as contract
-    from openami.shared.contract.enterprise.model import HeadedMessage
     from openami.shared.database import Database
     from openami.shared.seam import Envelope
     from openami.shared.seam.enterprise import EnterpriseDoor
@@ -156,7 +156,7 @@ class Middle:
     def _open_desks(self, lake: Lake | None) -> None:
         """What the back office deals with."""
         clock, settings = self.clock, self.settings
-        self.desk = Desk(self._send, clock)
+        self.desk = Desk(self._enterprise_door.send_many, clock)
         self.notices = Notices(self.desk, clock, settings.event_table, one_by_one=settings.events_one_by_one)
         self.desk.tell = self.notices.refused
         self._enterprise_door.unanswerable = self.desk.refused
@@ -306,6 +306,9 @@ class Middle:
         self._field_door.on_answer = self._answered
 
     def _waking(self, handler: Callable[[AsyncConnection, Any], Awaitable[Any]]) -> Callable[..., Any]:
+        if isinstance(handler, Together):
+            return Together(self._waking(handler.many))
+
         async def handle(tx: AsyncConnection, message: Any) -> Any:  # noqa: ANN401 - any handler
             result = await handler(tx, message)
             self._wake_after(tx)
@@ -320,9 +323,6 @@ class Middle:
     async def _answered(self, tx: AsyncConnection, sent: Envelope, answer: contract.Envelope) -> None:
         await self.field_side.answered(tx, sent, answer)
         self._wake_after(tx)
-
-    async def _send(self, tx: AsyncConnection, message: HeadedMessage, key: str) -> None:
-        await self._enterprise_door.send(tx, message, business_key=key)
 
     async def _finished(self, tx: AsyncConnection, number: str, commands: list[Command]) -> None:
         """Confirm a connection request, and tell VEE since when there is (no) supply."""

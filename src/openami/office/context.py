@@ -15,7 +15,7 @@ from openami.shared.contract.enterprise.codes import CodeTable, code_tables
 from openami.shared.spans import local_date
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import date, datetime
 
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -40,6 +40,10 @@ class Door(Protocol):
 
     async def send(self, transaction: AsyncConnection, message: HeadedMessage, *, business_key: str = "") -> None:
         """Put a message into the outbox, in the caller's transaction."""
+        ...
+
+    async def send_many(self, transaction: AsyncConnection, messages: Sequence[tuple[HeadedMessage, str]]) -> None:
+        """Put messages into the outbox, each with the name of its business object."""
         ...
 
 

@@ -9,16 +9,19 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, cast
 
+from sqlalchemy import ARRAY, bindparam, func, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import AsyncIterator, Iterable, Sequence
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
     from typing import Any
 
     from psycopg import AsyncConnection as PsycopgConnection
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Table, TableValuedAlias, Update
+    from sqlalchemy.dialects.postgresql import Insert
 
 _WAKE_UPS = "openami_wake_ups"
 _PASSING = frozenset({"40001", "40P01", "55P03"})  # serialization failure, deadlock, lock not available
@@ -104,3 +107,32 @@ async def psycopg_connection(transaction: AsyncConnection) -> PsycopgConnection[
     """The psycopg connection below a SQLAlchemy one, for COPY and advisory locks; it stays in the transaction."""
     raw = await transaction.get_raw_connection()
     return cast("PsycopgConnection[Any]", raw.driver_connection)
+
+
+def insert_rows(table: Table, columns: Sequence[str], *, for_all: Sequence[str] = ()) -> Insert:
+    """An insert of any number of rows: a list a column, and one value for those that all rows share.
+
+    One statement whatever the number, so it is prepared once; its order is the order of the lists.
+    """
+    rows = _given(table, columns)
+    shared = [bindparam(f"given_{name}", type_=table.c[name].type).label(name) for name in for_all]
+    query = select(*(rows.c[name] for name in columns), *shared).order_by(rows.c.place)
+    return insert(table).from_select([*columns, *for_all], query)
+
+
+def update_rows(table: Table, columns: Sequence[str], *, key: str) -> Update:
+    """An update of any number of rows, found by `key`: a list a column."""
+    rows = _given(table, columns)
+    return (
+        update(table).where(table.c[key] == rows.c[key]).values({name: rows.c[name] for name in columns if name != key})
+    )
+
+
+def given(columns: Mapping[str, object]) -> dict[str, object]:
+    """The parameters of `insert_rows` and `update_rows`: their names must not be those of the columns."""
+    return {f"given_{name}": values for name, values in columns.items()}
+
+
+def _given(table: Table, columns: Sequence[str]) -> TableValuedAlias:
+    arrays = [bindparam(f"given_{name}", type_=ARRAY(table.c[name].type)) for name in columns]
+    return func.unnest(*arrays).table_valued(*columns, with_ordinality="place").render_derived("given")

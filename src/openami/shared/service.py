@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-MAX_BODY_BYTES = 64 * 1024 * 1024
+MAX_BODY_BYTES = 128 * 1024 * 1024
+"""A bulk of 100,000 reading results is about 80 MB."""
 MAX_FILE_BYTES = 16 * 1024 * 1024 * 1024
 """Files are written to the disk as they come; a year of a large fleet in XML fits."""
 LOOP_PAUSE_S = 1.0
@@ -84,7 +85,7 @@ def create_app(area: Area, *, token: str) -> Starlette:
             await area.database.close()
 
     app = Starlette(
-        routes=[*_house_routes(area), *area.routes],
+        routes=[*area.routes, *_house_routes(area)],
         lifespan=lifespan,
         middleware=[Middleware(_Guard, token=token, takes_files_at=area.takes_files_at)],
         exception_handlers={OpenAmiError: _explain},

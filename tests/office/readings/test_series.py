@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,10 @@ from openami.office.readings.series import (
     on_grid,
     stamp_of,
 )
+from openami.shared.contract.enterprise.codec import encode
 from openami.shared.contract.enterprise.codes import code_tables
+from openami.shared.contract.enterprise.examples import example
+from openami.shared.contract.enterprise.intervals import IntervalColumns, columns_of, decode_in_columns
 from openami.shared.contract.enterprise.messages.common import Quantity
 from openami.shared.contract.enterprise.messages.time_series import UtilitiesTimeSeriesItem as Item
 from openami.shared.spans import local_day, local_month
@@ -52,6 +56,15 @@ def _item(
     )
 
 
+def _sent(*items: Item) -> IntervalColumns:
+    """The items as they arrive: written, read, and put into columns."""
+    message: Any = example("UtilitiesTimeSeriesERPItemBulkCreateRequest")
+    one = message.items[0]
+    one = replace(one, utilities_time_series=replace(one.utilities_time_series, item=items))
+    found: Any = decode_in_columns(encode(replace(message, items=(one,))))
+    return columns_of(found.items[0])
+
+
 def _items(starts: np.ndarray, value: int = 1, status: int = ItemStatus.VALID) -> Items:
     return Items(starts, np.full(starts.shape, value, np.int64), np.full(starts.shape, status, np.uint8))
 
@@ -69,7 +82,7 @@ def _items(starts: np.ndarray, value: int = 1, status: int = ItemStatus.VALID) -
     ],
 )
 def test_quantities_become_thousandths(value: str, item_unit: str | None, unit: str, milli: int) -> None:
-    assert columns([_item(value, unit=item_unit)], 1800, unit, STATUSES).values_milli.tolist() == [milli]
+    assert columns(_sent(_item(value, unit=item_unit)), 1800, unit, STATUSES).values_milli.tolist() == [milli]
 
 
 @pytest.mark.parametrize(
@@ -86,17 +99,17 @@ def test_quantities_become_thousandths(value: str, item_unit: str | None, unit: 
 )
 def test_an_item_that_cannot_be_taken_names_the_reason(item: Item, error: type[Exception]) -> None:
     with pytest.raises(error):
-        columns([_item(), item], 1800, "KWH", STATUSES)
+        columns(_sent(_item(), item), 1800, "KWH", STATUSES)
 
 
 def test_a_missing_value_needs_no_quantity() -> None:
-    taken = columns([_item(None, status=("99",))], 1800, "KWH", STATUSES)
+    taken = columns(_sent(_item(None, status=("99",))), 1800, "KWH", STATUSES)
     assert taken.status.tolist() == [ItemStatus.MISSING]
 
 
 def test_every_status_of_the_table_is_known_padded_or_not() -> None:
     assert set(STATUSES.values()) == set(ItemStatus) - {ItemStatus.EMPTY}
-    assert columns([_item(status=("2",))], 1800, "KWH", STATUSES).status.tolist() == [ItemStatus.ESTIMATED]
+    assert columns(_sent(_item(status=("2",))), 1800, "KWH", STATUSES).status.tolist() == [ItemStatus.ESTIMATED]
 
 
 @pytest.mark.parametrize(("day", "count"), [(date(2026, 3, 29), 46), (date(2026, 3, 28), 48), (date(2026, 10, 25), 50)])

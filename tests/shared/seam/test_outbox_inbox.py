@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import MetaData, select
+from sqlalchemy import MetaData, select, text
 
 from openami.shared.errors import OpenAmiError
 from openami.shared.seam import (
+    Arrival,
     Envelope,
     InboundMessage,
     Inbox,
@@ -22,9 +23,12 @@ from openami.shared.seam import (
     Unreachable,
     seam_tables,
 )
+from openami.shared.seam import inbox as inbox_module
 from openami.shared.seam.outbox import BACK_OFF_LAST_S, back_off_s
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from openami.shared.clock import ManualClock
@@ -190,14 +194,8 @@ async def keep(inbox: Inbox, database: Database, *bodies: bytes, message_id: UUI
     news = []
     for body in bodies:
         async with database.begin() as transaction:
-            receipt = await inbox.keep(
-                transaction,
-                seam=Seam.ENTERPRISE,
-                partner="sap",
-                message_id=message_id or uuid4(),
-                operation="Ask",
-                body=body,
-            )
+            arrival = Arrival(Seam.ENTERPRISE, "sap", message_id or uuid4(), "Ask", body)
+            receipt = await inbox.keep(transaction, arrival)
             news.append(receipt.new)
     return news
 
@@ -258,6 +256,146 @@ async def test_a_fault_of_ours_is_tried_again(database: Database, clock: ManualC
     await keep(inbox, database, b"one")
     await run_until(inbox, book.enough)
     assert book.handled == [b"one"]
+
+
+@dataclass
+class Crowd(Book):
+    """Takes many at once; trips over what is poisoned, and then each is asked for by itself."""
+
+    sizes: list[int] = field(default_factory=list)
+
+    async def many(
+        self, transaction: AsyncConnection, messages: Sequence[InboundMessage]
+    ) -> Sequence[OpenAmiError | None]:
+        self.sizes.append(len(messages))
+        await transaction.execute(text("INSERT INTO trace SELECT :n"), {"n": len(messages)})
+        if any(one.body == b"poison" for one in messages):
+            raise RuntimeError("tripped")
+        reasons: list[OpenAmiError | None] = []
+        for one in messages:
+            try:
+                await self.handle(transaction, one)
+            except OpenAmiError as reason:
+                reasons.append(reason)
+            else:
+                reasons.append(None)
+        return reasons
+
+
+async def traces(database: Database) -> list[int]:
+    async with database.read() as connection:
+        return list(await connection.scalars(text("SELECT n FROM trace")))
+
+
+@pytest.fixture
+async def crowd(database: Database) -> Crowd:
+    async with database.begin() as transaction:
+        await transaction.execute(text("CREATE TABLE trace (n integer)"))
+    return Crowd()
+
+
+async def test_messages_of_one_operation_are_handled_together(
+    database: Database, clock: ManualClock, tables: SeamTables, crowd: Crowd
+) -> None:
+    inbox = Inbox(database, clock, tables)
+    inbox.connect(Seam.ENTERPRISE, crowd.handle, crowd.refuse, crowd.many)
+    crowd.want = 5
+    await keep(inbox, database, b"a", b"b", b"impossible", b"needs:c", b"c")
+    await run_until(inbox, crowd.enough)
+    assert crowd.sizes[0] == 5
+    assert crowd.handled == [b"a", b"b", b"c", b"needs:c"]
+    assert crowd.refused == [(b"impossible", "that cannot be")]
+    assert await states(database, "inbox", tables) == ["processed", "processed", "refused", "processed", "processed"]
+    assert inbox.processed == 5
+
+
+async def test_one_that_trips_the_crowd_is_found_alone_and_the_others_are_done_once(
+    database: Database, clock: ManualClock, tables: SeamTables, crowd: Crowd
+) -> None:
+    inbox = Inbox(database, clock, tables)
+    inbox.connect(Seam.ENTERPRISE, crowd.handle, crowd.refuse, crowd.many)
+    crowd.want = 3
+    await keep(inbox, database, b"a", b"poison", b"b")
+    await run_until(inbox, crowd.enough)
+    assert crowd.handled == [b"a", b"poison", b"b"]
+    assert await traces(database) == [], "what the crowd had written was undone"
+
+
+async def test_other_operations_in_between_keep_the_order(
+    database: Database, clock: ManualClock, tables: SeamTables, crowd: Crowd
+) -> None:
+    inbox = Inbox(database, clock, tables)
+    inbox.connect(Seam.ENTERPRISE, crowd.handle, crowd.refuse, crowd.many)
+    crowd.want = 6
+    async with database.begin() as transaction:
+        for number, operation in enumerate(("Ask", "Ask", "Tell", "Ask", "Ask", "Ask")):
+            await inbox.keep(
+                transaction, Arrival(Seam.ENTERPRISE, "sap", uuid4(), operation, f"{operation}{number}".encode())
+            )
+    await run_until(inbox, crowd.enough)
+    assert crowd.handled == [b"Ask0", b"Ask1", b"Tell2", b"Ask3", b"Ask4", b"Ask5"]
+    assert crowd.sizes == [2, 3]
+
+
+async def test_a_refusal_that_cannot_be_told_holds_up_nobody(
+    database: Database, clock: ManualClock, tables: SeamTables
+) -> None:
+    inbox, book = Inbox(database, clock, tables), Book(want=2)
+
+    async def mute(transaction: AsyncConnection, _message: InboundMessage, _reason: OpenAmiError) -> None:
+        await transaction.execute(text("SELECT 1/0"))
+
+    inbox.connect(Seam.ENTERPRISE, book.handle, mute)
+    await keep(inbox, database, b"one", b"impossible", b"two")
+    await run_until(inbox, book.enough)
+    assert await states(database, "inbox", tables) == ["processed", "refused", "processed"]
+    async with database.read() as connection:
+        error = await connection.scalar(select(tables.inbox.c.error).where(tables.inbox.c.state == "refused"))
+    assert str(error).startswith("that cannot be This could not be told")
+
+
+async def test_large_messages_are_not_heaped_up_in_memory(
+    database: Database, clock: ManualClock, tables: SeamTables, monkeypatch: pytest.MonkeyPatch, crowd: Crowd
+) -> None:
+    monkeypatch.setattr(inbox_module, "BATCH_BYTES", 250)
+    inbox = Inbox(database, clock, tables)
+    inbox.connect(Seam.ENTERPRISE, crowd.handle, crowd.refuse, crowd.many)
+    crowd.want = 5
+    await keep(inbox, database, *(bytes([number]) * 100 for number in range(4)), b"x" * 1000)
+    await run_until(inbox, crowd.enough)
+    assert crowd.sizes == [2, 2], "and the large one by itself"
+    assert len(crowd.handled) == 5
+
+
+async def test_a_batch_of_deliveries_ends_each_in_its_own_way(
+    database: Database, clock: ManualClock, tables: SeamTables
+) -> None:
+    outbox, wire = Outbox(database, clock, tables), Wire()
+    failures = {b"dead": Refused("never"), b"late": Unreachable("not now")}
+
+    async def carry(sent: Envelope) -> bytes:
+        if sent.body in failures:
+            raise failures[sent.body]
+        return await wire(sent)
+
+    outbox.connect(Seam.ENTERPRISE, carry)
+    sent = [envelope(body) for body in (b"a", b"dead", b"late", b"b")]
+    async with database.begin() as transaction:
+        await outbox.put(transaction, *sent, sent[0])
+    task = asyncio.create_task(outbox.run())
+    while (await states(database, "outbox", tables)).count("pending") > 1:  # noqa: ASYNC110 - in the database
+        await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    async with database.read() as connection:
+        rows = list(await connection.execute(select(tables.outbox).order_by(tables.outbox.c.sequence)))
+    assert [(row.body, row.state, row.answer, row.error) for row in rows] == [
+        (b"a", "delivered", b"thanks", None),
+        (b"dead", "dead", None, "never"),
+        (b"late", "pending", None, "not now"),
+        (b"b", "delivered", b"thanks", None),
+    ]
+    assert [row.delivered_at is not None for row in rows] == [True, False, False, True]
 
 
 async def test_what_cannot_be_read_is_set_aside(database: Database, clock: ManualClock, tables: SeamTables) -> None:

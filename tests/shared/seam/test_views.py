@@ -7,7 +7,7 @@ import httpx
 import pytest
 from sqlalchemy import MetaData
 
-from openami.shared.seam import Envelope, Inbox, Outbox, Seam, seam_tables
+from openami.shared.seam import Arrival, Envelope, Inbox, Outbox, Seam, seam_tables
 from openami.shared.seam.views import MessageViews
 from openami.shared.service import Area, create_app
 
@@ -28,12 +28,7 @@ async def client(database: Database, clock: ManualClock) -> httpx.AsyncClient:
             transaction, Envelope(uuid4(), Seam.FIELD, "mdus", "created MeterReadings", "/cim/send", b"<readings/>")
         )
         await Inbox(database, clock, tables).keep(
-            transaction,
-            seam=Seam.ENTERPRISE,
-            partner="sap",
-            message_id=uuid4(),
-            operation="Ask",
-            body=b"\xff\x00",
+            transaction, Arrival(Seam.ENTERPRISE, "sap", uuid4(), "Ask", b"\xff\x00")
         )
     await Inbox(database, clock, tables).set_aside(seam=Seam.FIELD, partner="mdus", body=b"junk", reason="not XML")
     area = Area("test", clock, database, routes=[*MessageViews(database, tables).routes()])

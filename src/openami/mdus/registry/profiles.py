@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, select
@@ -74,4 +73,4 @@ async def save_profile(transaction: AsyncConnection, profile: Profile, *, cause:
     ]
     if rows:
         await transaction.execute(role_table.insert(), rows)
-    await write_journal(transaction, [(f"profile {profile.id}", asdict(profile))], cause, at)
+    await write_journal(transaction, [(f"profile {profile.id}", profile)], cause, at)

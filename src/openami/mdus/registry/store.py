@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, is_dataclass
 from datetime import date, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import delete, select, text
@@ -138,7 +139,7 @@ async def save_devices(
     )
     for table in _SLICES:
         await _save_slices(transaction, table, devices, before or {})
-    await write_journal(transaction, [(f"device {one.id}", asdict(one)) for one in devices], cause, at)
+    await write_journal(transaction, [(f"device {one.id}", one) for one in devices], cause, at)
 
 
 async def _save_slices(
@@ -159,7 +160,7 @@ async def forget_device(transaction: AsyncConnection, device: Device, *, at: dat
     key = bare(device.id)
     for table in (*_SLICES, device_table):
         await transaction.execute(delete(table).where(table.c.device_key == key))
-    await write_journal(transaction, [(f"device {device.id}", asdict(device))], "withdrawn", at)
+    await write_journal(transaction, [(f"device {device.id}", device)], "withdrawn", at)
 
 
 async def set_transformer(transaction: AsyncConnection, device: str, transformer: str) -> None:
@@ -294,7 +295,7 @@ def _dates(period: Period) -> dict[str, object]:
 
 
 async def write_journal(
-    transaction: AsyncConnection, changed: Sequence[tuple[str, dict[str, Any]]], cause: str, at: datetime
+    transaction: AsyncConnection, changed: Sequence[tuple[str, object]], cause: str, at: datetime
 ) -> None:
     """Append what an object looks like after a change, and what caused it."""
     rows = [{"object": name, "cause": cause, "recorded_at": at, "after": _plain(after)} for name, after in changed]
@@ -302,9 +303,18 @@ async def write_journal(
 
 
 def _plain(value: object) -> object:
-    """JSON of what `asdict` leaves: dates become text."""
+    """JSON of a value: its fields by name, dates as text."""
+    if value is None or isinstance(value, str | int | bool):
+        return value
+    if is_dataclass(value):
+        return {name: _plain(getattr(value, name)) for name in _names(value.__class__)}
     if isinstance(value, dict):
         return {key: _plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(one) for one in value]
-    return value if isinstance(value, str | int | bool | None) else str(value)
+    return str(value)
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...]:  # noqa: ANN401 - any dataclass
+    return tuple(one.name for one in fields(kind))

@@ -8,6 +8,7 @@ rest is refused, each with its reason.
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -18,6 +19,7 @@ from openami.shared.contract.enterprise.confirm import confirmation_for
 from openami.shared.contract.enterprise.headers import header
 from openami.shared.contract.enterprise.model import Bulk, HeadedMessage
 from openami.shared.errors import OpenAmiError
+from openami.shared.seam.enterprise import Together
 from openami.shared.seam.model import NotYet
 
 if TYPE_CHECKING:
@@ -30,8 +32,9 @@ if TYPE_CHECKING:
 
     Verdict = OpenAmiError | None
     Take = Callable[[AsyncConnection, Sequence[Any]], Awaitable[Sequence[Verdict]]]
+    Judged = tuple[HeadedMessage, Sequence[Verdict]]
     Tell = Callable[[AsyncConnection, Sequence[tuple[Any, OpenAmiError]]], Awaitable[None]]
-    Send = Callable[[AsyncConnection, HeadedMessage, str], Awaitable[None]]
+    Send = Callable[[AsyncConnection, Sequence[tuple[HeadedMessage, str]]], Awaitable[None]]
 
 log = structlog.get_logger()
 
@@ -66,18 +69,23 @@ class Desk:
 
     async def send(self, tx: AsyncConnection, message: HeadedMessage, key: str) -> None:
         """Put a message into the outbox; `key` names the business object for the monitor."""
-        await self._send(tx, message, key)
+        await self._send(tx, [(message, key)])
 
-    def handler(self, take: Take) -> Callable[[AsyncConnection, HeadedMessage], Awaitable[None]]:
+    def handler(self, take: Take) -> Together:
         """A handler for single and bulk messages of one kind, confirmed if the contract confirms it."""
 
-        async def handle(tx: AsyncConnection, message: HeadedMessage) -> None:
-            items = message.items if isinstance(message, Bulk) else (message,)
-            verdicts = await take(tx, items)
-            self._wait_for_predecessors(message, verdicts)
-            await self._confirm(tx, message, verdicts)
+        async def handle(tx: AsyncConnection, messages: Sequence[HeadedMessage]) -> list[Verdict]:
+            each = [one.items if isinstance(one, Bulk) else (one,) for one in messages]
+            verdicts = iter(await take(tx, [item for items in each for item in items]))
+            judged = [(one, list(islice(verdicts, len(items)))) for one, items in zip(messages, each, strict=True)]
+            late = [self._late(*one) for one in judged]
+            self._refuse_to_split(judged, late)
+            reasons = [reason or await self._refused(tx, *one) for one, reason in zip(judged, late, strict=True)]
+            answers = [self._confirmation(*one) for one, reason in zip(judged, reasons, strict=True) if reason is None]
+            await self._send(tx, [(one, "") for one in answers if one is not None])
+            return reasons
 
-        return handle
+        return Together(handle)
 
     def is_patient_with(self, message: HeadedMessage) -> bool:
         """Whether a predecessor of this message may still come."""
@@ -87,10 +95,10 @@ class Desk:
         """The log that tells a verdict."""
         return log_of(verdict)
 
-    def _wait_for_predecessors(self, message: HeadedMessage, verdicts: Sequence[Verdict]) -> None:
+    def _late(self, message: HeadedMessage, verdicts: Sequence[Verdict]) -> NotYet | None:
+        """The predecessor that the whole message waits for."""
         late = next((one for one in verdicts if isinstance(one, NotYet)), None)
-        if late is not None and self.is_patient_with(message):
-            raise late
+        return late if late is not None and self.is_patient_with(message) else None
 
     async def refused(self, tx: AsyncConnection, message: HeadedMessage, reason: OpenAmiError) -> None:
         """A notification was refused, whole: nothing of the contract confirms it, so an event has to tell."""
@@ -106,18 +114,30 @@ class Desk:
         if refused and self.tell is not None:
             await self.tell(tx, refused)
 
-    async def _confirm(self, tx: AsyncConnection, message: HeadedMessage, verdicts: Sequence[Verdict]) -> None:
+    def _refuse_to_split(self, judged: Sequence[Judged], late: Sequence[NotYet | None]) -> None:
+        """A message that has to wait as a whole, but was done in part: what was done must be undone."""
+        for (_, verdicts), reason in zip(judged, late, strict=True):
+            if reason is not None and None in verdicts:
+                raise reason
+
+    async def _refused(
+        self, tx: AsyncConnection, message: HeadedMessage, verdicts: Sequence[Verdict]
+    ) -> OpenAmiError | None:
+        """Of what no confirmation answers, and nothing was done: the inbox shows the notification as refused."""
+        if operation_of(message).confirmation is not None:
+            return None
+        refused = [one for one in verdicts if one is not None]
+        if refused and len(refused) == len(verdicts):
+            return NothingTakenError(refused)
+        await self._tell_refused(tx, message, verdicts)
+        return None
+
+    def _confirmation(self, message: HeadedMessage, verdicts: Sequence[Verdict]) -> HeadedMessage | None:
         if operation_of(message).confirmation is None:
-            refused = [one for one in verdicts if one is not None]
-            if refused and len(refused) == len(verdicts):
-                raise NothingTakenError(refused)  # the inbox shows the notification as refused
-            await self._tell_refused(tx, message, verdicts)
-            return
+            return None
         each = [log_of(one) for one in verdicts]
-        answer = confirmation_for(
-            message, each if isinstance(message, Bulk) else each[0], created=self._clock.now(), sender=SENDER
-        )
-        await self.send(tx, answer, "")
+        log_ = each if isinstance(message, Bulk) else each[0]
+        return confirmation_for(message, log_, created=self._clock.now(), sender=SENDER)
 
 
 def log_of(verdict: Verdict) -> Log:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from datetime import UTC
+from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,13 +15,13 @@ from openami.mdus.registry.ids import bare
 from openami.mdus.series import Provenance, place
 from openami.mdus.services.codes import ItemStatus
 from openami.mdus.services.desk import not_yet
+from openami.shared.contract.enterprise.intervals import columns_of, distinct, shifted
 from openami.shared.errors import OpenAmiError
 from openami.shared.quality import MISSING, Origin, Verdict, quality
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
-    from decimal import Decimal
 
     from numpy.typing import NDArray
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from openami.mdus.services.remote import RemoteSeries
     from openami.mdus.vee.handlers import Vee
     from openami.shared.clock import Clock
+    from openami.shared.contract.enterprise.intervals import IntervalColumns
     from openami.shared.contract.enterprise.messages.inferred_time_series import (
         UtilitiesTimeSeriesItemCreateRequest as Item,
     )
@@ -86,62 +89,97 @@ class Intake:
         except RegistryError as reason:
             raise not_yet(reason) from None
         channels = await channels_of_tasks(tx, [role.task for role in profile.roles])
-        rows = [self._row(one, profile, channels) for one in sent.item]
-        if not rows:
+        values = columns_of(item)
+        if not len(values):
             return
-        ids = np.array([row[0] for row in rows], np.int64)
-        calendars = {one.id: one.calendar for one in channels if one.interval_s}
-        placed = place(calendars, ids, *_columns(rows))
+        start_s, channel = (
+            values.start.astype("datetime64[s]").astype(np.int64),
+            _channels_at(values, profile, channels),
+        )
+        if (at := _first(channel < 0)) is not None:
+            raise UnknownTaskError(
+                f"No interval channel feeds profile {profile.id} at {values.start[at]}Z.", hint="Assign a task to it."
+            )
+        number, of = np.unique(channel, return_inverse=True)
+        own = [channels[one] for one in number.tolist()]
+        length_us = np.array([one.interval_s * 1_000_000 for one in own], np.int64)[of]
+        wrong = (values.end - values.start).astype(np.int64) != length_us
+        if (at := _first(wrong | (values.start.astype(np.int64) % 1_000_000 != 0))) is not None:
+            raise OffGridError(
+                f"The interval that starts at {values.start[at]}Z is not {length_us[at] // 1_000_000} s long.",
+                hint="Send whole intervals of the profile.",
+            )
+        placed = place(
+            {one.id: one.calendar for one in own},
+            np.array([one.id for one in own], np.int64)[of],
+            start_s,
+            self._scaled(values, profile, own, of),
+            self._qualities(values),
+        )
         if placed.off_grid.size:
-            first = sent.item[int(placed.off_grid[0])].utc_validity_start_date_time
-            raise OffGridError(f"The interval that starts at {first} is not on the grid of profile {profile.id}.")
+            first = values.start[int(placed.off_grid[0])]
+            raise OffGridError(f"The interval that starts at {first}Z is not on the grid of profile {profile.id}.")
         provenance = Provenance(self.clock.now(), "office", "values of the back office")
         for group in placed:
             await self.vee.accept(tx, group, provenance)
 
-    def _row(self, one: Any, profile: Profile, channels: Sequence[Channel]) -> tuple[int, int, int, int]:  # noqa: ANN401 - an item
-        start: datetime = one.utc_validity_start_date_time
-        channel = _channel_at(start, profile, channels)
-        if (one.utc_validity_end_date_time - start).total_seconds() != channel.interval_s:
-            raise OffGridError(
-                f"The interval that starts at {start} is not {channel.interval_s} s long.",
-                hint="Send whole intervals of the profile.",
+    def _qualities(self, values: IntervalColumns) -> NDArray[np.uint8]:
+        words, which = distinct(values.status)
+        found = np.array([QUALITIES[self._status(word.partition(" ")[0])] for word in words], np.uint8)[which]
+        if (at := _first(~values.present & (found != MISSING))) is not None:
+            raise ValueUnitError(
+                f"The interval that starts at {values.start[at]}Z has the status {values.status[at]} and no quantity."
             )
-        code = one.item_status[0].utilities_time_series_item_type_code
-        status = self._status(code)
-        value = 0 if one.quantity is None else self._scaled(one.quantity, profile, channel)
-        if one.quantity is None and status is not ItemStatus.MISSING:
-            raise ValueUnitError(f"The interval that starts at {start} has the status {code} and no quantity.")
-        return channel.id, int(start.timestamp()), value, QUALITIES[status]
+        return found
 
     def _status(self, code: str) -> ItemStatus:
         name = self.codes.registry.of("item_statuses", code).name
         return ItemStatus(name) if name in set(ItemStatus) else ItemStatus.VALID
 
-    def _scaled(self, quantity: Any, profile: Profile, channel: Channel) -> int:  # noqa: ANN401 - a part of the message
-        unit = self.codes.registry.unit(quantity.unit_code or profile.unit_code or channel.unit.upper())
+    def _scaled(
+        self, values: IntervalColumns, profile: Profile, channels: Sequence[Channel], of: NDArray[np.intp]
+    ) -> NDArray[np.int64]:
+        """Quantities in the scale of their channels; 0 where there is none."""
+        result = np.zeros(len(values), np.int64)
+        units, which = distinct(values.unit)
+        for number, channel in enumerate(channels):
+            mine = values.present & (of == number)
+            powers = np.zeros(len(values), np.int64)
+            for place_, sent in enumerate(units):
+                if (chosen := mine & (which == place_)).any():
+                    powers[chosen] = self._power(sent, profile, channel) - values.decimals
+            result[mine], exact = shifted(values.values[mine], powers[mine])
+            if (at := _first(~exact)) is not None:
+                found = Decimal(int(values.values[mine][at])).scaleb(-values.decimals)
+                raise ValueUnitError(
+                    f"{found} {values.unit[mine][at]} is finer than the books hold.", hint="Round before sending."
+                )
+        return result
+
+    def _power(self, sent: str, profile: Profile, channel: Channel) -> int:
+        unit = self.codes.registry.unit(sent or profile.unit_code or channel.unit.upper())
         if unit.unit != channel.unit:
-            raise ValueUnitError(f"The value is in {quantity.unit_code}, the channel counts {channel.unit}.")
-        exact: Decimal = quantity.value.scaleb(unit.power - channel.scale)
-        if exact != int(exact):
-            raise ValueUnitError(
-                f"{quantity.value} {quantity.unit_code} is finer than the books hold.", hint="Round before sending."
-            )
-        return int(exact)
+            raise ValueUnitError(f"The value is in {sent}, the channel counts {channel.unit}.")
+        return unit.power - channel.scale
 
 
-def _channel_at(start: datetime, profile: Profile, channels: Sequence[Channel]) -> Channel:
+def _channels_at(values: IntervalColumns, profile: Profile, channels: Sequence[Channel]) -> NDArray[np.intp]:
+    """For each item the place of the channel that feeds the profile when it starts; -1 where none does."""
+    found = np.full(len(values), -1, np.intp)
     for role in profile.roles:
-        if not role.span.start <= start < role.span.end:
-            continue
-        for one in channels:
-            if one.interval_s and bare(one.task) == bare(role.task) and one.span.start <= start < one.span.end:
-                return one
-    raise UnknownTaskError(f"No interval channel feeds profile {profile.id} at {start}.", hint="Assign a task to it.")
+        for number, one in enumerate(channels):
+            if not one.interval_s or bare(one.task) != bare(role.task):
+                continue
+            first, past = max(role.span.start, one.span.start), min(role.span.end, one.span.end)
+            covered = (values.start >= _instant(first)) & (values.start < _instant(past))
+            found[covered & (found < 0)] = number
+    return found
 
 
-def _columns(
-    rows: Sequence[tuple[int, int, int, int]],
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]:
-    starts, values, qualities = zip(*(row[1:] for row in rows), strict=True)
-    return np.array(starts, np.int64), np.array(values, np.int64), np.array(qualities, np.uint8)
+def _instant(at: datetime) -> np.datetime64:
+    return np.datetime64(at.astimezone(UTC).replace(tzinfo=None), "us")
+
+
+def _first(wrong: NDArray[np.bool_]) -> int | None:
+    """The place of the first item of which something is true."""
+    return int(np.argmax(wrong)) if wrong.any() else None

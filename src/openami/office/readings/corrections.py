@@ -45,9 +45,9 @@ async def correct(office: Office, transaction: AsyncConnection, command: Command
     register = await register_by_id(transaction, kept.register_id)
     assert register is not None
     reading = replace(kept.value(), value_milli=milli(value), estimated=False)
-    if objections := await objections_to(transaction, register, reading, None):
+    if objections := await objections_to(transaction, register, reading):
         raise Implausible("; ".join(objections) + ".", hint="Check the digits.")
-    await keep(office, transaction, register, reading, document_id=kept.document_id, source="office", objections=())
+    await keep(office, transaction, register, reading)
     device = await device_by_id(transaction, register.device_id)
     await request_many(office, transaction, [(_message(office, device, register, reading), kept.document_id)])
     await record(office, transaction, command, kept.document_id, before=kept.value_milli, after=reading.value_milli)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -12,16 +13,16 @@ from openami.office.localtime import day_of, local_dates
 from openami.office.readings.errors import MissingValue, OffTheGrid, TooFine, WrongStatus, WrongUnit
 from openami.office.readings.model import ItemStatus
 from openami.shared.contract.enterprise.headers import id_key
+from openami.shared.contract.enterprise.intervals import distinct, shifted
 from openami.shared.spans import intervals_of_day, local_midnight
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import date
-    from decimal import Decimal
 
     from numpy.typing import NDArray
 
-    from openami.shared.contract.enterprise.messages.time_series import UtilitiesTimeSeriesItem as Item
+    from openami.shared.contract.enterprise.intervals import IntervalColumns
 
 _DECIMAL_SHIFTS: Final = {("KWH", "KWH"): 3, ("WH", "KWH"): 0, ("MWH", "KWH"): 6, ("M3", "M3"): 3, ("L", "M3"): 0}
 """(unit of the item, unit of the profile) -> power of ten from the item's number to thousandths of the profile's."""
@@ -85,8 +86,8 @@ class DayBlock:
         return cls(day, interval_s, nothing, nothing.astype(np.uint8), nothing)
 
 
-def columns(items: Sequence[Item], interval_s: int, unit: str, statuses: Mapping[str, ItemStatus]) -> Items:
-    """The items of an upload as columns; `statuses` says what a status code is worth (`codes.item_statuses`).
+def columns(sent: IntervalColumns, interval_s: int, unit: str, statuses: Mapping[str, ItemStatus]) -> Items:
+    """The items of an upload in the books' terms; `statuses` says what a status code is worth (`codes.item_statuses`).
 
     Raises:
         OffTheGrid: an item is not exactly one interval.
@@ -95,22 +96,32 @@ def columns(items: Sequence[Item], interval_s: int, unit: str, statuses: Mapping
         TooFine: a value is finer than the books hold.
         MissingValue: a value is missing though its status says that there is one.
     """
-    count = len(items)
-    starts = np.fromiter((item.utc_validity_start_date_time.timestamp() for item in items), np.float64, count)
-    ends = np.fromiter((item.utc_validity_end_date_time.timestamp() for item in items), np.float64, count)
-    off = (starts % interval_s != 0) | (ends - starts != interval_s)
-    if off.any():
-        first = items[int(np.argmax(off))]
+    starts_us, ends_us = sent.start.astype(np.int64), sent.end.astype(np.int64)
+    interval_us = interval_s * 1_000_000
+    if (at := _first((starts_us % interval_us != 0) | (ends_us - starts_us != interval_us))) is not None:
         raise OffTheGrid(
-            f"The item from {first.utc_validity_start_date_time} to {first.utc_validity_end_date_time} is not an "
-            f"interval of {interval_s} s.",
+            f"The item from {sent.start[at]}Z to {sent.end[at]}Z is not an interval of {interval_s} s.",
             hint="Send start and end of whole intervals.",
         )
-    status = np.fromiter((_status(item, statuses) for item in items), np.uint8, count)
-    values = np.fromiter(
-        (_value(item, known, unit) for item, known in zip(items, status, strict=True)), np.int64, count
-    )
-    return Items(starts.astype(np.int64), values, status)
+    codes, which = distinct(sent.status)
+    status = np.array([_status(code, statuses) for code in codes], np.uint8)[which]
+    if (at := _first(~sent.present & ~np.isin(status, _VALUELESS))) is not None:
+        raise MissingValue(f"The item of {sent.start[at]}Z has no quantity.")
+    units, which = distinct(np.where(sent.present, sent.unit, unit))
+    powers = np.array([_shift(one, unit) for one in units], np.int64)[which] - sent.decimals
+    values, exact = shifted(np.where(sent.present, sent.values, 0), powers)
+    if (at := _first(~exact)) is not None:
+        found = Decimal(int(sent.values[at])).scaleb(-sent.decimals)
+        raise TooFine(
+            f"{found} of {sent.start[at]}Z is finer than a thousandth of the profile's unit, or too large.",
+            hint="Round before sending.",
+        )
+    return Items(starts_us // 1_000_000, values, status)
+
+
+def _first(wrong: NDArray[np.bool_]) -> int | None:
+    """The place of the first item of which something is true."""
+    return int(np.argmax(wrong)) if wrong.any() else None
 
 
 def by_day(items: Items, zone_name: str) -> Iterator[tuple[date, Items]]:
@@ -177,34 +188,19 @@ def days_of(starts: NDArray[np.int64], zone_name: str) -> tuple[date, date] | No
     return day_of(int(numbers[0])), day_of(int(numbers[1]) + 1)
 
 
-def _status(item: Item, statuses: Mapping[str, ItemStatus]) -> int:
-    codes = item.item_status
-    code = codes[0].utilities_time_series_item_type_code
-    if len(codes) > 1 and any(other.utilities_time_series_item_type_code != code for other in codes):
-        raise WrongStatus(f"The item of {item.utc_validity_start_date_time} has several statuses.", hint="Send one.")
-    known = statuses.get(id_key(code.upper()))
+def _status(codes: str, statuses: Mapping[str, ItemStatus]) -> int:
+    different = sorted(set(codes.split()))
+    if len(different) != 1:
+        raise WrongStatus(f"An item has the statuses {codes or 'none'}.", hint="Send one.")
+    known = statuses.get(id_key(different[0].upper()))
     if known is None:
-        raise WrongStatus(f"The status {code!r} is not in the status table.", hint="Add it to item_statuses.toml.")
+        raise WrongStatus(f"The status {codes!r} is not in the status table.", hint="Add it to item_statuses.toml.")
     return known
 
 
-def _value(item: Item, status: int, unit: str) -> int:
-    quantity = item.quantity
-    if quantity is None:
-        if status in _VALUELESS:
-            return 0
-        raise MissingValue(f"The item of {item.utc_validity_start_date_time} has no quantity.")
-    shift = _DECIMAL_SHIFTS.get((quantity.unit_code or unit, unit))
+def _shift(sent: str, unit: str) -> int:
+    """The power of ten from a number in a unit (none: the profile's) to thousandths of the profile's."""
+    shift = _DECIMAL_SHIFTS.get((sent or unit, unit), _DECIMAL_SHIFTS.get((sent.upper(), unit)))
     if shift is None:
-        shift = _DECIMAL_SHIFTS.get(((quantity.unit_code or unit).upper(), unit))
-    if shift is None:
-        raise WrongUnit(f"The item is in {quantity.unit_code}, the profile in {unit}.", hint=f"Send {unit}.")
-    return _exact(quantity.value, shift)
-
-
-def _exact(value: Decimal, shift: int) -> int:
-    scaled = value.scaleb(shift)
-    whole = int(scaled)
-    if whole != scaled:
-        raise TooFine(f"{value} is finer than a thousandth of the profile's unit.", hint="Round before sending.")
-    return whole
+        raise WrongUnit(f"An item is in {sent}, the profile in {unit}.", hint=f"Send {unit}.")
+    return shift

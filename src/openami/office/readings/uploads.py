@@ -15,6 +15,7 @@ from openami.office.services.letters import answer
 from openami.shared.contract.enterprise import logs
 from openami.shared.contract.enterprise.errors import Refusal
 from openami.shared.contract.enterprise.headers import id_key, message_key
+from openami.shared.contract.enterprise.intervals import columns_of
 from openami.shared.contract.enterprise.messages.time_series import (
     UtilitiesTimeSeriesERPItemChangeRequest as ChangeItem,
 )
@@ -71,7 +72,7 @@ async def on_upload(office: Office, transaction: AsyncConnection, message: Creat
     for number, item in enumerate(items):
         try:
             parts += _parts(office, number, item, channels, statuses)
-            answers.append(logs.success(f"{len(item.utilities_time_series.item)} values."))
+            answers.append(logs.success(f"{len(columns_of(item))} values."))
         except Refusal as reason:
             answers.append(logs.failed(reason))
     await _keep(office, transaction, parts)
@@ -92,7 +93,7 @@ async def on_notified_upload(office: Office, transaction: AsyncConnection, messa
         obis = role.utilities_object_identification_system_code_text
         channel = await _channel_at(transaction, point, obis)
         assert channel.profile_id is not None
-        values = columns(item.utilities_time_series.item, channel.interval_s, channel.unit, statuses)
+        values = columns(columns_of(item), channel.interval_s, channel.unit, statuses)
         stamp = stamp_of(item.message_header.creation_date_time, replaces=False)
         message_id = message_key(item.message_header)
         parts += [
@@ -124,7 +125,7 @@ def _parts(
     channel = channels.get(profile_id)
     if channel is None:
         raise UnknownProfile(f"No interval channel feeds the profile {series.id}.", hint="Assign it first.")
-    values = columns(series.item, channel.interval_s, channel.unit, statuses)
+    values = columns(columns_of(item), channel.interval_s, channel.unit, statuses)
     stamp = stamp_of(item.message_header.creation_date_time, replaces=isinstance(item, ChangeItem))
     message_id = message_key(item.message_header)
     return [

@@ -9,7 +9,7 @@ from openami.office.connection.handlers import on_cancelled, on_switched, on_swi
 from openami.office.devices.handlers import on_device_confirmed, on_registered, on_registered_bulk
 from openami.office.devices.upkeep import on_withdrawn
 from openami.office.events.handlers import on_event, on_event_bulk
-from openami.office.readings.results import on_result, on_result_bulk
+from openami.office.readings.results import on_results
 from openami.office.readings.store import OrderState, change_order, order_by_id
 from openami.office.readings.uploads import on_notified_upload, on_upload
 from openami.office.readings.usage import on_usage, on_usage_cancelled
@@ -29,17 +29,20 @@ from openami.shared.contract.enterprise.messages import (
     time_series,
 )
 from openami.shared.contract.enterprise.model import BulkConfirmation
+from openami.shared.seam.enterprise import Together
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from openami.office.context import Office
     from openami.shared.contract.enterprise.messages.common import Log, MessageHeader
     from openami.shared.contract.enterprise.model import Confirmation
+    from openami.shared.errors import OpenAmiError
 
     Handler = Callable[[Office, AsyncConnection, Any], Awaitable[None]]
+    Many = Callable[[Office, AsyncConnection, Sequence[Any]], Awaitable[Sequence[OpenAmiError | None]]]
     Answered = Callable[[Office, AsyncConnection, MessageHeader, Log], Awaitable[None]]
 
 
@@ -107,8 +110,6 @@ _CONFIRMATIONS: Final[dict[type[Any], Answered]] = {
 _MESSAGES: Final[dict[type[Any], Handler]] = {
     device.UtilitiesDeviceERPSmartMeterRegisteredNotification: on_registered,
     device.UtilitiesDeviceERPSmartMeterRegisteredBulkNotification: on_registered_bulk,
-    reading_result.MeterReadingDocumentERPResultCreateRequest: on_result,
-    reading_result.MeterReadingDocumentERPResultBulkCreateRequest: on_result_bulk,
     time_series.UtilitiesTimeSeriesERPItemBulkCreateRequest: on_upload,
     time_series.UtilitiesTimeSeriesERPItemBulkChangeRequest: on_upload,
     event.UtilitiesSmartMeterEventERPBulkCreateRequest: on_event_bulk,
@@ -119,6 +120,10 @@ _MESSAGES: Final[dict[type[Any], Handler]] = {
     connection.SmartMeterUtilitiesConnectionStatusChangeRequestERPCreateConfirmation: on_switched,
     connection.SmartMeterUtilitiesConnectionStatusChangeRequestERPCancellationConfirmation: on_cancelled,
 }
+_TOGETHER: Final[dict[type[Any], Many]] = {
+    reading_result.MeterReadingDocumentERPResultCreateRequest: on_results,
+    reading_result.MeterReadingDocumentERPResultBulkCreateRequest: on_results,
+}
 
 
 def handlers(office: Office) -> dict[type[Any], Callable[[AsyncConnection, Any], Awaitable[None]]]:
@@ -126,5 +131,6 @@ def handlers(office: Office) -> dict[type[Any], Callable[[AsyncConnection, Any],
     listed: dict[type[Any], Callable[[AsyncConnection, Any], Awaitable[None]]] = {
         kind: partial(handler, office) for kind, handler in _MESSAGES.items()
     }
+    listed |= {kind: Together(partial(handler, office)) for kind, handler in _TOGETHER.items()}
     listed |= {kind: partial(_answered, answered, office) for kind, answered in _CONFIRMATIONS.items()}
     return listed

@@ -64,6 +64,14 @@ async def answer(
     business_key: str = "",
 ) -> None:
     """Confirm what the middle has sent; a bulk takes one log per item."""
-    sender = office.door.header().sender_business_system_id
-    confirmation = confirmation_for(received, log, created=office.clock.now(), sender=sender)
-    await office.door.send(transaction, confirmation, business_key=business_key)
+    await answer_many(office, transaction, [(received, log, business_key)])
+
+
+async def answer_many(
+    office: Office, transaction: AsyncConnection, answers: Sequence[tuple[HeadedMessage, Log | Sequence[Log], str]]
+) -> None:
+    """Confirm several messages, each by one of its own: message, log (a bulk: one per item), business object."""
+    now, sender = office.clock.now(), office.door.header().sender_business_system_id
+    await office.door.send_many(
+        transaction, [(confirmation_for(one, log, created=now, sender=sender), key) for one, log, key in answers]
+    )

@@ -6,12 +6,14 @@ back-off until the partner has acknowledged, and each received message exactly o
 the contracts on top: `openami.shared.seam.enterprise` (SOAP) and `openami.shared.seam.field` (IEC 61968-9).
 """
 
-from openami.shared.seam.inbox import Inbox, Receipt
+from openami.shared.seam.arrivals import Arrival, Receipt
+from openami.shared.seam.inbox import Inbox
 from openami.shared.seam.model import Envelope, InboundMessage, NotYet, Seam
 from openami.shared.seam.outbox import Delivery, Outbox, Refused, Unreachable
 from openami.shared.seam.store import SeamTables, seam_tables
 
 __all__ = [
+    "Arrival",
     "Delivery",
     "Envelope",
     "InboundMessage",

@@ -7,7 +7,10 @@ confirmation again, under its old id.
 
 from __future__ import annotations
 
+import asyncio
 import uuid
+from collections import OrderedDict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -18,15 +21,18 @@ from openami.shared.contract.enterprise import codec, confirm, headers, logs
 from openami.shared.contract.enterprise.catalogue import Side, catalogue
 from openami.shared.contract.enterprise.errors import Refusal
 from openami.shared.contract.enterprise.fault import encode_fault
+from openami.shared.contract.enterprise.intervals import decode_in_columns
 from openami.shared.contract.enterprise.model import HeadedMessage, Message
 from openami.shared.contract.enterprise.model import Response as Answer
 from openami.shared.contract.enterprise.wsdl import operation_wsdl, side_wsdl
+from openami.shared.errors import OpenAmiError
 from openami.shared.seam.access import Rights, known_partner, stranger
+from openami.shared.seam.arrivals import Arrival
 from openami.shared.seam.model import Envelope, InboundMessage, Seam
 from openami.shared.seam.store import PROCESSED, REFUSED
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncConnection
     from starlette.requests import Request
@@ -34,11 +40,11 @@ if TYPE_CHECKING:
     from openami.shared.clock import Clock
     from openami.shared.contract.enterprise.messages.common import MessageHeader
     from openami.shared.database import Database
-    from openami.shared.errors import OpenAmiError
     from openami.shared.seam.inbox import Inbox
     from openami.shared.seam.outbox import Outbox
 
     Handler = Callable[[AsyncConnection, Any], Awaitable[None]]
+    Many = Callable[[AsyncConnection, Sequence[Any]], Awaitable[Sequence[OpenAmiError | None]]]
     Query = Callable[[AsyncConnection, Any], Awaitable[Answer]]
     Carry = Callable[[Envelope], Awaitable[bytes]]
     Unanswerable = Callable[[AsyncConnection, HeadedMessage, OpenAmiError], Awaitable[None]]
@@ -47,6 +53,9 @@ log = structlog.get_logger()
 
 CONTENT_TYPE = "text/xml; charset=utf-8"
 PATH = "/services"
+REMEMBERED_MAX = 1024  # messages read on arrival and not handled yet: what comes in a second
+REMEMBERED_BYTES_MAX = 16 * 1024
+LARGE_BYTES = 1024 * 1024
 
 
 class NotOfferedError(Refusal):
@@ -60,6 +69,22 @@ class NotPermittedError(Refusal):
 
     number = "OAMI015"
     category = "PRE.AUE"
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """A handler that takes many messages of one class at once, and says of each why not, or None.
+
+    It leaves no trace of a message for which it names a reason.
+    """
+
+    many: Many
+
+    async def __call__(self, transaction: AsyncConnection, message: Any) -> None:  # noqa: ANN401 - its class varies
+        """Handle one message; raises the reason against it."""
+        (reason,) = await self.many(transaction, [message])
+        if reason is not None:
+            raise reason
 
 
 class EnterpriseDoor:
@@ -92,9 +117,10 @@ class EnterpriseDoor:
         self._clock = clock
         self._outbox = outbox
         self._inbox = inbox
+        self._fresh: OrderedDict[bytes, HeadedMessage] = OrderedDict()
         self._partners = {user: Rights(password) for user, password in passwords.items()} | dict(rights or {})
         self._system_id = side.value.upper()
-        inbox.connect(Seam.ENTERPRISE, self._handle, self._refuse)
+        inbox.connect(Seam.ENTERPRISE, self._handle, self._refuse, self._handle_many)
 
     def routes(self) -> list[Route]:
         """One URL per interface (dispatch is by root element all the same), a WSDL at each and one for the side."""
@@ -111,9 +137,16 @@ class EnterpriseDoor:
 
     async def send(self, transaction: AsyncConnection, message: HeadedMessage, *, business_key: str = "") -> None:
         """Put a message into the outbox, in the caller's transaction; its own ids name it if no key does."""
+        await self.send_many(transaction, [(message, business_key)])
+
+    async def send_many(self, transaction: AsyncConnection, messages: Sequence[tuple[HeadedMessage, str]]) -> None:
+        """Put messages into the outbox, each with the name of its business object, in the caller's transaction."""
+        await self._outbox.put(transaction, *(self._envelope(message, key) for message, key in messages))
+
+    def _envelope(self, message: HeadedMessage, business_key: str) -> Envelope:
         operation = codec.codec().operation_of(message)
         header = message.message_header
-        envelope = Envelope(
+        return Envelope(
             id=_uuid(header.uuid, header.id),
             seam=Seam.ENTERPRISE,
             partner=self.partner,
@@ -123,7 +156,6 @@ class EnterpriseDoor:
             business_key=business_key or headers.subject(message),
             reference_id=_uuid(header.reference_uuid, header.reference_id) if _answers(header) else None,
         )
-        await self._outbox.put(transaction, envelope)
 
     async def ask(self, query: Message) -> Answer:
         """Put a synchronous question to the partner and wait for its answer; nothing is stored.
@@ -167,7 +199,7 @@ class EnterpriseDoor:
             return stranger()
         body = await request.body()
         try:
-            message = codec.decode(body)
+            message = await _read(body)
             self._check_permission(partner, message)
             if not isinstance(message, HeadedMessage):
                 return await self._answer_at_once(message)
@@ -175,8 +207,19 @@ class EnterpriseDoor:
         except Refusal as error:
             await self._inbox.set_aside(seam=Seam.ENTERPRISE, partner=partner, body=body, reason=str(error))
             return await self._say_no(body, error)
+        self._remember(message, body)
         await self._keep(partner, message, body)
         return Response(status_code=202)
+
+    def _remember(self, message: HeadedMessage, body: bytes) -> None:
+        """What was read and checked on arrival need not be read again when its turn comes a moment later."""
+        if len(body) <= REMEMBERED_BYTES_MAX:
+            self._fresh[body] = message
+            if len(self._fresh) > REMEMBERED_MAX:
+                self._fresh.popitem(last=False)
+
+    async def _decoded(self, body: bytes) -> Message:
+        return self._fresh.pop(body, None) or await _read(body)
 
     def _check_permission(self, partner: str, message: Message) -> None:
         operation = codec.operation_of(message).name
@@ -197,9 +240,8 @@ class EnterpriseDoor:
     async def _keep(self, partner: str, message: HeadedMessage, body: bytes) -> None:
         header = message.message_header
         message_id = _uuid(header.uuid, header.id)
-        async with self._database.begin() as transaction:
-            receipt = await self._inbox.keep(
-                transaction,
+        receipt = await self._inbox.receive(
+            Arrival(
                 seam=Seam.ENTERPRISE,
                 partner=partner,
                 message_id=message_id,
@@ -208,7 +250,9 @@ class EnterpriseDoor:
                 business_key=headers.subject(message),
                 reference_id=_uuid(header.reference_uuid, header.reference_id) if _answers(header) else None,
             )
-            if not receipt.new and receipt.state in {PROCESSED, REFUSED}:
+        )
+        if not receipt.new and receipt.state in {PROCESSED, REFUSED}:
+            async with self._database.begin() as transaction:
                 await self._outbox.send_again(transaction, message_id, operation_like="%Confirmation%")
 
     async def _describe_side(self, request: Request) -> Response:
@@ -225,13 +269,32 @@ class EnterpriseDoor:
         return Response(document, media_type=CONTENT_TYPE)
 
     async def _handle(self, transaction: AsyncConnection, inbound: InboundMessage) -> None:
-        message = codec.decode(inbound.body)
+        message = await self._decoded(inbound.body)
         handler = self.handlers.get(type(message))
         if handler is None:
             raise NotOfferedError(
                 f"{inbound.operation} is not offered by this {self.side.value}.", hint="See GET /services."
             )
         await handler(transaction, message)
+
+    async def _handle_many(
+        self, transaction: AsyncConnection, inbound: Sequence[InboundMessage]
+    ) -> Sequence[OpenAmiError | None]:
+        """Messages of one operation: at once where the handler can, else one after the other, each in a savepoint."""
+        messages = [await self._decoded(one.body) for one in inbound]
+        handler = self.handlers.get(type(messages[0]))
+        if isinstance(handler, Together):
+            return await handler.many(transaction, messages)
+        reasons: list[OpenAmiError | None] = []
+        for one in inbound:
+            try:
+                async with transaction.begin_nested():
+                    await self._handle(transaction, one)
+            except OpenAmiError as reason:
+                reasons.append(reason)
+            else:
+                reasons.append(None)
+        return reasons
 
     async def _refuse(self, transaction: AsyncConnection, inbound: InboundMessage, reason: OpenAmiError) -> None:
         """Say no by a negative confirmation where the contract has one; else the area may tell it another way."""
@@ -245,6 +308,13 @@ class EnterpriseDoor:
             await self.send(transaction, answer, business_key=inbound.business_key)
         elif self.unanswerable is not None:
             await self.unanswerable(transaction, message, reason)
+
+
+async def _read(body: bytes) -> Message:
+    """The message in a body; a large one is read beside the loop, so that small ones need not wait for it."""
+    if len(body) <= LARGE_BYTES:
+        return decode_in_columns(body)
+    return await asyncio.to_thread(decode_in_columns, body)
 
 
 def _soap_fault(error: Refusal) -> Response:

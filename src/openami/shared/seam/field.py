@@ -16,6 +16,7 @@ from starlette.routing import Route
 from openami.shared.contract import field as contract
 from openami.shared.errors import OpenAmiError
 from openami.shared.seam.access import partner_of, stranger
+from openami.shared.seam.arrivals import Arrival
 from openami.shared.seam.model import Envelope, Seam
 
 if TYPE_CHECKING:
@@ -116,12 +117,14 @@ class FieldDoor:
         header = message.header
         receipt = await self._inbox.keep(
             transaction,
-            seam=Seam.FIELD,
-            partner=partner,
-            message_id=_uuid(header.message_id),
-            operation=f"{header.verb.value} {header.noun}",
-            body=body,
-            reference_id=_uuid(header.correlation_id),
+            Arrival(
+                seam=Seam.FIELD,
+                partner=partner,
+                message_id=_uuid(header.message_id),
+                operation=f"{header.verb.value} {header.noun}",
+                body=body,
+                reference_id=_uuid(header.correlation_id),
+            ),
         )
         if not receipt.new and receipt.answer is not None:
             return receipt.answer

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
 import structlog
-from sqlalchemy import and_, func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ARRAY, BigInteger, and_, bindparam, func, select, update
 
 from openami.shared.database import after_commit
 from openami.shared.errors import OpenAmiError
+from openami.shared.seam.arrivals import Arrival, Arrivals, Receipt, store_arrivals
 from openami.shared.seam.model import InboundMessage, NotYet, Seam
 from openami.shared.seam.outbox import back_off_s
-from openami.shared.seam.store import PARKED, PROCESSED, RECEIVED, REFUSED
+from openami.shared.seam.store import PARKED, PROCESSED, RECEIVED, REFUSED, claim
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
     from uuid import UUID
 
     from sqlalchemy import Row
@@ -30,11 +30,13 @@ if TYPE_CHECKING:
     from openami.shared.seam.store import SeamTables
 
     Handle = Callable[[AsyncConnection, InboundMessage], Awaitable[None]]
+    HandleMany = Callable[[AsyncConnection, Sequence[InboundMessage]], Awaitable[Sequence[OpenAmiError | None]]]
     Refuse = Callable[[AsyncConnection, InboundMessage, OpenAmiError], Awaitable[None]]
 
 log = structlog.get_logger()
 
-BATCH = 32
+BATCH = 256
+BATCH_BYTES = 32 * 1024 * 1024  # of bodies in hand at once
 LOOK_AGAIN_S = 0.5
 ATTEMPTS_MAX = 8  # of a handler that fails without a reason of ours: then the message is refused and shown
 PARK_FOR = timedelta(hours=2)  # business time that a predecessor may take
@@ -48,12 +50,24 @@ class HandlingFailedError(OpenAmiError):
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
-    """What became of a received message: new, or a repeat whose stored answer can be given again."""
+class Handlers:
+    """Who works on the messages of a seam.
 
-    new: bool
-    state: str
-    answer: bytes | None
+    `many` takes messages of one operation at once and says of each why not, or None; it leaves no trace of those that
+    it names a reason for. Whatever it raises is nobody's verdict: then each message is handled by itself.
+    """
+
+    one: Handle
+    refuse: Refuse
+    many: HandleMany | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A message in hand, and until when it may be parked."""
+
+    message: InboundMessage
+    park_until: datetime | None
 
 
 class Inbox:
@@ -66,55 +80,29 @@ class Inbox:
         self._quarantine = tables.quarantine
         self._park_for = park_for
         self._wake = asyncio.Event()
-        self._handlers: dict[Seam, tuple[Handle, Refuse]] = {}
+        self._handlers: dict[Seam, Handlers] = {}
+        self._arrivals = Arrivals(self._store)
         self.processed = 0
 
-    def connect(self, seam: Seam, handle: Handle, refuse: Refuse) -> None:
-        """Say who handles the messages of a seam, and who answers those that are refused."""
-        self._handlers[seam] = (handle, refuse)
+    def connect(self, seam: Seam, handle: Handle, refuse: Refuse, many: HandleMany | None = None) -> None:
+        """Say who handles the messages of a seam, one or many at once, and who answers those that are refused."""
+        self._handlers[seam] = Handlers(handle, refuse, many)
 
-    async def keep(
-        self,
-        transaction: AsyncConnection,
-        *,
-        seam: Seam,
-        partner: str,
-        message_id: UUID,
-        operation: str,
-        body: bytes,
-        business_key: str = "",
-        reference_id: UUID | None = None,
-        state: str = RECEIVED,
-        answer: bytes | None = None,
-    ) -> Receipt:
+    async def receive(self, arrival: Arrival) -> Receipt:
+        """Store a message by itself, in one transaction with all that arrive meanwhile; durable when this returns."""
+        return await self._arrivals.receive(arrival)
+
+    async def keep(self, transaction: AsyncConnection, arrival: Arrival) -> Receipt:
         """Store a message unless this very message (sender, id, content) is known; count the repeat if it is."""
-        table = self._table
-        now = self._clock.now()
-        statement = (
-            insert(table)
-            .values(
-                id=message_id,
-                seam=seam,
-                partner=partner,
-                digest=hashlib.sha256(body).digest(),
-                operation=operation,
-                business_key=business_key,
-                reference_id=reference_id,
-                body=body,
-                state=state,
-                answer=answer,
-                next_attempt_at=datetime.now(UTC),
-                received_at=now,
-                processed_at=now if state == PROCESSED else None,
-            )
-            .on_conflict_do_update(
-                index_elements=["seam", "partner", "id", "digest"], set_={"repeats": table.c.repeats + 1}
-            )
-            .returning(table.c.repeats, table.c.state, table.c.answer)
-        )
-        row = (await transaction.execute(statement)).one()
+        (receipt,) = await store_arrivals(transaction, self._table, [arrival], now=self._clock.now())
         after_commit(transaction, self._wake)
-        return Receipt(new=row.repeats == 0, state=row.state, answer=row.answer)
+        return receipt
+
+    async def _store(self, arrivals: Sequence[Arrival]) -> Sequence[Receipt]:
+        async with self._database.begin() as transaction:
+            receipts = await store_arrivals(transaction, self._table, arrivals, now=self._clock.now())
+            after_commit(transaction, self._wake)
+        return receipts
 
     async def answer(
         self, transaction: AsyncConnection, *, seam: Seam, partner: str, message_id: UUID, answer: bytes
@@ -169,76 +157,124 @@ class Inbox:
             rows = await self._claim(transaction, parked=False)
             if not rows and retry_parked:
                 rows = await self._claim(transaction, parked=True)
-            done = [await self._handle_one(transaction, row) for row in rows]
-        self.processed += sum(done)
-        return any(done)
+            done = sum([await self._handle_run(transaction, run) for run in _runs(rows)])
+        self.processed += done
+        return done > 0
 
-    async def _claim(self, transaction: AsyncConnection, *, parked: bool) -> list[Row[tuple[object, ...]]]:
+    async def _claim(self, transaction: AsyncConnection, *, parked: bool) -> list[Row[Any]]:
         table = self._table
         due = and_(table.c.state == RECEIVED, table.c.next_attempt_at <= datetime.now(UTC))
-        query = (
-            select(table)
-            .where(table.c.state == PARKED if parked else due)
-            .where(table.c.seam.in_(list(self._handlers)))
-            .order_by(table.c.sequence)
-            .limit(BATCH * 8 if parked else BATCH)
-            .with_for_update(skip_locked=True)
+        return await claim(
+            transaction,
+            table,
+            table.c.state == PARKED if parked else due,
+            table.c.seam.in_(list(self._handlers)),
+            order_by=[table.c.sequence],
+            rows_max=BATCH,
+            bytes_max=BATCH_BYTES,
         )
-        return list(await transaction.execute(query))
 
-    async def _handle_one(self, transaction: AsyncConnection, row: Row[tuple[object, ...]]) -> bool:
+    async def _handle_run(self, transaction: AsyncConnection, run: Sequence[Waiting]) -> int:
+        """Handle messages of one operation together if that goes, else one after the other; how many moved on."""
+        handlers = self._handlers[run[0].message.seam]
+        if handlers.many is not None and len(run) > 1:
+            try:
+                async with transaction.begin_nested():
+                    reasons = await handlers.many(transaction, [one.message for one in run])
+            except Exception as error:  # noqa: BLE001 - alone, each of them shows what it has to do with it
+                log.info("inbox.handled_apart", operation=run[0].message.operation, count=len(run), reason=repr(error))
+            else:
+                return await self._conclude(transaction, run, reasons)
+        return sum([await self._handle_one(transaction, one) for one in run])
+
+    async def _conclude(
+        self, transaction: AsyncConnection, run: Sequence[Waiting], reasons: Sequence[OpenAmiError | None]
+    ) -> int:
+        good = [one.message for one, reason in zip(run, reasons, strict=True) if reason is None]
+        await self._move(transaction, good, PROCESSED, error=None, processed_at=self._clock.now())
+        moved = [
+            await self._put_off_or_refuse(transaction, one, reason)
+            for one, reason in zip(run, reasons, strict=True)
+            if reason is not None
+        ]
+        return len(good) + sum(moved)
+
+    async def _handle_one(self, transaction: AsyncConnection, waiting: Waiting) -> bool:
         """Handle one message in a savepoint; true when its state moved on (processed or refused)."""
-        message = InboundMessage(
-            sequence=row.sequence,
-            id=row.id,
-            seam=Seam(row.seam),
-            partner=row.partner,
-            operation=row.operation,
-            body=row.body,
-            business_key=row.business_key,
-            reference_id=row.reference_id,
-            attempts=row.attempts,
-        )
-        handle, refuse = self._handlers[message.seam]
+        message = waiting.message
         try:
             async with transaction.begin_nested():
-                await handle(transaction, message)
-        except NotYet as reason:
-            deadline = row.park_until or self._clock.now() + self._park_for
-            if self._clock.now() < deadline:
-                await self._move(transaction, message, PARKED, error=str(reason), park_until=deadline)
-                return False
-            return await self._refuse(transaction, message, refuse, reason)
+                await self._handlers[message.seam].one(transaction, message)
         except OpenAmiError as reason:
-            return await self._refuse(transaction, message, refuse, reason)
+            return await self._put_off_or_refuse(transaction, waiting, reason)
         except Exception as error:  # our own fault: try again, then show it
             log.exception("inbox.handler_failed", operation=message.operation, attempt=message.attempts + 1)
             if message.attempts + 1 < ATTEMPTS_MAX:
                 pause = timedelta(seconds=back_off_s(message.attempts + 1))
                 await self._move(
-                    transaction, message, RECEIVED, error=repr(error), next_attempt_at=datetime.now(UTC) + pause
+                    transaction, [message], RECEIVED, error=repr(error), next_attempt_at=datetime.now(UTC) + pause
                 )
                 return False
             fault = HandlingFailedError(f"The message could not be handled: {error!r}.", hint="See our log.")
-            return await self._refuse(transaction, message, refuse, fault)
-        await self._move(transaction, message, PROCESSED, error=None, processed_at=self._clock.now())
+            return await self._refuse(transaction, message, fault)
+        await self._move(transaction, [message], PROCESSED, error=None, processed_at=self._clock.now())
         return True
 
-    async def _refuse(
-        self, transaction: AsyncConnection, message: InboundMessage, refuse: Refuse, reason: OpenAmiError
-    ) -> bool:
+    async def _put_off_or_refuse(self, transaction: AsyncConnection, waiting: Waiting, reason: OpenAmiError) -> bool:
+        """Park a message whose predecessor may still come; refuse all others. True when its state moved on."""
+        if isinstance(reason, NotYet):
+            deadline = waiting.park_until or self._clock.now() + self._park_for
+            if self._clock.now() < deadline:
+                await self._move(transaction, [waiting.message], PARKED, error=str(reason), park_until=deadline)
+                return False
+        return await self._refuse(transaction, waiting.message, reason)
+
+    async def _refuse(self, transaction: AsyncConnection, message: InboundMessage, reason: OpenAmiError) -> bool:
         log.warning("inbox.refused", operation=message.operation, partner=message.partner, reason=str(reason))
-        await refuse(transaction, message, reason)
-        await self._move(transaction, message, REFUSED, error=str(reason), processed_at=self._clock.now())
+        found = str(reason)
+        try:
+            async with transaction.begin_nested():
+                await self._handlers[message.seam].refuse(transaction, message, reason)
+        except Exception as error:  # a refusal that cannot be told must not hold up the others
+            log.exception("inbox.refusal_not_told", operation=message.operation, partner=message.partner)
+            found = f"{found} This could not be told to the sender: {error!r}."
+        await self._move(transaction, [message], REFUSED, error=found, processed_at=self._clock.now())
         return True
 
-    async def _move(self, transaction: AsyncConnection, message: InboundMessage, state: str, **values: object) -> None:
+    async def _move(
+        self, transaction: AsyncConnection, messages: Sequence[InboundMessage], state: str, **values: object
+    ) -> None:
+        if not messages:
+            return
         table = self._table
+        moved = bindparam("moved", [one.sequence for one in messages], type_=ARRAY(BigInteger))
         await transaction.execute(
             update(table)
-            .where(table.c.sequence == message.sequence)
+            .where(table.c.sequence == func.any(moved))
             .values(state=state, attempts=table.c.attempts + 1, **values)
         )
+
+
+def _runs(rows: Sequence[Row[Any]]) -> list[list[Waiting]]:
+    """Messages of one operation that lie next to each other; their order stays as it is."""
+    waiting = [
+        Waiting(
+            InboundMessage(
+                sequence=row.sequence,
+                id=row.id,
+                seam=Seam(row.seam),
+                partner=row.partner,
+                operation=row.operation,
+                body=row.body,
+                business_key=row.business_key,
+                reference_id=row.reference_id,
+                attempts=row.attempts,
+            ),
+            row.park_until,
+        )
+        for row in rows
+    ]
+    return [list(run) for _, run in groupby(waiting, key=lambda one: (one.message.seam, one.message.operation))]
 
 
 async def _wait(event: asyncio.Event, timeout_s: float) -> None:

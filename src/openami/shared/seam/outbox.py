@@ -12,13 +12,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import structlog
-from sqlalchemy import bindparam, func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import func, select, update
 
-from openami.shared.database import after_commit
+from openami.shared.database import after_commit, given, insert_rows, update_rows
 from openami.shared.errors import OpenAmiError
 from openami.shared.seam.model import Envelope, Seam
-from openami.shared.seam.store import DEAD, DELIVERED, PENDING
+from openami.shared.seam.store import DEAD, DELIVERED, PENDING, claim
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -34,11 +33,17 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-BATCH = 16  # messages in flight at once: enough to fill a loopback, small enough to repeat after a crash
+BATCH = 128  # messages in flight at once in a lane: they are repeated after a crash
+BATCH_BYTES = 32 * 1024 * 1024
+LANES = 2  # while one waits for its partner and marks what it said, the other has the next messages leave
 LOOK_AGAIN_S = 0.5
 BACK_OFF_FIRST_S = 0.2
 BACK_OFF_LAST_S = 60.0
 ATTEMPTS_MAX = 2000  # more than a day at the longest pause: then a person has to look
+
+
+_GIVEN = ("id", "seam", "partner", "operation", "path", "business_key", "reference_id", "body")
+_MARKED = ("id", "state", "attempts", "next_attempt_at", "delivered_at", "answer", "error")
 
 
 class Unreachable(OpenAmiError):  # noqa: N818 - a state of the partner
@@ -66,6 +71,10 @@ class Outbox:
         self._database = database
         self._clock = clock
         self._table = tables.outbox
+        self._insert = insert_rows(
+            tables.outbox, _GIVEN, for_all=("next_attempt_at", "created_at")
+        ).on_conflict_do_nothing(index_elements=["id"])
+        self._update = update_rows(tables.outbox, _MARKED, key="id")
         self._wake = asyncio.Event()
         self._deliver: dict[Seam, Deliver] = {}
         self._on_answer: dict[Seam, OnAnswer] = {}
@@ -81,22 +90,23 @@ class Outbox:
         """Store messages in the caller's transaction; they leave after its commit. A known id is not stored twice."""
         if not envelopes:
             return
-        rows = [
-            {
-                "id": envelope.id,
-                "seam": envelope.seam,
-                "partner": envelope.partner,
-                "operation": envelope.operation,
-                "path": envelope.path,
-                "business_key": envelope.business_key,
-                "reference_id": envelope.reference_id,
-                "body": envelope.body,
-                "next_attempt_at": datetime.now(UTC),
-                "created_at": self._clock.now(),
-            }
-            for envelope in envelopes
-        ]
-        await transaction.execute(insert(self._table).on_conflict_do_nothing(index_elements=["id"]), rows)
+        await transaction.execute(
+            self._insert,
+            given(
+                {
+                    "id": [one.id for one in envelopes],
+                    "seam": [one.seam.value for one in envelopes],
+                    "partner": [one.partner for one in envelopes],
+                    "operation": [one.operation for one in envelopes],
+                    "path": [one.path for one in envelopes],
+                    "business_key": [one.business_key for one in envelopes],
+                    "reference_id": [one.reference_id for one in envelopes],
+                    "body": [one.body for one in envelopes],
+                    "next_attempt_at": datetime.now(UTC),
+                    "created_at": self._clock.now(),
+                }
+            ),
+        )
         after_commit(transaction, self._wake)
 
     async def send_again(self, transaction: AsyncConnection, reference_id: object, *, operation_like: str) -> int:
@@ -119,6 +129,9 @@ class Outbox:
 
     async def run(self) -> None:
         """Deliver for ever: at once after a commit that put something, else by looking again."""
+        await asyncio.gather(*(self._run_lane() for _ in range(LANES)))
+
+    async def _run_lane(self) -> None:
         while True:
             self._wake.clear()
             try:
@@ -144,13 +157,15 @@ class Outbox:
 
     async def _claim(self, transaction: AsyncConnection) -> list[tuple[Envelope, int]]:
         table = self._table
-        query = (
-            select(table)
-            .where(table.c.state == PENDING, table.c.next_attempt_at <= datetime.now(UTC))
-            .where(table.c.seam.in_(list(self._deliver)))
-            .order_by(table.c.sequence)
-            .limit(BATCH)
-            .with_for_update(skip_locked=True)
+        rows = await claim(
+            transaction,
+            table,
+            table.c.state == PENDING,
+            table.c.next_attempt_at <= datetime.now(UTC),
+            table.c.seam.in_(list(self._deliver)),
+            order_by=[table.c.next_attempt_at, table.c.sequence],  # as the index of what is pending has them
+            rows_max=BATCH,
+            bytes_max=BATCH_BYTES,
         )
         return [
             (
@@ -166,7 +181,7 @@ class Outbox:
                 ),
                 row.attempts,
             )
-            for row in await transaction.execute(query)
+            for row in rows
         ]
 
     async def _attempt(self, envelope: Envelope, attempts: int) -> Delivery:
@@ -178,20 +193,9 @@ class Outbox:
     async def _mark(self, transaction: AsyncConnection, deliveries: Sequence[Delivery]) -> None:
         if not deliveries:
             return
-        table = self._table
-        statement = (
-            update(table)
-            .where(table.c.id == bindparam("key"))
-            .values(
-                state=bindparam("new_state"),
-                attempts=bindparam("new_attempts"),
-                next_attempt_at=bindparam("new_next"),
-                delivered_at=bindparam("new_delivered"),
-                answer=bindparam("new_answer"),
-                error=bindparam("new_error"),
-            )
-        )
-        await transaction.execute(statement, [self._outcome(delivery) for delivery in deliveries])
+        outcomes = [self._outcome(delivery) for delivery in deliveries]
+        columns = {name: [one[name] for one in outcomes] for name in _MARKED}
+        await transaction.execute(self._update, given(columns))
 
     def _outcome(self, delivery: Delivery) -> dict[str, object]:
         error = delivery.error
@@ -206,13 +210,13 @@ class Outbox:
                 reason=str(error),
             )
         return {
-            "key": delivery.envelope.id,
-            "new_state": DEAD if dead else PENDING if error else DELIVERED,
-            "new_attempts": delivery.attempts,
-            "new_next": datetime.now(UTC) + timedelta(seconds=back_off_s(delivery.attempts)),
-            "new_delivered": None if error else self._clock.now(),
-            "new_answer": delivery.answer,
-            "new_error": str(error) if error else None,
+            "id": delivery.envelope.id,
+            "state": DEAD if dead else PENDING if error else DELIVERED,
+            "attempts": delivery.attempts,
+            "next_attempt_at": datetime.now(UTC) + timedelta(seconds=back_off_s(delivery.attempts)),
+            "delivered_at": None if error else self._clock.now(),
+            "answer": delivery.answer,
+            "error": str(error) if error else None,
         }
 
 

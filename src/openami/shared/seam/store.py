@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Column,
     DateTime,
@@ -17,7 +19,17 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    bindparam,
+    func,
+    select,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from sqlalchemy import ColumnElement, Row
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 PENDING = "pending"
 DELIVERED = "delivered"
@@ -115,3 +127,29 @@ def _quarantine(metadata: MetaData) -> Table:
         Column("reason", Text, nullable=False),
         _instant("received_at", nullable=False),
     )
+
+
+async def claim(
+    transaction: AsyncConnection,
+    table: Table,
+    *conditions: ColumnElement[bool],
+    order_by: Sequence[Column[Any]],
+    rows_max: int,
+    bytes_max: int,
+) -> list[Row[Any]]:
+    """Lock the first rows that nobody else works on, and read as many as fit into memory together; always one."""
+    sizes = select(table.c.sequence, func.octet_length(table.c.body).label("size_bytes"))
+    locked = await transaction.execute(
+        sizes.where(*conditions).order_by(*order_by).limit(rows_max).with_for_update(skip_locked=True)
+    )
+    wanted: list[int] = []
+    total_bytes = 0
+    for row in locked:
+        total_bytes += row.size_bytes
+        if wanted and total_bytes > bytes_max:
+            break
+        wanted.append(row.sequence)
+    if not wanted:
+        return []
+    given = bindparam("wanted", wanted, type_=ARRAY(BigInteger))
+    return list(await transaction.execute(select(table).where(table.c.sequence == func.any(given)).order_by(*order_by)))

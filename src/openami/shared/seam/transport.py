@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-import httpx
-
+from openami.shared.seam.http_client import HttpClient
 from openami.shared.seam.outbox import Refused, Unreachable
 
 if TYPE_CHECKING:
@@ -47,12 +48,15 @@ class HttpTransport:
     ) -> None:
         """Take the partners by name, and how to speak TLS to them where it is not the usual way."""
         self._partners = partners
-        self._headers = {"content-type": content_type, "soapaction": '"http://sap.com/xi/WebService/soap1.1"'}
-        self._client = httpx.AsyncClient(
-            timeout=httpx.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
-            trust_env=False,
-            verify=tls if tls is not None else True,
-        )
+        common = {
+            "content-type": content_type,
+            "soapaction": '"http://sap.com/xi/WebService/soap1.1"',
+            "user-agent": "openami",
+        }
+        self._headers = {
+            name: common | {"authorization": basic(one.user, one.password)} for name, one in partners.items()
+        }
+        self._client = HttpClient(connect_timeout_s=CONNECT_TIMEOUT_S, read_timeout_s=READ_TIMEOUT_S, tls=tls)
 
     async def deliver(self, envelope: Envelope) -> bytes:
         """Post once and return the body of a 2xx.
@@ -64,22 +68,25 @@ class HttpTransport:
         partner = self._partners.get(envelope.partner)
         if partner is None:
             raise Refused(f"Nobody is known by the name {envelope.partner!r}.", hint="Add the partner to the settings.")
+        headers = self._headers[envelope.partner] | {"x-message-id": str(envelope.id)}
         try:
-            response = await self._client.post(
-                partner.address(envelope),
-                content=envelope.body,
-                headers=self._headers | {"x-message-id": str(envelope.id)},
-                auth=(partner.user, partner.password),
-            )
-        except httpx.TransportError as error:
+            answer = await self._client.post(partner.address(envelope), headers, envelope.body)
+        except OSError as error:  # a TimeoutError is one, too
             raise Unreachable(f"{envelope.partner} at {partner.url} does not answer: {error!r}.") from error
-        if response.is_success:
-            return response.content
-        found = f"{envelope.partner} answered {response.status_code}: {response.text[:300]}"
-        if response.status_code in _TRY_AGAIN and b"Fault>" not in response.content:
+        except ValueError as error:
+            raise Refused(str(error), hint="Mend the partner's URL in the settings.") from error
+        if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
+            return answer.content
+        found = f"{envelope.partner} answered {answer.status}: {answer.content.decode(errors='replace')[:300]}"
+        if answer.status in _TRY_AGAIN and b"Fault>" not in answer.content:
             raise Unreachable(found)
         raise Refused(found, hint="Look at the message in the console, mend the cause, then send it again.")
 
     async def close(self) -> None:
         """Close the kept connections."""
-        await self._client.aclose()
+        await self._client.close()
+
+
+def basic(user: str, password: str) -> str:
+    """The header by which a user shows who it is."""
+    return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"

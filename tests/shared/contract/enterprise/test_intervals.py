@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,10 @@ from openami.shared.contract.enterprise.examples import example
 from openami.shared.contract.enterprise.intervals import (
     IntervalColumns,
     columns_of,
+    decode_in_columns,
     decode_intervals,
     encode_intervals,
+    shifted,
     with_columns,
 )
 from openami.shared.contract.enterprise.messages.common import Quantity
@@ -231,3 +234,33 @@ def test_columns_that_cannot_be_written_are_refused_in_a_message_too() -> None:
     columns = IntervalColumns.regular(start, 900, np.array([1]), 0)
     with pytest.raises(InvalidMessage, match="no start"):
         encode(with_columns(without_items(upload((interval(0, "1"),))), [columns]))
+
+
+@given(
+    st.lists(st.tuples(st.integers(-(10**17), 10**17), st.integers(-20, 20)), max_size=20),
+)
+def test_shifting_is_exact_or_says_that_it_is_not(pairs: list[tuple[int, int]]):
+    values, powers = (np.array([pair[place] for pair in pairs], np.int64) for place in (0, 1))
+    moved, exact = shifted(values, powers)
+    for (value, power), got, right in zip(pairs, moved.tolist(), exact.tolist(), strict=True):
+        wanted = Fraction(value) * Fraction(10) ** power
+        possible = wanted.denominator == 1 and abs(wanted) < 2**63
+        assert right == possible
+        assert got == (wanted if possible else 0)
+
+
+def test_what_is_no_upload_is_decoded_as_always():
+    body = encode(example("UtilitiesDeviceERPSmartMeterBulkCreateRequest"))
+    assert decode_in_columns(body) == decode(body)
+
+
+@pytest.mark.parametrize("root", UPLOADS)
+def test_every_upload_arrives_in_columns(root: str):
+    message: Any = example(root)
+    arrived: Any = decode_in_columns(encode(message))
+    for sent, found in zip(message.items, arrived.items, strict=True):
+        columns = columns_of(found)
+        assert len(columns) == len(sent.utilities_time_series.item)
+        starts = [one.utc_validity_start_date_time.replace(tzinfo=None) for one in sent.utilities_time_series.item]
+        assert columns.start.tolist() == starts
+        assert found.message_header == sent.message_header

@@ -50,8 +50,11 @@ class Codec:
     def decode(self, body: bytes, *, maximum_bytes: int = MAXIMUM_BYTES) -> Message:
         """The message in a SOAP request; see `parse` and InvalidMessage for what is refused."""
         element = message_element(body, maximum_bytes=maximum_bytes)
-        root, shape = self.shape_of(element)
-        attributes = self.validate(element, root, len(body))
+        return self.decode_element(element, *self.shape_of(element), len(body))
+
+    def decode_element(self, element: etree._Element, root: str, shape: Shape, size: int) -> Message:
+        """The message in an element from a body of so many bytes; see `decode`."""
+        attributes = self.validate(element, root, size)
         message = self.read(element, root, shape)
         return replace(message, extras=(*message.extras, *attributes)) if attributes else message
 

@@ -11,6 +11,7 @@ import datetime as dt
 import importlib
 from collections.abc import Callable
 from decimal import Decimal
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from lxml import etree
@@ -35,8 +36,13 @@ ReadFrom = Callable[[Any, list[Extra], dict[str, Any]], Any]
 
 def class_of(shape: Shape) -> type[Any]:
     """The generated class of a shape."""
-    found: Any = importlib.import_module(f"{PACKAGE}.{shape.module}")
-    for name in shape.class_path.split("."):
+    return _class_at(shape.module, shape.class_path)
+
+
+@cache
+def _class_at(module: str, class_path: str) -> type[Any]:
+    found: Any = importlib.import_module(f"{PACKAGE}.{module}")
+    for name in class_path.split("."):
         found = getattr(found, name)
     assert isinstance(found, type)
     return found

@@ -23,11 +23,14 @@ from openami.shared.contract.enterprise.encode import Prewritten, escaped, escap
 from openami.shared.contract.enterprise.errors import InvalidMessage
 from openami.shared.contract.enterprise.model import Bulk, HeadedMessage
 from openami.shared.contract.enterprise.parse import MAXIMUM_BYTES, message_element
+from openami.shared.contract.enterprise.shapes import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import numpy.typing as npt
+
+    from openami.shared.contract.enterprise.model import Message
 
 # Arrow's type stubs know neither texts among arrays nor buffers as files
 compute: Any = pyarrow.compute
@@ -129,10 +132,40 @@ def decode_intervals(
     """
     element = message_element(body, maximum_bytes=maximum_bytes)
     root, shape = codec().shape_of(element)
-    item = shape.item
-    if item is None or shape.has_log or element.find(f"{item.xml_name}/{SERIES}") is None:
+    if not _is_upload(element, shape):
         raise InvalidMessage(root, root, "is not an upload of interval values")
-    codec().validate(element, root, len(body))
+    return _upload(element, root, shape, len(body))
+
+
+def decode_in_columns(body: bytes, *, maximum_bytes: int = MAXIMUM_BYTES) -> Message:
+    """Any message, as `codec.decode` gives it, but interval uploads with columns in the place of their items."""
+    element = message_element(body, maximum_bytes=maximum_bytes)
+    root, shape = codec().shape_of(element)
+    if _is_upload(element, shape):
+        return with_columns(*_upload(element, root, shape, len(body)))
+    return codec().decode_element(element, root, shape, len(body))
+
+
+def _is_upload(element: etree._Element, shape: Shape) -> bool:
+    """Whether series of interval values are in every item (the header of a profile has no values)."""
+    item = shape.item
+    if item is None or shape.has_log or not isinstance(item.content, Shape):
+        return False
+    series = next((one for one in item.content.elements if one.xml_name == SERIES), None)
+    has_items = (
+        series is not None
+        and isinstance(series.content, Shape)
+        and any(one.xml_name == ITEM and one.many for one in series.content.elements)
+    )
+    return has_items and element.find(f"{item.xml_name}/{SERIES}") is not None
+
+
+def _upload(
+    element: etree._Element, root: str, shape: Shape, size: int
+) -> tuple[Bulk[HeadedMessage], tuple[IntervalColumns, ...]]:
+    item = shape.item
+    assert item is not None
+    attributes = codec().validate(element, root, size)
     every = element.findall(f"{item.xml_name}/{SERIES}")
     counts = [int(cast("float", _COUNT_ITEMS(series))) for series in every]
     try:
@@ -146,7 +179,7 @@ def decode_intervals(
         etree.strip_elements(series, ITEM, with_tail=True)
     message = codec().read(element, root, shape)
     assert isinstance(message, Bulk)
-    return message, columns
+    return replace(message, extras=(*message.extras, *attributes)), columns
 
 
 def _all_columns(element: etree._Element, counts: Sequence[int], to_text: etree.XSLT) -> tuple[IntervalColumns, ...]:
@@ -211,6 +244,24 @@ def scaled(texts: Array) -> tuple[npt.NDArray[np.int64], int]:
     return np.where(negative, -values, values), decimals
 
 
+def shifted(
+    values: npt.NDArray[np.int64], powers: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Values times powers of ten, and where that is exact and fits; elsewhere the result is 0."""
+    result, exact = np.zeros_like(values), np.zeros(values.shape, np.bool_)
+    for power in np.unique(powers).tolist():
+        mine = powers == power
+        factor = 10 ** min(abs(power), MAXIMUM_DIGITS)
+        if power >= 0:
+            fits = np.abs(values[mine]) <= (np.iinfo(np.int64).max // factor if power <= MAXIMUM_DIGITS else 0)
+            moved = np.where(fits, values[mine], 0) * factor
+        else:
+            fits = values[mine] % factor == 0 if -power <= MAXIMUM_DIGITS else values[mine] == 0
+            moved = np.where(fits, values[mine] // factor, 0)
+        result[mine], exact[mine] = moved, fits
+    return result, exact
+
+
 def with_columns(message: Bulk[HeadedMessage], columns: Sequence[IntervalColumns]) -> Bulk[HeadedMessage]:
     """The upload with columns in the place of the items of its series; `codec.encode` takes it."""
     items = [
@@ -256,11 +307,11 @@ def encode_intervals(message: Bulk[HeadedMessage], columns: Sequence[IntervalCol
 
 def _samples(columns: IntervalColumns) -> npt.NDArray[np.intp]:
     """The places of one item of each unit and of each status."""
-    found = [_codes(texts)[1] for texts in (columns.unit, columns.status)]
+    found = [distinct(texts)[1] for texts in (columns.unit, columns.status)]
     return np.unique(np.concatenate([np.unique(codes, return_index=True)[1] for codes in found]))
 
 
-def _codes(texts: npt.NDArray[np.str_]) -> tuple[list[str], npt.NDArray[np.int32]]:
+def distinct(texts: npt.NDArray[np.str_]) -> tuple[list[str], npt.NDArray[np.int32]]:
     """The different texts, few, and the number of each item's."""
     encoded = pa.array(texts, pa.string()).dictionary_encode()
     return [str(text) for text in encoded.dictionary.to_pylist()], encoded.indices.to_numpy()
@@ -309,7 +360,7 @@ def _quantities(columns: IntervalColumns) -> Array:
 
 
 def _mapped(texts: npt.NDArray[np.str_], change: Callable[[str], str]) -> Array:
-    words, codes = _codes(texts)
+    words, codes = distinct(texts)
     return pa.array([change(word) for word in words], pa.string()).take(codes)
 
 

@@ -35,7 +35,6 @@ log = structlog.get_logger()
 
 BATCH = 128  # messages in flight at once in a lane: they are repeated after a crash
 BATCH_BYTES = 32 * 1024 * 1024
-LANES = 2  # while one waits for its partner and marks what it said, the other has the next messages leave
 LOOK_AGAIN_S = 0.5
 BACK_OFF_FIRST_S = 0.2
 BACK_OFF_LAST_S = 60.0
@@ -76,6 +75,7 @@ class Outbox:
         ).on_conflict_do_nothing(index_elements=["id"])
         self._update = update_rows(tables.outbox, _MARKED, key="id")
         self._wake = asyncio.Event()
+        self._crowded = asyncio.Event()
         self._deliver: dict[Seam, Deliver] = {}
         self._on_answer: dict[Seam, OnAnswer] = {}
         self.delivered = 0
@@ -129,23 +129,35 @@ class Outbox:
 
     async def run(self) -> None:
         """Deliver for ever: at once after a commit that put something, else by looking again."""
-        await asyncio.gather(*(self._run_lane() for _ in range(LANES)))
+        await asyncio.gather(self._run_alone(), self._help())
 
-    async def _run_lane(self) -> None:
+    async def _run_alone(self) -> None:
         while True:
             self._wake.clear()
-            try:
-                busy = await self._deliver_batch()
-            except Exception:  # the loop outlives whatever a batch meets (a database restart, say)
-                log.exception("outbox.batch_failed")
-                busy = False
-                await asyncio.sleep(LOOK_AGAIN_S)
-            if not busy:
+            if not await self._try_batch():
                 await _wait(self._wake, LOOK_AGAIN_S)
+
+    async def _help(self) -> None:
+        """A second lane: while one waits for its partner and marks what it said, the next messages leave."""
+        while True:
+            await self._crowded.wait()
+            self._crowded.clear()
+            while await self._try_batch():
+                pass
+
+    async def _try_batch(self) -> bool:
+        try:
+            return await self._deliver_batch()
+        except Exception:  # the loop outlives whatever a batch meets (a database restart, say)
+            log.exception("outbox.batch_failed")
+            await asyncio.sleep(LOOK_AGAIN_S)
+            return False
 
     async def _deliver_batch(self) -> bool:
         async with self._database.begin() as transaction:
             rows = await self._claim(transaction)
+            if len(rows) == BATCH:
+                self._crowded.set()
             deliveries = await asyncio.gather(*(self._attempt(envelope, attempts) for envelope, attempts in rows))
             await self._mark(transaction, deliveries)
             for delivery in deliveries:

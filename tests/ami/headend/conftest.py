@@ -87,6 +87,10 @@ class StreetMeter:
         for index in range(count):
             self.rows[start + timedelta(seconds=self.interval_s * (index + 1))] = (first_wh + index, 0)
 
+    def end(self) -> ServerConnection:
+        """A fresh end of a connection."""
+        return ServerConnection(WrapperFraming.server())
+
     def admit(self, client_sap: int, mechanism: Mechanism, password: bytes) -> bool:
         return client_sap == 1 and mechanism is Mechanism.LOW and password == self.password
 
@@ -200,7 +204,9 @@ class Street:
                     assert frame.gateway_address is not None
                     address = frame.gateway_address.physical_address
                     meter = self.meters[address]
-                    end = meter_ends.setdefault(address, ServerConnection(WrapperFraming.server()))
+                    if address not in meter_ends:
+                        meter_ends[address] = meter.end()
+                    end = meter_ends[address]
                     meter.frames += 1
                     if meter.die_after_frames is not None and meter.frames > meter.die_after_frames:
                         writer.close()

@@ -47,6 +47,20 @@ def test_the_next_daily_reading_is_within_a_long_day(after: datetime, offset_s: 
     assert after < due <= after + timedelta(hours=25)
 
 
+@given(
+    st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 - as above
+    st.integers(0, 3599),
+    st.sampled_from([900, 3600, 14400]),
+)
+def test_a_reading_at_intervals_is_the_next_of_its_grid(after: datetime, offset_s: int, period_s: int) -> None:
+    due = rules.next_regular("Europe/Amsterdam", offset_s, period_s, after)
+    assert after < due <= after + timedelta(seconds=period_s)
+    assert (int(due.timestamp()) - offset_s) % period_s == 0
+    assert rules.next_regular("Europe/Amsterdam", offset_s, None, after) == rules.next_daily(
+        "Europe/Amsterdam", offset_s, after
+    )
+
+
 @pytest.mark.parametrize(("failures", "hours"), [(0, 0.5), (1, 0.5), (2, 1), (3, 2), (4, 4), (5, 6), (50, 6)])
 def test_the_pause_doubles_up_to_six_hours(failures: int, hours: float) -> None:
     assert rules.back_off(failures) == timedelta(hours=hours)

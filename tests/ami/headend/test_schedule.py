@@ -361,3 +361,27 @@ async def test_only_the_last_sessions_of_a_meter_are_kept(bench, make_meter, mon
         await bench.run_until(*(FIRST_READING + timedelta(days=day) for day in range(4)))
     async with bench.database.engine.connect() as connection:
         assert len((await connection.execute(select(session_table))).all()) == 2
+
+
+async def test_a_meter_on_an_hourly_schedule_is_read_every_hour(bench, make_meter):
+    meter = make_meter()
+    await bench.ship(meter)
+    await bench.provision("E0001", installed=START)
+    hourly = contract.TimeSchedule(offset_s=300, recurrence_pattern="interval", recurrence_period_s=3600)
+    device = contract.Identity.named("E0001")
+    plan = contract.MeterReadSchedule(devices=(device,), schedules=(hourly,))
+    await bench.tell(contract.Verb.CHANGE, plan)
+    async with bench.running():
+        await bench.run_until(bench.clock.now() + timedelta(minutes=5))
+        visits = bench.head_end.reader.visits
+        first = bench.clock.now()
+        hours = [first.replace(minute=5, second=0) + timedelta(hours=number) for number in range(1, 4)]
+        await bench.run_until(*hours)
+    assert bench.head_end.reader.visits == visits + 3
+    row = await row_of(bench, "E0001")
+    assert row.next_due_at == hours[-1] + timedelta(hours=1)
+    too_often = contract.TimeSchedule(recurrence_pattern="interval", recurrence_period_s=60)
+    plan = contract.MeterReadSchedule(devices=(device,), schedules=(too_often,))
+    answer = await bench.tell(contract.Verb.CHANGE, plan)
+    assert answer.reply.result is contract.Result.FAILED
+    assert "not every 60 s" in answer.reply.errors[0].reason

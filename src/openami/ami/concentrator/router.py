@@ -1,4 +1,4 @@
-"""The router half of a concentrator: DLMS requests over the TCP wrapper, by gateway header to the meter meant.
+"""The router half of a concentrator: DLMS requests over TCP and UDP, by gateway header to the meter meant.
 
 In store-and-forward mode the concentrator answers itself from what it has read; in hybrid mode it does so for a meter
 that cannot be reached.
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from openami.ami.concentrator.cache import CachedSession, Mode
+from openami.ami.concentrator.datagrams import Datagrams
 from openami.ami.concentrator.segment import PERFECT, Segment
 from openami.ami.dlms.device import serve
 from openami.ami.dlms.errors import RemoteProtocolError
@@ -67,6 +68,7 @@ class Router:
             if device.transformer == transformer.name and device.kind is Kind.ELECTRICITY
         }
         self.port = port
+        self._datagrams: Datagrams[Sessions] = Datagrams(self.answer, Sessions)
         self.segment = segment or Segment(PERFECT)
         self._air = asyncio.Lock()
         """Only one frame at a time is on the segment."""
@@ -78,11 +80,12 @@ class Router:
         """Bind the port; with port 0 the system chooses one, and `port` says which."""
         self._server = await asyncio.start_server(self._connected, self._host, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
+        await self._datagrams.start(self._host, self.port)
 
     async def run(self) -> None:
-        """A loop that only waits: when it is cancelled, the port and all connections close."""
+        """A loop: answer datagrams; when it is cancelled, the port and all connections close."""
         try:
-            await asyncio.Event().wait()
+            await self._datagrams.run()
         finally:
             if self._server is not None:
                 self._server.close()
@@ -115,7 +118,7 @@ class Router:
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         buffer = WrapperBuffer()
-        sessions = _Sessions()
+        sessions = Sessions()
         while True:
             async with asyncio.timeout(IDLE_S):
                 octets = await reader.read(READ_OCTETS)
@@ -123,16 +126,16 @@ class Router:
                 return
             buffer.receive(octets)
             while (frame := buffer.next_frame()) is not None:
-                answer = await self._route(frame, sessions)
+                answer = await self.answer(frame, sessions)
                 if answer:
                     writer.write(answer)
                     await writer.drain()
 
-    async def _route(self, frame: WrapperFrame, sessions: _Sessions) -> bytes:
+    async def answer(self, frame: WrapperFrame, sessions: Sessions) -> bytes:
         """The answer of the meter meant; nothing for a meter that is not there, just as on a real segment."""
         address = frame.gateway_address
         device = self._devices.get(address.physical_address) if address is not None else None
-        if device is None:
+        if device is None or self._field.fleet.link_is_down(self._transformer.name):
             return b""
         async with self._field.step() as fleet:
             self._field.counters.frames += 1
@@ -165,7 +168,7 @@ class Router:
 
 
 @dataclass(slots=True)
-class _Sessions:
+class Sessions:
     """What one client is in the middle of, with meters and with what is known of them."""
 
     live: dict[bytes, Session] = dataclass_field(default_factory=dict)

@@ -202,7 +202,7 @@ class Deliveries:
     def _success(self, meter: Meter, collected: Collected, row: Row[Any]) -> dict[str, object]:
         """What a reading changes in its meter's row."""
         # counted from the reading, not from now: a session that outlasts the next hour does not swallow it
-        regular = rules.next_daily(self._zone_name, meter.offset_s, collected.read_at)
+        regular = rules.next_regular(self._zone_name, meter.offset_s, meter.period_s, collected.read_at)
         scheduled = row.removed_at is None and not row.schedule_disabled
         counter = collected.counter_received
         return {
@@ -222,7 +222,8 @@ class Deliveries:
         """What a reading that failed changes in its meter's row."""
         now = self._clock.now()
         failures = row.failures + 1
-        regular = rules.next_daily(self._zone_name, outcome.meter.offset_s, now)
+        meter = outcome.meter
+        regular = rules.next_regular(self._zone_name, meter.offset_s, meter.period_s, now)
         due: datetime | None = rules.next_attempt(now, regular, failures, retry_helps=outcome.retry_helps)
         overdue = row.removed_at is not None and now > row.removed_at + AFTER_REMOVAL
         gone = overdue or (row.removed_at is not None and failures >= REMOVED_TRIES)

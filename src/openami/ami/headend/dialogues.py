@@ -29,6 +29,7 @@ from openami.ami.headend.model import (
 )
 from openami.ami.headend.profiles import Layout, UnfitLayoutError
 from openami.ami.headend.sessions import WrongMeterError
+from openami.ami.headend.standards import standard_of
 from openami.shared.spans import zone
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class Dialogue:
         self.clock = clock
         self.manners = manners
         self.zone = zone(manners.zone_name)
+        self.standard = standard_of(meter)
         self.layouts: dict[str, dict[str, object]] = {}
         """What was learnt of profiles and registers in this session."""
 
@@ -118,7 +120,7 @@ class Dialogue:
         if "scaler" not in self.kept_layout(obis):
             scaled = await self.session.ask(queries.read(obis, REGISTER_CLASS, SCALER_ATTRIBUTE[REGISTER_CLASS]))
             scaler, unit = scaled.elements()
-            self.layouts[obis] = asdict(Column(obis, scaler.integer(), unit.integer()))
+            self.layouts[obis] = asdict(self._column(obis, scaler, unit))
         raw = (await self.session.ask(queries.read(obis, REGISTER_CLASS))).integer()
         value = profiles.physical(raw, int(str(self.kept_layout(obis)["scaler"])))
         return RegisterValue(obis, self.clock.now(), value, reason=reason)
@@ -184,6 +186,14 @@ class Dialogue:
         """What is kept of a profile or register, empty if nothing."""
         return self.layouts.get(name) or self.meter.layouts.get(name) or {}
 
+    def profile_of(self, stream: Stream) -> Obis:
+        """Where the meter's standard has the profile of a stream."""
+        return Obis.of(self.standard.streams[stream])
+
+    def _column(self, obis: str, scaler: Data, unit: Data) -> Column:
+        """What a register measures; some makers do not tell its power of ten as it is."""
+        return Column(obis, self.standard.scales.get(obis, scaler.integer()), unit.integer())
+
     def knows(self, stream: Stream) -> bool:
         """Whether the layout of a profile is known."""
         return Layout.is_kept(self.kept_layout(stream.value))
@@ -206,7 +216,8 @@ class Dialogue:
         """
         if not streams:
             return
-        refs = [AttributeRef(PROFILE_CLASS, Obis.of(each.value), number) for each in streams for number in (3, 4)]
+        names = [self.profile_of(each) for each in streams]
+        refs = [AttributeRef(PROFILE_CLASS, each, number) for each in names for number in (3, 4)]
         answers = await self.session.ask_all(refs)
         learnt: list[tuple[Stream, Layout, list[int]]] = []
         for index, stream in enumerate(streams):
@@ -229,7 +240,7 @@ class Dialogue:
         columns = {}
         for obis, answer in zip(wanted, await self.session.ask_all(refs), strict=True):
             scaler, unit = given(answer).data().elements()
-            columns[obis] = Column(obis, scaler.integer(), unit.integer())
+            columns[obis] = self._column(obis, scaler, unit)
             self.layouts[obis] = asdict(columns[obis])
         for stream, layout, _ in learnt:
             scaled = tuple([columns[column.obis] for column in layout.measured])
@@ -242,7 +253,9 @@ class Dialogue:
         if not self.knows(stream):
             await self.learn([stream])
         layout = self.layout(stream)
-        query = queries.read_profile(stream.value, since, until, zone=self.zone, capture_period_s=layout.interval_s)
+        query = queries.read_profile(
+            self.profile_of(stream), since, until, zone=self.zone, capture_period_s=layout.interval_s
+        )
         profile = await self.session.ask(query)
         try:
             return layout, decode(profile, layout)

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     Handler = Callable[[AsyncConnection, field.Envelope], Awaitable[field.Envelope]]
 
 UNKNOWN_METER: Final = "2.4"
+NOT_SUPPORTED: Final = "2.9"
+PERIOD_MIN_S: Final = 900
+"""Oftener than every quarter of an hour no load profile has anything new."""
 # A meter that is provisioned but not linked to a point yet: the link normally follows at once.
 LINK_EXPECTED: Final = timedelta(minutes=1)
 
@@ -117,16 +120,22 @@ class Provisioning:
         return self._reply(message, errors)
 
     async def schedule(self, transaction: AsyncConnection, message: field.Envelope) -> field.Envelope:
-        """When meters are read every day; other patterns than daily are taken as daily."""
+        """When meters are read: every day, or at intervals of an hour, say; other patterns are taken as daily."""
         payload = payload_of(message, field.MeterReadSchedule)
         wanted = payload.schedules[0] if payload.schedules else field.TimeSchedule()
         disabled = bool(wanted.disabled)
-        return await self._reschedule(transaction, message, payload.devices, wanted.offset_s, disabled=disabled)
+        period_s = wanted.recurrence_period_s if wanted.recurrence_pattern == "interval" else None
+        if period_s is not None and not PERIOD_MIN_S <= period_s <= 86400:
+            reason = f"Meters are read every {PERIOD_MIN_S} to 86400 s, not every {period_s} s."
+            return self._reply(message, [field.FieldError.of(NOT_SUPPORTED, reason)])
+        return await self._reschedule(
+            transaction, message, payload.devices, wanted.offset_s, period_s, disabled=disabled
+        )
 
     async def unschedule(self, transaction: AsyncConnection, message: field.Envelope) -> field.Envelope:
         """These meters are not read regularly any more."""
         payload = payload_of(message, field.MeterReadSchedule)
-        return await self._reschedule(transaction, message, payload.devices, None, disabled=True)
+        return await self._reschedule(transaction, message, payload.devices, None, None, disabled=True)
 
     async def _reschedule(
         self,
@@ -134,6 +143,7 @@ class Provisioning:
         message: field.Envelope,
         devices: Sequence[field.Identity],
         offset_s: int | None,
+        period_s: int | None,
         *,
         disabled: bool,
     ) -> field.Envelope:
@@ -144,7 +154,9 @@ class Provisioning:
                 errors.append(_unknown(identity.label()))
                 continue
             due = None if disabled else self._first_due(row, self._clock.now())
-            await self._change(transaction, row, offset_s=offset_s, schedule_disabled=disabled, next_due_at=due)
+            await self._change(
+                transaction, row, offset_s=offset_s, period_s=period_s, schedule_disabled=disabled, next_due_at=due
+            )
         return self._reply(message, errors)
 
     async def _configure(

@@ -95,6 +95,8 @@ class Meter:
     discovered_at: datetime | None = None
     failures: int = 0
     offset_s: int = 1200
+    period_s: int | None = None
+    """How often it is read; daily if nothing was said."""
     layouts: dict[str, dict[str, object]] = field(default_factory=dict)
     marks: dict[str, Mark] = field(default_factory=dict)
     sealed_keys: bytes = b""
@@ -102,6 +104,10 @@ class Meter:
     debugging: bool = False
     list_max: int | None = None
     """Attributes that it takes in one list, if that was set."""
+    pdu_octets_max: int | None = None
+    """The longest APDU that we take from it, if that was set."""
+    profile: str = "generic"
+    """The companion profile that it keeps to (`openami.ami.headend.standards`)."""
     counter_received: int = -1
     """The last invocation counter that was accepted from the meter, as far as it was stored."""
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 STATUS_CODES = b"\x00\x00\x60\x0a"  # 0-0:96.10.x, the status of a profile row (cosem 7.4)
 REGISTER_CLASSES = {3, 4, 5}
+MBUS_QUANTITY = 24  # 0-x:24.2.y, values of the device on channel x
 
 
 class UnfitLayoutError(OpenAmiError):
@@ -67,9 +68,7 @@ def layout_of(captures: Sequence[CaptureObject], interval_s: int, *, is_log: boo
     clock = next((index for index, each in enumerate(captures) if each.is_clock), None)
     status = next((index for index, each in enumerate(captures) if each.obis.octets[:4] == STATUS_CODES), None)
     values = tuple(
-        index
-        for index, each in enumerate(captures)
-        if index not in {clock, status} and (is_log or each.class_id in REGISTER_CLASSES)
+        index for index, each in enumerate(captures) if index not in {clock, status} and (is_log or _is_measured(each))
     )
     if clock is None or not values:
         raise RemoteProtocolError(
@@ -80,6 +79,13 @@ def layout_of(captures: Sequence[CaptureObject], interval_s: int, *, is_log: boo
         return Layout(interval_s, len(captures), clock, status, values[:1], ())
     measured = tuple([Column(str(captures[value].obis), 0, 255) for value in values])
     return Layout(interval_s, len(captures), clock, status, values, measured)
+
+
+def _is_measured(column: CaptureObject) -> bool:
+    """Whether a column is a register of the meter itself: not the stamp of one, not a value of a device behind it."""
+    medium, channel, quantity = column.obis.octets[0], column.obis.octets[1], column.obis.octets[2]
+    behind = medium == 0 and channel > 0 and quantity == MBUS_QUANTITY
+    return column.class_id in REGISTER_CLASSES and column.attribute == 2 and not behind
 
 
 def interval_rows(profile: Profile, layout: Layout) -> IntervalRows:

@@ -53,12 +53,14 @@ class Protection:
         """Whether a step must be reserved before the next message."""
         return self.sent.remaining < RUNNING_LOW
 
-    def ends(self, title: bytes, peer_title: bytes) -> tuple[Ciphering, Prover]:
-        """Ciphering and the proof of high level security (GMAC) for one association."""
+    def ends(
+        self, title: bytes, peer_title: bytes, mechanism: Mechanism = Mechanism.HIGH_GMAC, secret: bytes = b""
+    ) -> tuple[Ciphering, Prover]:
+        """Ciphering and the proof of high level security for one association."""
         ciphering = Ciphering(
             title, self.keys, peer_title=peer_title, sent=self.sent, received={_UNICAST: self.received}
         )
-        return ciphering, Prover.of(ciphering, Mechanism.HIGH_GMAC)
+        return ciphering, Prover.of(ciphering, mechanism, secret=secret)
 
 
 class Protections:

@@ -56,7 +56,8 @@ Answer = Encoded | DataAccessResult
 async def read_all(dialogue: Dialogue) -> Collected:
     """Everything that is new at a meter since its marks."""
     meter, session = dialogue.meter, dialogue.session
-    streams = [each for each in (*_PROFILES, *LOGS) if not dialogue.kept_layout(each.value).get("absent")]
+    named = [each for each in (*_PROFILES, *LOGS) if each in dialogue.standard.streams]
+    streams = [each for each in named if not dialogue.kept_layout(each.value).get("absent")]
     await dialogue.learn([each for each in streams if not dialogue.knows(each)])
     streams = [each for each in streams if dialogue.knows(each)]
     now = dialogue.clock.now()
@@ -107,7 +108,7 @@ def _plan(dialogue: Dialogue, streams: list[Stream], now: datetime) -> dict[str,
 
 def _ref(dialogue: Dialogue, stream: Stream, since: datetime, until: datetime) -> AttributeRef:
     selection = range_of_stamps(since, until, zone=dialogue.zone, columns=()).selection()
-    return AttributeRef(PROFILE_CLASS, Obis.of(stream.value), 2, selection)
+    return AttributeRef(PROFILE_CLASS, dialogue.profile_of(stream), 2, selection)
 
 
 def _registers(dialogue: Dialogue) -> list[str]:

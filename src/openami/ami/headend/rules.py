@@ -39,6 +39,14 @@ def next_daily(zone_name: str, offset_s: int, after: datetime) -> datetime:
     return due
 
 
+def next_regular(zone_name: str, offset_s: int, period_s: int | None, after: datetime) -> datetime:
+    """The next regular reading strictly after `after`: daily, or every `period_s` counted from the offset in UTC."""
+    if period_s is None:
+        return next_daily(zone_name, offset_s, after)
+    passed = (int(after.timestamp()) - offset_s) // period_s + 1
+    return instant_of(passed * period_s + offset_s)
+
+
 def back_off(failures: int) -> timedelta:
     """The pause after the n-th failure in a row (from 1): half an hour, doubling up to six hours."""
     return timedelta(seconds=BACK_OFF_S[min(max(failures, 1), len(BACK_OFF_S)) - 1])

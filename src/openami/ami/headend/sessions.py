@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypedDict, TypeVar
 
-from openami.ami.dlms.client import ClientConnection
-from openami.ami.dlms.enums import ActionResult, AssociationResult, Conformance
+from openami.ami.dlms.client import DEFAULT_MAX_PDU_OCTETS, ClientConnection
+from openami.ami.dlms.enums import ActionResult, AssociationResult, Conformance, Mechanism
 from openami.ami.dlms.errors import (
     ActionRefusedError,
     AssociationRefusedError,
@@ -34,10 +34,12 @@ from openami.ami.dlms.events import (
 from openami.ami.dlms.failures import refused
 from openami.ami.dlms.gateway import GatewayAddress
 from openami.ami.dlms.queries import opened
+from openami.ami.dlms.security import Prover
 from openami.ami.dlms.wrapper import WrapperFraming
 from openami.ami.headend.functions.model import HopelessError
 from openami.ami.headend.model import Link, Purpose
 from openami.ami.headend.protections import CounterJumpError
+from openami.ami.headend.standards import standard_of
 from openami.ami.headend.turns import Turns
 from openami.ami.headend.wires import ConnectionLostError, SessionError
 from openami.shared.secrets import SealBrokenError
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
     from openami.ami.headend.model import Meter
     from openami.ami.headend.protections import Protection, Protections
     from openami.ami.headend.shipment import Seals
+    from openami.ami.headend.standards import Standard
     from openami.ami.headend.wires import Wire, Wires
 
 _T = TypeVar("_T")
@@ -63,6 +66,8 @@ SERVER_SAP: Final = 1  # management logical device
 # A quarter-hour profile of two years with four columns stays below; more is not an answer but a flood.
 SESSION_OCTETS_MAX: Final = 16 * 1024 * 1024
 TRACE_MAX: Final = 500
+DATAGRAM_OCTETS: Final = 1200
+"""The longest APDU over UDP: with wrapper, gateway and IP headers it travels in one packet anywhere."""
 LIST_MAX: Final = 16
 """Attributes in one request: more make answers of many blocks, which a bad link loses as a whole."""
 
@@ -299,19 +304,40 @@ class Sessions:
     ) -> Session:
         address = meter.address
         gateway = GatewayAddress(address.network_id, address.physical_address) if address.physical_address else None
-        framing = WrapperFraming.client(CLIENT_SAP, SERVER_SAP, gateway)
+        standard = standard_of(meter)
+        framing = WrapperFraming.client(standard.manner.client_sap, standard.manner.server_sap, gateway)
+        list_max = meter.list_max or standard.list_max or LIST_MAX
+        octets_max = meter.pdu_octets_max or DEFAULT_MAX_PDU_OCTETS
+        if address.link is Link.UDP:
+            octets_max = min(octets_max, DATAGRAM_OCTETS)
+        how: _How = {"conformance": standard.manner.conformance, "max_pdu_octets": octets_max}
+        password = self._sealer.open(meter.sealed_password, context=meter.serial) if meter.sealed_password else b""
         if protection is None:
-            password = self._sealer.open(meter.sealed_password, context=meter.serial)
-            return Session(wire, ClientConnection(framing, password=password), self._timing, traffic, turns=turns)
-        ciphering, prover = protection.ends(self._protections.title, meter.system_title)
+            return Session(
+                *(wire, self._plain(framing, standard, password, how), self._timing, traffic),
+                list_max=list_max,
+                turns=turns,
+            )
+        ciphering, prover = protection.ends(self._protections.title, meter.system_title, standard.mechanism, password)
 
         async def reserve() -> None:
             if protection.low:
                 await self._protections.prepare([meter])
 
-        client = ClientConnection(framing, protection=ciphering, prover=prover)
-        list_max = meter.list_max or LIST_MAX
+        client = ClientConnection(framing, protection=ciphering, prover=prover, **how)
         return Session(wire, client, self._timing, traffic, protection, reserve, list_max, turns)
+
+    def _plain(self, framing: WrapperFraming, standard: Standard, password: bytes, how: _How) -> ClientConnection:
+        """A connection that is not ciphered: a password, or a secret that is proved where the standard wants that."""
+        if standard.mechanism in {Mechanism.HIGH_MD5, Mechanism.HIGH_SHA1, Mechanism.HIGH_SHA256}:
+            prover = Prover(standard.mechanism, password, self._protections.title)
+            return ClientConnection(framing, prover=prover, **how)
+        return ClientConnection(framing, password=password, **how)
+
+
+class _How(TypedDict):
+    conformance: Conformance
+    max_pdu_octets: int
 
 
 def _not_values(answer: object, wanted: int) -> Exception:

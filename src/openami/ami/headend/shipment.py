@@ -9,6 +9,7 @@ from openami.ami.dlms.errors import LocalProtocolError
 from openami.ami.dlms.security import Keys
 from openami.ami.headend.model import Kind, Link
 from openami.ami.headend.protections import plain_keys
+from openami.ami.headend.standards import GENERIC, UnknownProfileError, known_profile
 from openami.shared.errors import OpenAmiError
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ def _row(device: object, index: int, sealer: Seals, now: datetime) -> dict[str, 
         "host": "" if link is Link.DIAL_IN else _text(device, "concentrator_host", where),
         "port": 0 if link is Link.DIAL_IN else _port(device, where),
         "link": link.value,
+        "profile": _profile(device, where),
         "network_id": _number(device.get("network_id", 0), "network_id", where, 0, 255),
         "physical_address": physical_address(device.get("gateway_address"), where),
         "mbus_id": mbus_id,
@@ -126,6 +128,13 @@ def _link(device: Mapping[str, Any], where: str) -> Link:
     except ValueError as error:
         known = ", ".join(Link)
         raise BadShipmentError(f"The link {value!r} of {where} is unknown.", hint=f"Use one of {known}.") from error
+
+
+def _profile(device: Mapping[str, Any], where: str) -> str:
+    try:
+        return known_profile(str(device.get("profile") or GENERIC))
+    except UnknownProfileError as error:
+        raise BadShipmentError(f"The profile of {where}: {error.found}", hint=error.hint) from error
 
 
 def _octets(device: Mapping[str, Any], name: str, where: str) -> bytes:

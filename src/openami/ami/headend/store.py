@@ -82,6 +82,7 @@ meter_table = Table(
     Column("removed_at", _Instant),
     Column("discovered_at", _Instant),
     Column("offset_s", Integer),
+    Column("period_s", Integer),
     Column("schedule_disabled", Boolean, nullable=False, server_default="false"),
     Column("layouts", JSONB, nullable=False, server_default="{}"),
     Column("next_due_at", _Instant),
@@ -189,6 +190,8 @@ def meter_of(row: Row[Any], marks: Mapping[str, Mark] | None = None, *, offset_s
         counter_received=row.counter_received,
         debugging=row.debugging,
         list_max=row.communication.get("list_max"),
+        pdu_octets_max=row.communication.get("pdu_octets_max"),
+        profile=row.profile,
         mrid=row.mrid,
         usage_point=row.usage_point,
         installed_at=row.installed_at,
@@ -196,6 +199,7 @@ def meter_of(row: Row[Any], marks: Mapping[str, Mark] | None = None, *, offset_s
         discovered_at=row.discovered_at,
         failures=row.failures,
         offset_s=offset_s if row.offset_s is None else row.offset_s,
+        period_s=row.period_s,
         layouts=dict(row.layouts),
         marks=dict(marks or {}),
     )
@@ -208,6 +212,9 @@ async def upsert_shipped(transaction: AsyncConnection, rows: Sequence[Mapping[st
     kept_keys = case(
         (meter_table.c.keys_changed_at.is_(None), statement.excluded.sealed_keys), else_=meter_table.c.sealed_keys
     )
+    stated_profile = case(
+        (statement.excluded.profile == "generic", meter_table.c.profile), else_=statement.excluded.profile
+    )
     renewed = (
         *("kind", "host", "port", "network_id", "physical_address", "mbus_id", "link"),
         *("sealed_password", "system_title"),
@@ -215,7 +222,8 @@ async def upsert_shipped(transaction: AsyncConnection, rows: Sequence[Mapping[st
     await transaction.execute(
         statement.on_conflict_do_update(
             index_elements=["serial"],
-            set_={name: statement.excluded[name] for name in renewed} | {"sealed_keys": kept_keys},
+            set_={name: statement.excluded[name] for name in renewed}
+            | {"sealed_keys": kept_keys, "profile": stated_profile},
         ),
         list(rows),
     )

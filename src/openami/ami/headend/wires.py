@@ -37,8 +37,9 @@ class ConnectionLostError(SessionError):
 class Wire(asyncio.Protocol, asyncio.DatagramProtocol):
     """A TCP connection or UDP association with one peer, for one reader at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, datagrams: bool = False) -> None:
         self._transport: asyncio.Transport | asyncio.DatagramTransport | None = None
+        self._datagrams = datagrams  # asyncio's own transport for them does not say by its type that it is one
         self._received = bytearray()
         self._waiter: asyncio.Future[None] | None = None
         self._lost: str | None = None
@@ -87,10 +88,10 @@ class Wire(asyncio.Protocol, asyncio.DatagramProtocol):
         """
         if self._lost is not None or self._transport is None:
             raise ConnectionLostError(f"The connection broke while sending: {self._lost or 'not open'}.")
-        if isinstance(self._transport, asyncio.DatagramTransport):
-            self._transport.sendto(octets)
+        if self._datagrams:
+            cast("asyncio.DatagramTransport", self._transport).sendto(octets)
         else:
-            self._transport.write(octets)
+            cast("asyncio.Transport", self._transport).write(octets)
 
     async def read(self) -> bytes:
         """The octets that have come, at least one.
@@ -221,7 +222,9 @@ async def _open(address: Address, connect_s: float) -> Wire:
     try:
         async with asyncio.timeout(connect_s):
             if address.link is Link.UDP:
-                _, wire = await loop.create_datagram_endpoint(Wire, remote_addr=(address.host, address.port))
+                _, wire = await loop.create_datagram_endpoint(
+                    lambda: Wire(datagrams=True), remote_addr=(address.host, address.port)
+                )
             else:
                 _, wire = await loop.create_connection(Wire, address.host, address.port)
     except (OSError, TimeoutError) as error:

@@ -308,3 +308,18 @@ async def test_what_is_said_is_kept_while_debugging_is_on(living: Any) -> None:
         assert [trace is not None for trace in traces][:2] == [False, True]
         assert {line[0] for line in traces[1]} == {">", "<"}
         assert (await done(bench, "delete_answers", serial))["deleted"] > 0
+
+
+async def test_a_retired_meter_is_not_read_until_it_is_in_use_again(living: Any) -> None:
+    bench, street = living
+    serial = await prepared(bench, street)
+    async with bench.running():
+        await bench.quiet()
+        await done(bench, "set_lifecycle", serial, status="retired")
+        visits = bench.head_end.reader.visits
+        await street.live_until(START + timedelta(days=1, hours=1))
+        assert bench.head_end.reader.visits == visits
+        await done(bench, "set_lifecycle", serial, status="in use")
+        await bench.quiet()
+        assert bench.head_end.reader.visits > visits
+    assert len(await bench.told_wh(serial)) >= 24, "and nothing of the time between is lost"

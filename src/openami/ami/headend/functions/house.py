@@ -13,7 +13,9 @@ from openami.ami.headend import store, views
 from openami.ami.headend.command_store import CLOSED, command_table, item_table
 from openami.ami.headend.functions.keys import check_values
 from openami.ami.headend.functions.model import BadParametersError, Found, Function, Parameters, number
+from openami.ami.headend.model import Kind
 from openami.ami.headend.protections import keys_of
+from openami.ami.headend.standards import UnknownProfileError, known_profile
 from openami.ami.headend.store import push_table, session_table, system_event_table
 
 if TYPE_CHECKING:
@@ -26,7 +28,8 @@ LIFECYCLE: Final = (
     *("new in inventory", "ready for use", "registered", "registration in progress", "registration failed"),
     *("in use", "returned to inventory", "under test", "destroyed", "retired"),
 )
-PROFILES: Final = ("generic", "dsmr", "esmr5", "idis")
+OUT_OF_USE: Final = {"returned to inventory", "destroyed", "retired"}
+"""Who is there is not read any more."""
 _ROWS_MAX: Final = 200
 
 
@@ -110,7 +113,11 @@ async def lifecycle(desk: Desk, wanted: Parameters) -> Found:
     if status not in LIFECYCLE:
         raise BadParametersError(f"There is no status {status!r}.", hint=f"There are {', '.join(LIFECYCLE)}.")
     if "channel" not in wanted:
-        await store.change_meter(desk.transaction, desk.row.serial, lifecycle=status)
+        due: dict[str, datetime | None] = (
+            {"next_due_at": desk.now} if status == "in use" and _may_be_read(desk.row) else {}
+        )
+        due |= {"next_due_at": None} if status in OUT_OF_USE else {}
+        await store.change_meter(desk.transaction, desk.row.serial, lifecycle=status, **due)
         return {"status": status}
     channel = str(number(wanted, "channel", 1, 4))
     channels = {**desk.row.channels, channel: {**desk.row.channels.get(channel, {}), "lifecycle": status}}
@@ -118,12 +125,17 @@ async def lifecycle(desk: Desk, wanted: Parameters) -> Found:
     return {"channel": int(channel), "status": status}
 
 
+def _may_be_read(row: Row[Any]) -> bool:
+    provisioned = row.provisioned_at is not None and row.removed_at is None and not row.schedule_disabled
+    return provisioned and row.kind == Kind.ELECTRICITY and row.next_due_at is None
+
+
 async def protocol(desk: Desk, wanted: Parameters) -> Found:
     """Which companion profile a meter follows."""
-    if wanted["profile"] not in PROFILES:
-        raise BadParametersError(
-            f"There is no profile {wanted['profile']!r}.", hint=f"There are {', '.join(PROFILES)}."
-        )
+    try:
+        known_profile(str(wanted["profile"]))
+    except UnknownProfileError as error:
+        raise BadParametersError(error.found, hint=error.hint) from error
     await store.change_meter(desk.transaction, desk.row.serial, profile=wanted["profile"], layouts={})
     return {"profile": wanted["profile"]}
 

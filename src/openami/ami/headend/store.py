@@ -32,7 +32,6 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 
 from openami.ami.headend.model import Address, Kind, Link, Mark, Meter
 from openami.ami.headend.tables import metadata
-from openami.shared.database import copy_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -402,7 +401,9 @@ async def keep_sessions(transaction: AsyncConnection, records: Sequence[SessionR
     """Keep how sessions went; of each meter only the last ones."""
     if not records:
         return
-    await copy_rows(transaction, "session", _SESSION_COLUMNS, map(_session_row, records))
+    kept = [_session_row(record) for record in records]
+    rows = _rows(session_table, **{name: [each[name] for each in kept] for name in kept[0]})
+    await transaction.execute(insert(session_table).from_select(list(kept[0]), select(rows)))
     table = session_table
     newest = (
         select(table.c.id, func.row_number().over(partition_by=table.c.serial, order_by=table.c.id.desc()).label("age"))
@@ -413,24 +414,18 @@ async def keep_sessions(transaction: AsyncConnection, records: Sequence[SessionR
     await transaction.execute(delete(table).where(table.c.id.in_(old)))
 
 
-_SESSION_COLUMNS: Final = (
-    *("serial", "purpose", "started_at", "wall_ms", "octets_sent", "octets_received"),
-    *("error_class", "error", "trace"),
-)
-
-
-def _session_row(record: SessionRecord) -> tuple[object, ...]:
-    return (
-        record.serial,
-        record.purpose.value,
-        record.started_at,
-        record.wall_ms,
-        record.octets_sent,
-        record.octets_received,
-        record.error_class,
-        record.error,
-        None if record.trace is None else json.dumps(record.trace),
-    )
+def _session_row(record: SessionRecord) -> dict[str, object]:
+    return {
+        "serial": record.serial,
+        "purpose": record.purpose.value,
+        "started_at": record.started_at,
+        "wall_ms": record.wall_ms,
+        "octets_sent": record.octets_sent,
+        "octets_received": record.octets_received,
+        "error_class": record.error_class,
+        "error": record.error,
+        "trace": None if record.trace is None else json.dumps(record.trace),
+    }
 
 
 async def one_way_meters(transaction: AsyncConnection) -> dict[str, Row[Any]]:

@@ -187,6 +187,14 @@ def test_both_ways_give_the_same(drawn: list[Any], dialled: list[Any]) -> None:
     assert fast == expected
 
 
+def test_a_delivery_of_nobodys_meters_is_left_whole() -> None:
+    columns, _ = columns_of([series("SN9", day_block(DELIVERED, date(2026, 3, 2), 1)), registers(9, NOW)])
+    nothing = np.zeros(0, np.int64)
+    nobody = ChannelColumns(nothing, nothing, nothing, nothing, nothing, [])
+    taken = take(columns, np.full(2, NOBODY), nobody, int(NOW.timestamp()))
+    assert (taken.left.tolist(), taken.days, len(taken.registers)) == ([0, 1], [], 0)
+
+
 def test_times_that_no_calendar_has_are_left() -> None:
     columns = replace(
         columns_of([series("SN0", day_block(DELIVERED, date(2026, 3, 2), 1))])[0],

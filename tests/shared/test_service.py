@@ -90,6 +90,13 @@ async def test_health_needs_no_token_but_the_rest_does(area: Area) -> None:
     assert (await stranger.get("/api/work")).status_code == 401
 
 
+async def test_an_area_that_answers_everything_still_tells_its_health(area: Area) -> None:
+    area.routes.append(Route("/{page:path}", echo))  # as the console sends everybody else to its login
+    client = client_of(area)
+    assert (await client.get("/readyz")).json() == {"area": "test", "ready": True}
+    assert "openami_work_pending" in (await client.get("/metrics")).text
+
+
 async def test_an_error_of_ours_reaches_the_client_in_words(area: Area) -> None:
     answer = await client_of(area).get("/api/refuse")
     assert answer.status_code == 422

@@ -85,7 +85,7 @@ def create_app(area: Area, *, token: str) -> Starlette:
             await area.database.close()
 
     app = Starlette(
-        routes=[*area.routes, *_house_routes(area)],
+        routes=[*_house_routes(area), *area.routes],
         lifespan=lifespan,
         middleware=[Middleware(_Guard, token=token, takes_files_at=area.takes_files_at)],
         exception_handlers={OpenAmiError: _explain},

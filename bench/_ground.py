@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import platform
 import tempfile
 import threading
 import time
@@ -18,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 import psycopg
 from sqlalchemy.engine import make_url
 
+from bench._rows import print_rows
 from openami.mdus.area import build as _all_tables  # noqa: F401 - imports every store
 from openami.mdus.loading import Place, accept, load_waiting
 from openami.mdus.loading.workers import workers
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 
 QUICK = os.environ.get("QUICK") == "1"
 WORKERS = 2
-MACHINE = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
 WINDOWS = (Window(1, WEEKDAYS, 7 * 3600, 23 * 3600),)
 _SIZE = "SELECT sum(file_size_bytes) FROM lake.ducklake_data_file WHERE end_snapshot IS NULL"
 AT = datetime(2026, 3, 20, tzinfo=UTC)
@@ -110,29 +108,6 @@ async def ground(postgres: EmbeddedPostgres, folder: Path, name: str, meters: in
     with workers(processes=WORKERS) as make:
         yield Ground(database, fleet, place, RawStore(home / "deliveries"), make())
     await database.close()
-
-
-def row(
-    name: str, value: float, unit: str, *, goal: float | None = None, beside: tuple[str, float] | None = None
-) -> dict[str, Any]:
-    """One figure; `beside` is what it is held against, by default the goal."""
-    baseline, against = beside or (("the goal", goal) if goal else (None, None))
-    return {
-        "name": name,
-        "value": round(value, 3) if value < 1000 else round(value),
-        "unit": unit,
-        "baseline": baseline,
-        "baseline_value": None if against is None else round(against, 3),
-        "ratio": round(value / against, 3) if against else None,
-        "goal": goal,
-        "machine": MACHINE,
-    }
-
-
-def print_rows(rows: Iterable[dict[str, Any]]) -> None:
-    """One JSON row a line, as `bench.run` reads them."""
-    for one in rows:
-        print(json.dumps(one), flush=True)
 
 
 def run(measure: Callable[[EmbeddedPostgres, Path], Any]) -> None:

@@ -7,14 +7,13 @@ Meters are of every sort (three phases, roofs, cars, gas, water, heat). QUICK=1 
 from __future__ import annotations
 
 import gc
-import json
 import os
-import platform
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from bench._rows import print_rows, row
 from openami.ami.concentrator.router import Session
 from openami.ami.dlms import data as d
 from openami.ami.dlms.axdr import encode
@@ -47,7 +46,6 @@ GENESIS: Final = datetime(2026, 3, 1, 23, tzinfo=UTC)
 STEP_S: Final = 5
 CODES: Final = ("1.8.0", "1.8.1", "1.8.2", "1.7.0", "32.7.0")
 REGISTERS: Final = [AttributeRef(3, Obis.of(f"1-0:{code}"), 2) for code in CODES]
-MACHINE: Final = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
 
 
 class Read:
@@ -108,13 +106,13 @@ def main() -> None:
     fleet.begin()
     facts, happenings = fleet.take_changes()
     electric = [meter for meter in fleet.meters.values() if meter.mains_fed and meter.home]
-    row("ami.meters.built", time.process_time() - start, "CPU s for all", goal=10)
-    row("ami.meters.memory", (resident_mb() - before) * 1000 / len(fleet.meters), "kB a meter", goal=50)
+    tell("ami.meters.built", time.process_time() - start, "CPU s for all", goal=10)
+    tell("ami.meters.memory", (resident_mb() - before) * 1000 / len(fleet.meters), "kB a meter", goal=50)
 
     start = time.process_time()
     again = Fleet(fleet.street, ZONE, fleet.genesis_s)
     again.replay(facts, happenings, fleet.lived_s)
-    row("ami.meters.restarted", time.process_time() - start, "CPU s for all", goal=10)
+    tell("ami.meters.restarted", time.process_time() - start, "CPU s for all", goal=10)
     del again
     gc.collect()
 
@@ -122,7 +120,7 @@ def main() -> None:
     for _ in range(3600 // STEP_S):
         fleet.live_through(fleet.lived_s + STEP_S)
         fleet.take_changes()
-    row("ami.meters.an_hour_in_steps_of_5_s", time.process_time() - start, "CPU s an hour", goal=360)
+    tell("ami.meters.an_hour_in_steps_of_5_s", time.process_time() - start, "CPU s an hour", goal=360)
     fleet.live_through(seconds_of(GENESIS) + 86400)
     fleet.take_changes()
 
@@ -131,8 +129,8 @@ def main() -> None:
     rows = sum(each.run() for each in reads)
     assert rows >= READ * 48
     served_s = sum(each.meter_s for each in reads) / READ
-    row("ami.meters.read", 1000 * served_s, "CPU ms a full reading, meter's side")
-    row("ami.meters.hourly_schedule", served_s * METERS / 3600, "of a core, all read every hour", goal=1)
+    tell("ami.meters.read", 1000 * served_s, "CPU ms a full reading, meter's side")
+    tell("ami.meters.hourly_schedule", served_s * METERS / 3600, "of a core, all read every hour", goal=1)
 
     push_all(fleet, electric)
 
@@ -151,7 +149,7 @@ def push_all(fleet: Fleet, electric: list[Meter]) -> None:
     assert len(due) == len(electric)
     for meter, push in due[:READ]:
         push_frame(fleet, meter.serial, push, SECRET)
-    row("ami.meters.day_with_pushes", time.process_time() - start, f"CPU s, {len(due)} due, {READ} sealed", goal=600)
+    tell("ami.meters.day_with_pushes", time.process_time() - start, f"CPU s, {len(due)} due, {READ} sealed", goal=600)
 
 
 def resident_mb() -> float:
@@ -160,19 +158,10 @@ def resident_mb() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def row(name: str, value: float, unit: str, *, goal: float | None = None) -> None:
+def tell(name: str, value: float, unit: str, *, goal: float | None = None) -> None:
     """Print one figure."""
-    found: dict[str, Any] = {
-        "name": name,
-        "value": round(value, 3),
-        "unit": unit,
-        "baseline": "the goal" if goal else None,
-        "baseline_value": goal,
-        "ratio": round(value / goal, 3) if goal else None,
-        "goal": goal,
-        "machine": f"{MACHINE}, {METERS} homes",
-    }
-    print(json.dumps(found), flush=True)
+    found = row(name, value, unit, goal=goal)
+    print_rows([found | {"machine": f"{found['machine']}, {METERS} homes"}])
 
 
 if __name__ == "__main__":

@@ -6,9 +6,6 @@ Both sides start from the octets of the wrapper frame and end with stamps in UTC
 
 from __future__ import annotations
 
-import json
-import os
-import platform
 import time
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -20,6 +17,7 @@ import numpy as np
 from gurux_dlms import objects as gurux_objects
 from gurux_dlms.enums import Authentication, InterfaceType
 
+from bench._rows import print_rows, times_as_fast
 from openami.ami.dlms import (
     CaptureObject,
     ClientConnection,
@@ -127,17 +125,17 @@ def main() -> None:
     assert profile.columns[2].values.tolist() == [row[2] for row in buffer]
     assert profile.times_s.tolist() == [int(row[0].value.timestamp()) for row in buffer]
     mine, other = best_of(our_read, 400), best_of(their_read, 10)
-    row = {
-        "name": "dlms.profile_96_rows",
-        "value": round(mine * 1e6, 1),
-        "unit": "us",
-        "baseline": f"gurux-dlms {version('gurux-dlms')}",
-        "baseline_value": round(other * 1e6, 1),
-        "ratio": round(other / mine, 1),
-        "goal": GOAL,
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-    }
-    print(json.dumps(row))
+    print_rows(
+        [
+            times_as_fast(
+                "dlms.profile_96_rows",
+                mine * 1e6,
+                "us",
+                beside=(f"gurux-dlms {version('gurux-dlms')}", other * 1e6),
+                goal=GOAL,
+            )
+        ]
+    )
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ import uvicorn
 import uvloop
 from sqlalchemy import text
 
-from bench._ground import cpu_s, print_rows, row, server
+from bench._ground import cpu_s, server
+from bench._rows import print_rows, row
 from openami.mdus.area import build
 from openami.mdus.middle import MdusSettings
 from openami.mdus.tables import metadata, seam

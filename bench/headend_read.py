@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
-import os
-import platform
 import time
 import warnings
 from datetime import timedelta
@@ -23,6 +20,7 @@ from gurux_dlms import objects as gurux_objects
 from gurux_dlms.enums import Authentication, InterfaceType, Security
 from gurux_dlms.secure import GXDLMSSecureClient
 
+from bench._rows import print_rows, times_as_fast
 from bench.headend import DAILY, DIALS, INTERVAL_S, KEYS, LOAD, LOGS, START, VALUES, CannedMeter, CannedMeters, title_of
 from openami.ami.dlms.client import ClientConnection
 from openami.ami.dlms.device import serve
@@ -176,17 +174,17 @@ def main() -> None:
         found = ours(Line()), theirs(Line())
     assert found[0] == found[1], "both read the same day"
     mine, other = best_of(ours, 100), best_of(theirs, 5)
-    row = {
-        "name": "head-end: one meter fully read, processor time of the client",
-        "value": round(mine * 1e3, 3),
-        "unit": "ms",
-        "baseline": f"gurux-dlms {version('gurux-dlms')}",
-        "baseline_value": round(other * 1e3, 3),
-        "ratio": round(other / mine, 1),
-        "goal": GOAL,
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-    }
-    print(json.dumps(row))
+    print_rows(
+        [
+            times_as_fast(
+                "head-end: one meter fully read, processor time of the client",
+                mine * 1e3,
+                "ms",
+                beside=(f"gurux-dlms {version('gurux-dlms')}", other * 1e3),
+                goal=GOAL,
+            )
+        ]
+    )
 
 
 if __name__ == "__main__":

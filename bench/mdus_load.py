@@ -15,7 +15,8 @@ import pyarrow as pa
 from lxml import etree
 from sqlalchemy import text
 
-from bench._ground import QUICK, WORKERS, Ground, Memory, ground, row, run
+from bench._ground import QUICK, WORKERS, Ground, Memory, ground, run
+from bench._rows import row
 from openami.mdus.series.lake import Lake
 from openami.mdus.series.sealing import binaries, week_of
 from openami.mdus.unify.adapters.cim import Cim

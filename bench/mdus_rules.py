@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from bench._ground import QUICK, ground, row, run
+from bench._ground import QUICK, ground, run
+from bench._rows import row
 from openami.mdus.loading import load_waiting
 from openami.mdus.vee.catalogue import checks, methods
 

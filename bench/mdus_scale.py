@@ -10,7 +10,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from bench._ground import AT, QUICK, Ground, Memory, cpu_s, ground, row, run, sealed_bytes
+from bench._ground import AT, QUICK, Ground, Memory, cpu_s, ground, run, sealed_bytes
+from bench._rows import row
 from openami.mdus.series.lake import Lake
 from openami.mdus.series.sealing import seal
 from openami.testing.fleet import FIRST

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench._ground import AT, QUICK, Ground, cpu_s, ground, row, run, sealed_bytes
+from bench._ground import AT, QUICK, Ground, cpu_s, ground, run, sealed_bytes
+from bench._rows import row
 from openami.mdus.loading import accept, worker
 from openami.mdus.series import Provenance, Series, hot, upkeep
 from openami.mdus.series.lake import Lake

@@ -110,3 +110,30 @@ def test_every_listed_attribute_can_be_read(class_id: int, obis: Obis):
     rights, _methods = element.elements()[3].elements()
     for right in rights.elements():
         assert encode(device.get(class_id, obis, right.elements()[0].integer(), None))
+
+
+@pytest.mark.parametrize(
+    ("obis", "method", "parameter"),
+    [
+        ("0-0:11.0.0", 1, d.structure()),
+        ("0-0:11.0.0", 1, d.structure(d.unsigned16(1), d.octet_string(b""), d.unsigned8(1))),
+        ("0-0:11.0.0", 2, d.structure()),
+        ("0-0:19.20.0", 1, d.array([])),
+        ("0-0:19.20.0", 1, d.array([d.structure()])),
+    ],
+)
+def test_a_parameter_of_another_shape_is_refused(obis: str, method: int, parameter: d.Data):
+    device = device_of(street_of_a_day())
+    with pytest.raises(REFUSALS):
+        device.act(device.class_of(Obis.of(obis)), Obis.of(obis), method, parameter)
+
+
+@pytest.mark.parametrize(
+    ("obis", "attribute"),
+    [("0-0:25.9.0", 3), ("0-0:17.0.0", 8), ("0-1:94.31.12", 2)],
+    ids=("push", "limiter", "spread"),
+)
+def test_a_structure_of_another_length_is_refused(obis: str, attribute: int):
+    device = device_of(street_of_a_day())
+    with pytest.raises(REFUSALS):
+        device.set(device.class_of(Obis.of(obis)), Obis.of(obis), attribute, d.structure(d.unsigned8(1)))

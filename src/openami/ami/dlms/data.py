@@ -145,6 +145,12 @@ class Data:
             return self.value
         raise self._other("a structure or array")
 
+    def fields(self, count: int) -> tuple[Data, ...]:
+        """The members of a structure that has to have `count` of them."""
+        if self.tag is not Tag.STRUCTURE or len(members := self.elements()) != count:
+            raise self._other(f"a structure of {count}")
+        return members
+
     def date_time(self) -> CosemDateTime:
         """The twelve-octet stamp, whether it came as date-time or as octet-string."""
         if isinstance(self.value, CosemDateTime):

@@ -94,12 +94,11 @@ def calendar_of(settings: Settings, *, passive: bool = False) -> Calendar:
     seasons, weeks, days = (settings.of(CALENDAR, first + number) for number in range(3))
     if not days.elements():
         return FACTORY
-    special = tuple([(_date(entry.elements()[1]), entry.elements()[2].integer()) for entry in _special(settings)])
     return Calendar(
         days=dict(_day(each) for each in days.elements()),
         weeks=dict(_week(each) for each in weeks.elements()),
         seasons=tuple(sorted(_season(each) for each in seasons.elements())),
-        special=special,
+        special=tuple(_special_day(entry) for entry in _special(settings)),
     )
 
 
@@ -149,10 +148,10 @@ def _special(settings: Settings) -> tuple[Data, ...]:
 
 
 def _day(entry: Data) -> tuple[int, Switches]:
-    number, actions = entry.elements()
+    number, actions = entry.fields(2)
     switches = []
     for action in actions.elements():
-        at, _script, selector = action.elements()
+        at, _script, selector = action.fields(3)
         start = CosemTime.decode(at.octets())
         tariff = selector.integer()
         if not 1 <= tariff <= TARIFFS_MAX:
@@ -168,9 +167,14 @@ def _week(entry: Data) -> tuple[bytes, tuple[int, ...]]:
 
 
 def _season(entry: Data) -> tuple[int, int, bytes]:
-    _name, start, week = entry.elements()
+    _name, start, week = entry.fields(3)
     first = CosemDateTime.decode(start.octets()).date
     return _or(first.month, 1), _or(first.day, 1), week.octets()
+
+
+def _special_day(entry: Data) -> tuple[CosemDate, int]:
+    _index, day, day_id = entry.fields(3)
+    return _date(day), day_id.integer()
 
 
 def _date(value: Data) -> CosemDate:

@@ -180,7 +180,7 @@ def further_writers(meter: Meter, now_s: Callable[[], int]) -> dict[tuple[Obis, 
         meter.set_emergency(now_s(), {"emergency_w": _unsigned32(value)})
 
     def emergency_profile(value: Data) -> None:
-        number, activation, duration = value.elements()
+        number, activation, duration = value.fields(3)
         stamp = activation.instant() if activation.octets() != CosemDateTime().encode() else instant_of(0)
         detail = {
             "profile_id": number.integer(),

@@ -111,15 +111,13 @@ def prepayment_part(meter: Meter, authentication_key: bytes, now_s: Callable[[],
         return d.structure(d.enum(TAKEN), d.bit_string("00000000"))
 
     def mode(value: Data) -> None:
-        wanted = value.elements()[0].integer()
+        wanted = value.fields(2)[0].integer()
         if wanted not in (CREDIT_MODE, PREPAYMENT_MODE):
             raise AccessDeniedError(DataAccessResult.OTHER_REASON)
         meter.credit(now_s(), {"prepaid": wanted == PREPAYMENT_MODE})
 
     def price(value: Data | None) -> None:
-        if value is None or not 0 <= value.elements()[0].elements()[1].integer() < 2**15:
-            raise ActionRefusedError(ActionResult.TYPE_UNMATCHED)
-        meter.credit(now_s(), {"price": value.elements()[0].elements()[1].integer()})
+        meter.credit(now_s(), {"price": _price_of(value)})
 
     def add(value: Data | None) -> None:
         if value is None or abs(value.integer()) > AMOUNT_MAX:
@@ -165,3 +163,13 @@ def _unit_charge(purse: Purse) -> Data:
     commodity = d.structure(d.unsigned16(3), d.octet_string(Obis.of("1-0:1.8.0")), d.integer8(2))
     table = d.array([d.structure(d.octet_string(b""), d.integer16(purse.price))])
     return d.structure(d.structure(d.integer8(3), d.integer8(-3)), commodity, table)
+
+
+def _price_of(table: Data | None) -> int:
+    """The price of the first entry of a charge table."""
+    if table is None or not table.elements():
+        raise ActionRefusedError(ActionResult.TYPE_UNMATCHED)
+    _index, price = table.elements()[0].fields(2)
+    if not 0 <= price.integer() < 2**15:
+        raise ActionRefusedError(ActionResult.TYPE_UNMATCHED)
+    return price.integer()

@@ -45,7 +45,7 @@ def _entries(listed: Data) -> list[tuple[CosemTime, CosemDate]]:
     found = []
     for entry in listed.elements():
         try:
-            at, on = entry.elements()
+            at, on = entry.fields(2)
             found.append((CosemTime.decode(at.octets()), CosemDate.decode(on.octets())))
         except (DlmsError, ValueError):
             continue

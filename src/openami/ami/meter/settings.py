@@ -15,7 +15,7 @@ from openami.ami.dlms.data import Data, Tag
 from openami.ami.dlms.enums import DataAccessResult
 from openami.ami.dlms.errors import AccessDeniedError
 from openami.ami.dlms.obis import Obis
-from openami.ami.dlms.times import CosemDateTime
+from openami.ami.dlms.times import CosemDate, CosemDateTime
 from openami.ami.meter.parts import Part
 
 if TYPE_CHECKING:
@@ -143,11 +143,13 @@ def _getter(meter: Meter, obis: Obis, attribute: int) -> Callable[[], Encoded]:
 
 
 def _setter(meter: Meter, obis: Obis, attribute: int, now_s: Callable[[], int]) -> Callable[[Data], None]:
-    expected = KEPT[obis, attribute].default.tag
+    default = KEPT[obis, attribute].default
 
     def write(value: Data) -> None:
-        if value.tag != expected and not {value.tag, expected} <= _STRINGS:
+        if value.tag != default.tag and not {value.tag, default.tag} <= _STRINGS:
             raise AccessDeniedError(DataAccessResult.TYPE_UNMATCHED)
+        if value.tag is Tag.STRUCTURE:
+            value.fields(len(default.elements()))
         octets = encode(value)
         if len(octets) > _FEW:
             raise AccessDeniedError(DataAccessResult.OTHER_REASON)
@@ -164,8 +166,10 @@ def _insert_special_day(meter: Meter, now_s: Callable[[], int]) -> Callable[[Dat
     def insert(entry: Data | None) -> None:
         if entry is None:
             raise AccessDeniedError(DataAccessResult.TYPE_UNMATCHED)
-        index = entry.elements()[0].integer()
-        others = [each for each in _entries(meter) if each.elements()[0].integer() != index]
+        index, day, day_id = entry.fields(3)
+        CosemDate.decode(day.octets())
+        day_id.integer()
+        others = [each for each in _entries(meter) if each.fields(3)[0].integer() != index.integer()]
         meter.write_setting(now_s(), SPECIAL_DAYS, 2, encode(d.array([*others, entry])))
 
     return insert
@@ -175,7 +179,8 @@ def _delete_special_day(meter: Meter, now_s: Callable[[], int]) -> Callable[[Dat
     def delete(index: Data | None) -> None:
         if index is None:
             raise AccessDeniedError(DataAccessResult.TYPE_UNMATCHED)
-        left = [each for each in _entries(meter) if each.elements()[0].integer() != index.integer()]
+        wanted = index.integer()
+        left = [each for each in _entries(meter) if each.fields(3)[0].integer() != wanted]
         meter.write_setting(now_s(), SPECIAL_DAYS, 2, encode(d.array(left)))
 
     return delete

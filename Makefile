@@ -15,8 +15,11 @@ demo: $(VENV)/.installed ## A street, a month, from the meters to the bills; EXI
 up: $(VENV)/.installed ## The landscape against the real clock
 	@$(BIN)/openami up
 
-test: $(VENV)/.installed-dev ## All tests, with coverage
-	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term --durations=12 $(ARGS)
+test: $(VENV)/.installed-dev ## All tests
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=12 $(ARGS)
+
+coverage: $(VENV)/.installed-dev ## The same tests, and which lines they did not reach
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term $(ARGS)
 
 test-long: $(VENV)/.installed-dev ## The same tests, forty times the examples of each property, every kill and bad line
 	@OPENAMI_TEST_PROFILE=long $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --timeout 3600 $(ARGS)

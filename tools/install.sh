@@ -30,11 +30,13 @@ if [ ! -x "$venv/bin/uv" ]; then
 fi
 say "Installing OpenAMI${group:+ and its tools} (once; a minute on a slow line)."
 if [ -x "$venv/bin/uv" ]; then
-    "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" -e . ${group:+--group "$group"}
+    "$venv/bin/uv" pip install --quiet --compile-bytecode --python "$venv/bin/python" -e . ${group:+--group "$group"}
 else
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -e . ${group:+--group "$group"}
 fi
+# A landscape is six processes: each starts in a third of the time when nothing has to be compiled first.
+"$venv/bin/python" -m compileall -q src
 if [ -n "$group" ] && ! command -v chromium >/dev/null 2>&1; then
     # The console is tested in a real browser. Root on Debian gets it here; others are told.
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then

@@ -31,9 +31,11 @@ class Landscape:
     busy_looks: int = 0
     endless: bool = False
     activity: int = 0
+    asked: list[str] = field(default_factory=list)
 
     async def get(self, area: str, path: str) -> dict[str, Any]:
         assert path == "/api/work"
+        self.asked.append(area)
         due = next((timer for timer in self.timers if timer not in self.fired), None)
         if area == "mdus" and due is not None and due <= self.clock.now():
             self.fired.append(due)
@@ -85,6 +87,12 @@ async def test_without_timers_the_clock_goes_straight_to_the_end(landscape: Land
     assert landscape.lived_to == [NOON + timedelta(days=31)]
 
 
+async def test_who_works_is_asked_alone_and_then_everybody_twice(landscape: Landscape) -> None:
+    landscape.busy_looks = 3
+    await conductor(landscape).settle()
+    assert landscape.asked == [*LANDSCAPE, *["office"] * 3, *LANDSCAPE, *LANDSCAPE]
+
+
 async def test_a_landscape_that_never_rests_is_named(landscape: Landscape, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conducting, "QUIET_TIMEOUT_S", 0.01)
     landscape.endless = True
@@ -103,6 +111,6 @@ def test_a_timer_that_is_due_is_work_in_hand() -> None:
         }
         for area in LANDSCAPE
     ]
-    assert not snapshot_of(answers, NOON).idle
-    assert snapshot_of(answers, NOON - timedelta(seconds=1)).idle
+    assert snapshot_of(answers, NOON).busy == ("mdus",)
+    assert snapshot_of(answers, NOON - timedelta(seconds=1)).quiet
     assert snapshot_of(answers, NOON).next_due == NOON

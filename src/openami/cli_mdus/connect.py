@@ -14,7 +14,6 @@ from rich.console import Console
 from openami.shared.errors import OpenAmiError
 from openami.shared.secrets import load_secrets
 from openami.shared.settings import load_settings
-from openami.shared.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -87,6 +86,8 @@ async def connected(settings: Settings) -> AsyncIterator[Mdus]:
     if settings.mdus_url:
         raise SilentError(f"The MDUS at {settings.mdus_url} does not answer.", hint="Is it running?")
     with told.status("Starting the MDUS"):
+        from openami.shared.supervisor import Supervisor  # noqa: PLC0415 - most commands find one running
+
         own = await Supervisor(settings, areas=("mdus",)).__aenter__()
     try:
         async with _client(settings) as client:

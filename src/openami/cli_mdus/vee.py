@@ -11,7 +11,6 @@ import typer
 from rich.table import Table
 
 from openami.cli_mdus.connect import AsJson, DataDir, Mdus, Person, Port, ask, console
-from openami.cli_mdus.samples import from_file, from_recordings
 
 app = typer.Typer(no_args_is_help=True, help="The rules of validation and estimation.")
 
@@ -65,8 +64,9 @@ def backtest(
 
     In brackets the error after scaling to the register. The default order of methods is the one with the least error.
     """
-    from openami.mdus.vee.backtest import backtest as test  # noqa: PLC0415
-    from openami.mdus.vee.backtest import recommended, table  # noqa: PLC0415 - as above
+    from openami.cli_mdus.samples import from_file, from_recordings  # noqa: PLC0415 - other commands start faster
+    from openami.mdus.vee.backtest import backtest as test  # noqa: PLC0415 - as above
+    from openami.mdus.vee.backtest import recommended, table  # noqa: PLC0415
     from openami.mdus.vee.ruleset import load  # noqa: PLC0415
 
     samples = from_file(path) if path else from_recordings()

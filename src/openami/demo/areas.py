@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
-
-import httpx
+from urllib.parse import urlencode
 
 from openami.shared.errors import OpenAmiError
+from openami.shared.seam.http_client import HttpClient
 
 if TYPE_CHECKING:
     from typing import Self
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 60.0
 PAUSE_S = 0.05
+CONNECT_TIMEOUT_S = 5.0
+READ_TIMEOUT_S = 120.0
+_AWAY = {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
 
 
 class AreaSilentError(OpenAmiError):
@@ -33,44 +38,42 @@ class Areas:
     def __init__(self, settings: Settings, token: str, *, patience_s: float = PATIENCE_S) -> None:
         self._settings = settings
         self._patience_s = patience_s
-        self._client = httpx.AsyncClient(
-            headers={"authorization": f"Bearer {token}"}, timeout=httpx.Timeout(120.0, connect=5.0), trust_env=False
-        )
+        self._headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
+        self._client = HttpClient(connect_timeout_s=CONNECT_TIMEOUT_S, read_timeout_s=READ_TIMEOUT_S)
 
     async def get(self, area: str, path: str, **query: str) -> Any:  # noqa: ANN401 - any JSON value
         """GET a JSON page of an area."""
-        return await self._call("GET", area, path, params=query)
+        return await self._call("GET", area, f"{path}?{urlencode(query)}" if query else path, {})
 
     async def post(self, area: str, path: str, body: dict[str, Any], *, key: str = "") -> Any:  # noqa: ANN401 - as above
         """POST a command to an area and return what it answers; `key` is its idempotency key."""
-        headers = {"idempotency-key": key} if key else {}
-        return await self._call("POST", area, path, json=body, headers=headers)
+        return await self._call("POST", area, path, {"idempotency-key": key} if key else {}, json.dumps(body).encode())
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        await self._client.close()
 
-    async def _call(self, method: str, area: str, path: str, **request: Any) -> Any:  # noqa: ANN401 - as above
+    async def _call(self, method: str, area: str, path: str, headers: dict[str, str], body: bytes = b"") -> Any:  # noqa: ANN401
         url = self._settings.url_of(area) + path
         deadline = time.monotonic() + self._patience_s
         while True:
             try:
-                response = await self._client.request(method, url, **request)
-                if response.status_code not in {502, 503, 504}:
+                answer = await self._client.request(method, url, self._headers | headers, body)
+                if answer.status not in _AWAY:
                     break
-            except httpx.TransportError as error:
+            except OSError as error:
                 if time.monotonic() > deadline:
                     raise AreaSilentError(
                         f"The area {area} has not answered {method} {path} for {self._patience_s:.0f} s ({error!r}).",
                         hint=f"Is it running? Read {self._settings.data_dir / 'logs' / area}.log.",
                     ) from error
             await asyncio.sleep(PAUSE_S)
-        if not response.is_success:
+        if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
             raise CommandRefusedError(
-                f"{area} refused {method} {path} with {response.status_code}: {response.text[:500]}",
+                f"{area} refused {method} {path} with {answer.status}: {answer.content.decode(errors='replace')[:500]}",
                 hint=f"Read {self._settings.data_dir / 'logs' / area}.log.",
             )
-        return response.json()
+        return json.loads(answer.content)

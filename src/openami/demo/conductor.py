@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from openami.demo.areas import Areas
     from openami.shared.clock import SharedClock
 
-LOOK_AGAIN_S = 0.04  # while somebody works; asking costs everybody a little
+LOOK_AGAIN_S = 0.03  # while somebody works, at first; asking costs everybody a little
+LOOK_AGAIN_SHARE = 0.15  # of the time already waited: work that takes long is asked about less often
 ASSURE_S = 0.004  # before the second look that makes sure
 QUIET_TIMEOUT_S = 90.0
 LANDSCAPE = ("field", "headend", "mdus", "office")
@@ -36,13 +37,18 @@ class Snapshot:
     """What the areas said of their work at one look."""
 
     pending: dict[str, int]
-    activity: tuple[int, ...]
+    activity: dict[str, int]
     next_due: datetime | None
 
     @property
-    def idle(self) -> bool:
-        """Whether nobody has anything in hand."""
-        return not any(self.pending.values())
+    def busy(self) -> tuple[str, ...]:
+        """Who has something in hand."""
+        return tuple(area for area, count in self.pending.items() if count)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether everybody was asked and nobody has anything in hand."""
+        return len(self.pending) == len(LANDSCAPE) and not self.busy
 
 
 def snapshot_of(answers: Sequence[dict[str, Any]], now: datetime) -> Snapshot:
@@ -53,7 +59,7 @@ def snapshot_of(answers: Sequence[dict[str, Any]], now: datetime) -> Snapshot:
             answer["area"]: answer["pending"] + (answer["area"] in dues and dues[answer["area"]] <= now)
             for answer in answers
         },
-        activity=tuple(answer["activity"] for answer in answers),
+        activity={answer["area"]: answer["activity"] for answer in answers},
         next_due=min(dues.values(), default=None),
     )
 
@@ -73,14 +79,17 @@ class Conductor:
         Raises:
             NeverQuietError: names what was still in hand.
         """
-        deadline = time.monotonic() + QUIET_TIMEOUT_S
-        before: Snapshot | None = None
+        begun = time.monotonic()
+        deadline = begun + QUIET_TIMEOUT_S
+        before = Snapshot({}, {}, None)
         while True:
-            answers = await asyncio.gather(*(self._areas.get(area, "/api/work") for area in LANDSCAPE))
+            # who works is asked alone until that is done; then everybody
+            answers = await asyncio.gather(*(self._areas.get(area, "/api/work") for area in before.busy or LANDSCAPE))
             snapshot = snapshot_of(answers, self._clock.now())
-            if snapshot.idle and before is not None and before.idle and before.activity == snapshot.activity:
+            moved = any(before.activity.get(area) != activity for area, activity in snapshot.activity.items())
+            if snapshot.quiet and before.quiet and not moved:
                 return snapshot
-            if before is None or before.activity != snapshot.activity:
+            if moved:
                 deadline = time.monotonic() + QUIET_TIMEOUT_S  # as long as something moves, we wait
             if time.monotonic() > deadline:
                 in_hand = {answer["area"]: answer["parts"] for answer in answers}
@@ -90,7 +99,8 @@ class Conductor:
                 )
             before = snapshot
             self._told(_busiest(snapshot))
-            await asyncio.sleep(ASSURE_S if snapshot.idle else LOOK_AGAIN_S)
+            waited_s = time.monotonic() - begun
+            await asyncio.sleep(max(LOOK_AGAIN_S, LOOK_AGAIN_SHARE * waited_s) if snapshot.busy else ASSURE_S)
 
     async def run_until(self, instant: datetime) -> None:
         """Let business time pass up to `instant`, stopping at every timer on the way."""

@@ -134,5 +134,5 @@ def given(columns: Mapping[str, object]) -> dict[str, object]:
 
 
 def _given(table: Table, columns: Sequence[str]) -> TableValuedAlias:
-    arrays = [bindparam(f"given_{name}", type_=ARRAY(table.c[name].type)) for name in columns]
+    arrays = [bindparam(f"given_{name}", type_=ARRAY(table.c[name].type, dimensions=1)) for name in columns]
     return func.unnest(*arrays).table_valued(*columns, with_ordinality="place").render_derived("given")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     Identity,
@@ -16,6 +18,7 @@ from sqlalchemy import (
     Text,
     and_,
     func,
+    literal_column,
     select,
     update,
 )
@@ -23,6 +26,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from openami.ami.headend.store import meter_table
 from openami.ami.headend.tables import metadata
+from openami.shared.database import given, insert_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,33 +71,39 @@ timer_table = Table(
 )
 
 
+_AS_THEY_ARE: Final = (
+    "raw",
+    "mbus_id",
+    "manufacturer",
+    "medium",
+    "measured_at",
+    "volume_litres",
+    "status",
+    "error",
+    "language",
+    "source",
+    "energy_wh",
+)
+_ROWS = insert_rows(telegram_table, (*_AS_THEY_ARE, "digest", "repeats", "readings"), for_all=("received_at",))
+_KEEP = _ROWS.on_conflict_do_update(
+    index_elements=["digest"], set_={"repeats": telegram_table.c.repeats + _ROWS.excluded.repeats + 1}
+).returning(literal_column("xmax = 0", Boolean))
+"""Whether each was new: a row that was only updated has a former version."""
+
+
 async def keep(transaction: AsyncConnection, telegrams: Sequence[KeptTelegram], now: datetime) -> int:
     """Keep telegrams; a known one only counts its repeat. Returns how many were new."""
-    new = 0
-    for telegram in telegrams:
-        statement = (
-            insert(telegram_table)
-            .values(
-                digest=telegram.digest,
-                raw=telegram.raw,
-                received_at=now,
-                mbus_id=telegram.mbus_id,
-                manufacturer=telegram.manufacturer,
-                medium=telegram.medium,
-                measured_at=telegram.measured_at,
-                volume_litres=telegram.volume_litres,
-                status=telegram.status,
-                error=telegram.error,
-                language=telegram.language,
-                source=telegram.source,
-                energy_wh=telegram.energy_wh,
-                readings=None if telegram.readings is None else list(telegram.readings),
-            )
-            .on_conflict_do_update(index_elements=["digest"], set_={"repeats": telegram_table.c.repeats + 1})
-            .returning(telegram_table.c.repeats)
-        )
-        new += (await transaction.execute(statement)).scalar_one() == 0
-    return new
+    if not telegrams:
+        return 0
+    once = {telegram.digest: telegram for telegram in telegrams}
+    times = Counter(telegram.digest for telegram in telegrams)
+    kept = list(once.values())
+    columns: dict[str, object] = {name: [getattr(one, name) for one in kept] for name in _AS_THEY_ARE}
+    columns["digest"] = list(once)
+    columns["repeats"] = [times[digest] - 1 for digest in once]
+    columns["readings"] = [None if one.readings is None else list(one.readings) for one in kept]
+    columns["received_at"] = now
+    return sum((await transaction.execute(_KEEP, given(columns))).scalars())
 
 
 def _forwardable() -> ColumnElement[bool]:

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Text,
     Uuid,
     and_,
+    bindparam,
     func,
     select,
     update,
@@ -153,13 +154,15 @@ async def due_items(transaction: AsyncConnection, now: datetime, *, limit: int) 
     return [item_of(row) for row in await transaction.execute(query)]
 
 
+_DUE, _NOW = item_table.c.next_due_at, bindparam("now", type_=DateTime(timezone=True))
+_DUE_COUNT = select(func.count().filter(_DUE <= _NOW), func.min(_DUE).filter(_DUE > _NOW)).where(
+    item_table.c.state == WAITING
+)
+
+
 async def due_count(transaction: AsyncConnection, now: datetime) -> tuple[int, datetime | None]:
     """How many items are due by now, and the next instant at which one will be."""
-    due = item_table.c.next_due_at
-    query = select(func.count().filter(due <= now), func.min(due).filter(due > now)).where(
-        item_table.c.state == WAITING
-    )
-    count, next_due = (await transaction.execute(query)).one()
+    count, next_due = (await transaction.execute(_DUE_COUNT, {"now": now})).one()
     return int(count), next_due
 
 

@@ -389,11 +389,13 @@ async def hurry(transaction: AsyncConnection, serial: str, now: datetime) -> Non
     await transaction.execute(update(table).where(late).values(next_due_at=now))
 
 
+_DUE, _NOW = meter_table.c.next_due_at, bindparam("now", type_=DateTime(timezone=True))
+_DUE_COUNT = select(func.count().filter(_DUE <= _NOW), func.min(_DUE).filter(_DUE > _NOW))
+
+
 async def due_count(transaction: AsyncConnection, now: datetime) -> tuple[int, datetime | None]:
     """How many readings are due by now, and the next instant at which one will be."""
-    due = meter_table.c.next_due_at
-    query = select(func.count().filter(due <= now), func.min(due).filter(due > now))
-    count, next_due = (await transaction.execute(query)).one()
+    count, next_due = (await transaction.execute(_DUE_COUNT, {"now": now})).one()
     return int(count), next_due
 
 

@@ -159,10 +159,12 @@ async def finish_item(transaction: AsyncConnection, item: RunItem, **values: obj
     )
 
 
+_OPEN_ITEMS_COUNT = select(func.count()).where(items.c.state == ItemState.OPEN)
+
+
 async def open_items_count(transaction: AsyncConnection) -> int:
     """How many items of all runs are not done."""
-    query = select(func.count()).select_from(items).where(items.c.state == ItemState.OPEN)
-    return int((await transaction.execute(query)).scalar_one())
+    return int((await transaction.execute(_OPEN_ITEMS_COUNT)).scalar_one())
 
 
 async def run_report(transaction: AsyncConnection, run_id: int | None = None) -> list[dict[str, Any]]:

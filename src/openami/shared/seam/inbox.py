@@ -82,6 +82,11 @@ class Inbox:
         self._wake = asyncio.Event()
         self._handlers: dict[Seam, Handlers] = {}
         self._arrivals = Arrivals(self._store)
+        state = tables.inbox.c.state
+        self._in_hand = select(
+            func.count().filter(state == RECEIVED),
+            func.min(tables.inbox.c.park_until).filter(state == PARKED),
+        ).where(state.in_([RECEIVED, PARKED]))
         self.processed = 0
 
     def connect(self, seam: Seam, handle: Handle, refuse: Refuse, many: HandleMany | None = None) -> None:
@@ -128,13 +133,8 @@ class Inbox:
 
     async def pending(self) -> tuple[int, datetime | None]:
         """How many messages wait to be handled, and the business deadline of the first parked one."""
-        table = self._table
-        query = select(
-            func.count().filter(table.c.state == RECEIVED),
-            func.min(table.c.park_until).filter(table.c.state == PARKED),
-        ).where(table.c.state.in_([RECEIVED, PARKED]))
         async with self._database.read() as connection:
-            count, due = (await connection.execute(query)).one()
+            count, due = (await connection.execute(self._in_hand)).one()
         return int(count), due
 
     async def run(self) -> None:

@@ -74,6 +74,7 @@ class Outbox:
             tables.outbox, _GIVEN, for_all=("next_attempt_at", "created_at")
         ).on_conflict_do_nothing(index_elements=["id"])
         self._update = update_rows(tables.outbox, _MARKED, key="id")
+        self._in_hand = select(func.count()).where(tables.outbox.c.state == PENDING)
         self._wake = asyncio.Event()
         self._crowded = asyncio.Event()
         self._deliver: dict[Seam, Deliver] = {}
@@ -124,8 +125,7 @@ class Outbox:
     async def pending(self) -> int:
         """How many messages have not been acknowledged yet."""
         async with self._database.read() as connection:
-            query = select(func.count()).select_from(self._table).where(self._table.c.state == PENDING)
-            return int((await connection.execute(query)).scalar_one())
+            return int((await connection.execute(self._in_hand)).scalar_one())
 
     async def run(self) -> None:
         """Deliver for ever: at once after a commit that put something, else by looking again."""

@@ -1,4 +1,4 @@
-"""One area's PostgreSQL database: an async engine, transactions, migrations, bulk COPY.
+"""One area's PostgreSQL database: an async engine, transactions, migrations, rows in bulk.
 
 SQLAlchemy 2 Core is the one dialect; psycopg 3 does COPY. A transaction may carry wake-ups that fire only after its
 commit, so that a loop never looks for a row before it is there.
@@ -6,8 +6,9 @@ commit, so that a loop never looks for a row before it is there.
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, cast
+import asyncio
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from sqlalchemy import ARRAY, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -15,13 +16,14 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
     from typing import Any
 
     from psycopg import AsyncConnection as PsycopgConnection
     from sqlalchemy import Connection, Table, TableValuedAlias, Update
     from sqlalchemy.dialects.postgresql import Insert
+
+_T = TypeVar("_T")
 
 _WAKE_UPS = "openami_wake_ups"
 _PASSING = frozenset({"40001", "40P01", "55P03"})  # serialization failure, deadlock, lock not available
@@ -92,15 +94,22 @@ def after_commit(transaction: AsyncConnection, event: asyncio.Event) -> None:
     transaction.info[_WAKE_UPS].append(event)
 
 
-async def copy_rows(
-    transaction: AsyncConnection, table: str, columns: Sequence[str], rows: Iterable[Sequence[object]]
-) -> None:
-    """Append rows by COPY, the bulk path, inside the given transaction."""
-    connection = await psycopg_connection(transaction)
-    names = ", ".join(f'"{column}"' for column in columns)
-    async with connection.cursor() as cursor, cursor.copy(f'COPY "{table}" ({names}) FROM STDIN') as copy:
-        for row in rows:
-            await copy.write_row(row)
+async def uninterrupted(work: Coroutine[Any, Any, _T]) -> _T:
+    """Do something to its end, even if the caller is cancelled meanwhile; the caller hears of that afterwards.
+
+    Every COPY goes through here: one that is cut off takes the cancellation for its own end, so that it gets lost, and
+    leaves a connection behind that nobody can use.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # nobody else will ask
+        raise
 
 
 async def psycopg_connection(transaction: AsyncConnection) -> PsycopgConnection[Any]:

@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, Column, DateTime, Identity, Index, LargeBinar
 
 from openami.ami.meter.tables import metadata
 from openami.ami.meter.times import instant_of
-from openami.shared.database import copy_rows
+from openami.shared.database import given, insert_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,13 +27,19 @@ telegrams: Final = Table(
     Column("octets", LargeBinary, nullable=False),
     Index("ix_telegram_transformer_id", "transformer", "id"),
 )
+_INSERT: Final = insert_rows(telegrams, ("transformer", "serial", "taken_at", "octets"))
 
 
 async def keep(tx: AsyncConnection, heard: Sequence[SlaveTelegram]) -> None:
     """Store telegrams, oldest first."""
     if heard:
-        rows = [(each.transformer, each.serial, instant_of(each.taken_s), each.octets) for each in heard]
-        await copy_rows(tx, "telegram", ("transformer", "serial", "taken_at", "octets"), rows)
+        columns = {
+            "transformer": [each.transformer for each in heard],
+            "serial": [each.serial for each in heard],
+            "taken_at": [instant_of(each.taken_s) for each in heard],
+            "octets": [each.octets for each in heard],
+        }
+        await tx.execute(_INSERT, given(columns))
 
 
 async def waiting(tx: AsyncConnection, transformer: str, limit: int) -> list[tuple[int, bytes]]:

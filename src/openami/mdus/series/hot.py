@@ -11,7 +11,7 @@ from sqlalchemy import select
 from openami.mdus.series import packing, tables
 from openami.mdus.series.knowledge import knowledge_clause
 from openami.mdus.series.model import ChannelDays, Version
-from openami.shared.database import psycopg_connection
+from openami.shared.database import psycopg_connection, uninterrupted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,11 +66,15 @@ async def append(tx: AsyncConnection, days: ChannelDays, provenance: Provenance)
         provenance.cause.encode(),
     )
     connection = await psycopg_connection(tx)
-    async with connection.cursor() as cursor, cursor.copy(_IN) as copy:
-        await copy.write(packing.HEADER)
-        for block in packing.copy_block(days, versions, constants):
-            await copy.write(block)
-        await copy.write(packing.TRAILER)
+
+    async def copy_in() -> None:
+        async with connection.cursor() as cursor, cursor.copy(_IN) as copy:
+            await copy.write(packing.HEADER)
+            for block in packing.copy_block(days, versions, constants):
+                await copy.write(block)
+            await copy.write(packing.TRAILER)
+
+    await uninterrupted(copy_in())
     return ChannelDays(days.channel, days.day, days.values, days.quality, days.flags, versions)
 
 

@@ -12,7 +12,7 @@ from openami.mdus.series import packing
 from openami.mdus.series.knowledge import knowledge_clause
 from openami.mdus.series.model import RegisterReadings
 from openami.mdus.series.rules import RANK
-from openami.shared.database import psycopg_connection
+from openami.shared.database import psycopg_connection, uninterrupted
 from openami.shared.quality import EMPTY
 
 if TYPE_CHECKING:
@@ -136,8 +136,12 @@ async def _append(
         "cause": provenance.cause.encode(),
     }
     connection = await psycopg_connection(tx)
-    async with connection.cursor() as cursor, cursor.copy(_IN) as copy:
-        await copy.write(packing.HEADER + packing.fixed_rows(columns, len(readings)) + packing.TRAILER)
+
+    async def copy_in() -> None:
+        async with connection.cursor() as cursor, cursor.copy(_IN) as copy:
+            await copy.write(packing.HEADER + packing.fixed_rows(columns, len(readings)) + packing.TRAILER)
+
+    await uninterrupted(copy_in())
 
 
 async def _fetch(

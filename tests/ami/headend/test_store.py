@@ -1,0 +1,72 @@
+"""What the head-end keeps of its sessions, and that nobody who is stopped while keeping spoils the pool."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import func, select
+from tests.shared.test_database import TURNS, cancelled_after
+
+from openami.ami.headend import store
+from openami.ami.headend.model import Purpose
+from openami.ami.headend.store import SESSIONS_KEPT, SessionRecord, session_table
+from openami.ami.headend.tables import metadata
+from openami.shared.database import Database
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+pytestmark = pytest.mark.postgres
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def record(serial: str, number: int = 0, **more: object) -> SessionRecord:
+    at = START + timedelta(minutes=number)
+    return SessionRecord(serial, Purpose.SCHEDULE, at, wall_ms=number, **more)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+async def narrow(database: Database) -> AsyncIterator[Database]:
+    """The tables of a head-end, and one connection for everybody."""
+    made = Database(database.url, pool_size=1)
+    async with made.begin() as transaction:
+        await transaction.run_sync(metadata.create_all)
+    yield made
+    await made.close()
+
+
+async def test_a_head_end_that_stops_while_it_keeps_sessions_leaves_its_connection_usable(narrow: Database) -> None:
+    records = [record(f"E{number:04d}", number) for number in range(500)]
+
+    async def keep() -> None:
+        async with narrow.begin() as transaction:
+            await store.keep_sessions(transaction, records)
+
+    stopped = [await cancelled_after(number, asyncio.create_task(keep())) for number in TURNS]
+    assert stopped[0]
+    async with asyncio.timeout(10):
+        await keep()
+    async with narrow.read() as connection:
+        counts = (
+            await connection.execute(select(func.count()).select_from(session_table).group_by(session_table.c.serial))
+        ).scalars()
+        assert len(set(counts)) == 1, "all of a transaction or nothing"
+
+
+async def test_of_each_meter_the_last_sessions_are_kept_as_they_went(narrow: Database) -> None:
+    many = [record("E1", number) for number in range(SESSIONS_KEPT + 7)]
+    failed = record("E2", 1, error_class="NoAnswerError", error="No answer.", trace=(">00", "<01"))
+    for records in (many[:3], [], [*many[3:], failed]):
+        async with narrow.begin() as transaction:
+            await store.keep_sessions(transaction, records)
+    async with narrow.read() as connection:
+        rows = (await connection.execute(select(session_table).order_by(session_table.c.id))).all()
+    kept = [row.wall_ms for row in rows if row.serial == "E1"]
+    assert kept == list(range(7, SESSIONS_KEPT + 7))
+    (other,) = (row for row in rows if row.serial == "E2")
+    assert (other.error_class, other.error, other.trace) == ("NoAnswerError", "No answer.", [">00", "<01"])
+    assert other.started_at == START + timedelta(minutes=1)

@@ -1,0 +1,137 @@
+"""What is done inside a transaction survives that the task is cancelled: the work ends, the connection stays usable."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import Column, Integer, LargeBinary, MetaData, Table, Text, select, text
+
+from openami.shared.database import Database, given, insert_rows, psycopg_connection, uninterrupted
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+ROWS = 2000
+TURNS = (*range(12), 16, 24, 40, 80, 160)
+"""After how many turns of the event loop the writer is cancelled: before, within and after its COPY."""
+
+
+async def turns(number: int) -> None:
+    for _ in range(number):
+        await asyncio.sleep(0)
+
+
+async def cancelled_after(number: int, task: asyncio.Task[None]) -> bool:
+    """Cancel a task after so many turns; whether it was still at work."""
+    await turns(number)
+    at_work = task.cancel()
+    await asyncio.wait([task], timeout=10)
+    assert task.done(), "a cancellation got lost"
+    assert task.cancelled() is at_work
+    return at_work
+
+
+@pytest.fixture
+async def narrow(database: Database) -> AsyncIterator[Database]:
+    """A pool of one connection: whoever spoils it spoils it for all."""
+    made = Database(database.url, pool_size=1)
+    async with made.begin() as transaction:
+        await transaction.execute(text("CREATE TABLE heap (number integer)"))
+    yield made
+    await made.close()
+
+
+@pytest.mark.postgres
+async def test_a_cancelled_copy_gives_its_connection_back_and_does_not_swallow_the_cancellation(
+    narrow: Database,
+) -> None:
+    async def write() -> None:
+        async with narrow.begin() as transaction:
+            connection = await psycopg_connection(transaction)
+
+            async def copy_in() -> None:
+                async with connection.cursor() as cursor, cursor.copy("COPY heap (number) FROM STDIN") as copy:
+                    for number in range(ROWS):
+                        await copy.write_row((number,))
+
+            await uninterrupted(copy_in())
+
+    stopped = [await cancelled_after(number, asyncio.create_task(write())) for number in TURNS]
+    async with asyncio.timeout(10), narrow.begin() as transaction:
+        count = (await transaction.execute(text("SELECT count(*) FROM heap"))).scalar_one()
+    assert stopped[0]
+    assert count % ROWS == 0, "all of a transaction or nothing"
+    assert count // ROWS <= len(TURNS) - 1
+    await write()
+    async with narrow.read() as connection:
+        after = (await connection.execute(text("SELECT count(*) FROM heap"))).scalar_one()
+    assert after == count + ROWS
+
+
+async def test_uninterrupted_work_ends_before_the_caller_is_cancelled() -> None:
+    steps: list[str] = []
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def work() -> str:
+        steps.append("begun")
+        begun.set()
+        await go_on.wait()
+        steps.append("ended")
+        return "done"
+
+    task = asyncio.create_task(uninterrupted(work()))
+    await begun.wait()
+    for _ in range(3):  # whoever is impatient cancels again
+        task.cancel()
+        await turns(2)
+    assert steps == ["begun"]
+    go_on.set()
+    await asyncio.wait([task])
+    assert task.cancelled()
+    assert steps == ["begun", "ended"]
+    assert await uninterrupted(work()) == "done"
+
+
+async def test_the_error_of_uninterrupted_work_is_the_callers() -> None:
+    async def fail() -> None:
+        await asyncio.sleep(0)
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        await uninterrupted(fail())
+    task = asyncio.create_task(uninterrupted(fail()))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled(), "who was cancelled is not told of errors as well"
+
+
+async def test_work_that_is_cancelled_itself_cancels_its_caller() -> None:
+    async def give_up() -> None:
+        raise asyncio.CancelledError
+
+    task = asyncio.create_task(uninterrupted(give_up()))
+    await asyncio.wait([task])
+    assert task.cancelled()
+
+
+@pytest.mark.postgres
+async def test_rows_in_lists_are_inserted_in_their_order(database: Database) -> None:
+    things = Table(
+        "thing",
+        MetaData(),
+        Column("id", Integer, primary_key=True),
+        Column("name", Text),
+        Column("octets", LargeBinary),
+    )
+    statement = insert_rows(things, ("name", "octets"))
+    async with database.begin() as transaction:
+        await transaction.run_sync(things.metadata.create_all)
+        for names in (["b", "a"], [], ["c", None]):
+            octets = [None if name is None else name.encode() for name in names]
+            await transaction.execute(statement, given({"name": names, "octets": octets}))
+    async with database.read() as connection:
+        rows = (await connection.execute(select(things).order_by(things.c.id))).all()
+    assert [tuple(row) for row in rows] == [(1, "b", b"b"), (2, "a", b"a"), (3, "c", b"c"), (4, None, None)]

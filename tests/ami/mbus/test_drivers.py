@@ -46,6 +46,19 @@ def test_a_driver_reads_its_own_telegrams(driver: Driver):
         assert found == list(example.readings)
 
 
+@given(st.sampled_from([driver.meters[0][0] for driver in drivers()]), st.integers(0, 255), st.integers(0, 255))
+def test_the_drivers_of_a_model_are_those_that_speak_for_it(maker: str, version: int, medium: int):
+    spoken = [driver for driver in drivers() if driver.speaks_for(maker, version, medium)]
+    for driver in spoken:
+        assert any(
+            meter[0] == maker and meter[1] in ("*", f"{version:02X}") and meter[2] in ("*", f"{medium:02X}")
+            for meter in driver.meters
+        )
+    found = driver_module._payloads_for(maker, version, medium)
+    assert list(found) == [payload for driver in spoken for payload in driver.payloads]
+    assert driver_module._payloads_for(maker, version, medium) is found, "looked up once"
+
+
 def test_names_are_told_apart_and_meters_have_three_parts():
     assert len({driver.title for driver in drivers()}) == len(drivers())
     assert all(len(meter) == 3 for driver in drivers() for meter in driver.meters)
@@ -180,6 +193,7 @@ def test_a_reading_of_a_driver_is_named_like_any_other():
 def no_drivers_added() -> Iterator[None]:
     yield
     driver_module._added.clear()
+    driver_module._payloads_for.cache_clear()
 
 
 GUIDE = Path(__file__).parents[3] / "docs" / "guides" / "telegrams.md"

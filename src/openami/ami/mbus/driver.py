@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from openami.ami.mbus.records import RawRecord, Record
 
 PRIOS_GOOD: Final = 0x4B  # the first byte of a payload that was unscrambled with its key
+MODELS_MAX: Final = 4096
+"""Models that are remembered: what a telegram says of itself may be anything, and must not fill the memory."""
 _PRIOS_HEAD: Final = 4  # bytes between the CI field and the scrambled ones
 
 
@@ -94,9 +96,9 @@ class Driver:
     formats: tuple[tuple[bytes, ...], ...] = ()
     examples: tuple[Example, ...] = field(default=(), compare=False)
 
-    def speaks_for(self, header: Header) -> bool:
+    def speaks_for(self, manufacturer: str, version: int, medium: int) -> bool:
         """Whether a meter is one of these; `*` in the file stands for any version or medium."""
-        code = (header.manufacturer, f"{header.version:02X}", f"{header.medium:02X}")
+        code = (manufacturer, f"{version:02X}", f"{medium:02X}")
         return any(all(part in ("*", own) for part, own in zip(meter, code, strict=True)) for meter in self.meters)
 
 
@@ -117,6 +119,7 @@ def add_drivers(folder: Path) -> list[Driver]:
     found = _drivers_in(folder)
     known = {driver.name for driver in found}
     _added[:] = [*found, *(driver for driver in _added if driver.name not in known)]
+    _payloads_for.cache_clear()
     return found
 
 
@@ -141,7 +144,7 @@ def own_records(
     Raises:
         ScrambledError: no key of the driver opens them.
     """
-    for payload in _payloads_for(header):
+    for payload in _payloads_for(header.manufacturer, header.version, header.medium):
         if information is not None and payload.envelope == information and data and len(data) > data[0] + 1:
             skip = data[0] + 1
             return own_records(header, data[skip + 1 :], information=data[skip], head=head)
@@ -154,9 +157,12 @@ def own_records(
 
 def meaning_of(header: Header, raws: Iterable[RawRecord]) -> list[Record]:
     """What records mean; those whose data are the manufacturer's give the values that a driver reads in them."""
+    payloads = _payloads_for(header.manufacturer, header.version, header.medium)
+    if not payloads:
+        return [interpret(raw) for raw in raws]
     records: list[Record] = []
     for raw in raws:
-        payload = next((each for each in _payloads_for(header) if each.record == raw.dib + raw.vib), None)
+        payload = next((each for each in payloads if each.record == raw.dib + raw.vib), None)
         records += [interpret(raw)] if payload is None else payload.read(raw.data)
     return records
 
@@ -167,10 +173,11 @@ def known_formats() -> Iterator[tuple[bytes, ...]]:
         yield from driver.formats
 
 
-def _payloads_for(header: Header) -> Iterator[Payload]:
-    for driver in drivers():
-        if driver.payloads and driver.speaks_for(header):
-            yield from driver.payloads
+@lru_cache(maxsize=MODELS_MAX)
+def _payloads_for(manufacturer: str, version: int, medium: int) -> tuple[Payload, ...]:
+    """What the drivers of a model find in its telegrams: looked up once a model, not once a telegram."""
+    spoken = (driver for driver in drivers() if driver.speaks_for(manufacturer, version, medium))
+    return tuple(payload for driver in spoken for payload in driver.payloads)
 
 
 def _unscrambled(payload: Payload, data: bytes, head: bytes, information: int) -> bytes:

@@ -7,6 +7,7 @@ import pytest
 
 from openami.ami.headend.links import DOWN_FOR, SILENT_MAX, LinkDownError, Links
 from openami.ami.headend.model import Address, Purpose
+from openami.ami.headend.turns import Turns
 from openami.shared.clock import ManualClock
 
 HERE = Address("10.0.0.1", 4059, b"\x01")
@@ -132,3 +133,46 @@ async def test_after_an_outage_one_silent_probe_is_enough(manual: ManualClock) -
     links.silent(HERE)
     with pytest.raises(LinkDownError):
         await hold(links, "M", HERE, Purpose.SCHEDULE, [])
+
+
+async def test_an_order_overtakes_the_regular_reading_of_its_meter_that_waits_for_a_permit(
+    manual: ManualClock,
+) -> None:
+    links = Links(manual, permits_per_segment=2)
+    log: list[str] = []
+    async with links.permit("first", HERE, Purpose.SCHEDULE):
+        regular = asyncio.create_task(hold(links, "M", HERE, Purpose.SCHEDULE, log))
+        await asyncio.sleep(0)
+        await asyncio.wait_for(hold(links, "M", HERE, Purpose.ON_DEMAND, log), 1)
+        assert log == ["M"], "who only waits does not hold the meter"
+        assert not regular.done()
+    await regular
+    assert log == ["M", "M"]
+
+
+async def test_a_regular_reading_under_way_is_hurried_by_an_order_for_its_meter(manual: ManualClock) -> None:
+    turns = Turns()
+    links = Links(manual, permits_per_segment=3, turns=turns)
+    log: list[str] = []
+    async with links.permit("M", HERE, Purpose.SCHEDULE):
+        with turns.of("M") as turn, turns.of("N") as other:
+            second = asyncio.create_task(hold(links, "M", HERE, Purpose.SCHEDULE, log))
+            await asyncio.sleep(0)
+            assert not turn.hurried, "a regular one hurries nobody"
+            order = asyncio.create_task(hold(links, "M", HERE, Purpose.CONTROL, log))
+            await asyncio.sleep(0)
+            assert (turn.hurried, other.hurried, log) == (True, False, [])
+    await asyncio.gather(order, second)
+    assert links.open == 0
+
+
+async def test_a_dead_link_gives_meter_and_permit_back(manual: ManualClock) -> None:
+    links = Links(manual, permits_per_segment=1)
+    links.unreachable(HERE, "unplugged")
+    for _ in range(2):
+        with pytest.raises(LinkDownError):
+            await hold(links, "M", HERE, Purpose.CONTROL, [])
+    manual.advance_to(manual.now() + DOWN_FOR)
+    log: list[str] = []
+    await asyncio.wait_for(hold(links, "M", HERE, Purpose.CONTROL, log), 1)
+    assert log == ["M"]

@@ -31,6 +31,7 @@ from openami.ami.headend.pushes import PushIntake
 from openami.ami.headend.reader import MeterReader
 from openami.ami.headend.schedule import Schedule
 from openami.ami.headend.sessions import Sessions, Timing
+from openami.ami.headend.turns import Turns
 from openami.ami.headend.wires import Wires
 from openami.shared.database import after_commit
 from openami.shared.errors import OpenAmiError
@@ -96,8 +97,9 @@ class HeadEnd:
         self.protections = Protections(database, sealer, title=settings.system_title)
         self.wires = Wires()
         self.lease = Lease(database, holder=settings.instance)
-        self.links = Links(clock, permits_per_segment=settings.permits_per_segment)
-        sessions = Sessions(self.wires, self.protections, sealer, timing)
+        turns = Turns()
+        self.links = Links(clock, permits_per_segment=settings.permits_per_segment, turns=turns)
+        sessions = Sessions(self.wires, self.protections, sealer, timing, turns)
         self.reader = MeterReader(self.links, clock, sessions, manners=manners)
         self.deliveries = Deliveries(database, clock, sender, zone_name=zone_name)
         self.schedule = Schedule(database, clock, self.reader, self.deliveries, offset_s=offset_s)

@@ -97,7 +97,7 @@ class Commands:
 
     async def work(self) -> Work:
         """Items due by now, in flight included, and when the next one will be."""
-        async with self._database.engine.connect() as connection:
+        async with self._database.read() as connection:
             count, next_due = await command_store.due_count(connection, self._clock.now())
         return Work("commands", count, next_due)
 
@@ -108,7 +108,7 @@ class Commands:
             await asyncio.wait(tasks)
 
     async def _start_due(self) -> datetime | None:
-        async with self._database.engine.connect() as connection:
+        async with self._database.read() as connection:
             items = await command_store.due_items(connection, self._clock.now(), limit=2 * IN_FLIGHT_MAX)
             _, next_due = await command_store.due_count(connection, self._clock.now())
         for item in items:
@@ -118,10 +118,10 @@ class Commands:
 
     async def _carry_out(self, item: Item) -> None:
         try:
-            async with self._database.begin() as transaction:
-                row = await store.meter_row(transaction, item.serial)
-                meter = await store.load_meter(transaction, item.serial, offset_s=self._offset_s)
-            assert row is not None
+            async with self._database.read() as connection:
+                row = await store.meter_row(connection, item.serial)
+                assert row is not None
+                meter = await store.loaded(connection, row, offset_s=self._offset_s)
             if item.kind == FUNCTION:
                 await self._function(item, meter, row)
             elif item.kind == CONTROL:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
 from openami.ami.headend.model import Purpose
+from openami.ami.headend.turns import Turns
 from openami.shared.errors import OpenAmiError
 
 if TYPE_CHECKING:
@@ -48,8 +49,9 @@ class _Segment:
 class Links:
     """The permits of all segments, and one lock a meter: a meter has one association at a time."""
 
-    def __init__(self, clock: Clock, *, permits_per_segment: int = 4) -> None:
+    def __init__(self, clock: Clock, *, permits_per_segment: int = 4, turns: Turns | None = None) -> None:
         self._clock = clock
+        self._turns = turns or Turns()
         self._permits = permits_per_segment
         self._segments: dict[str, _Segment] = {}
         self._meters: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -60,20 +62,27 @@ class Links:
     async def permit(self, serial: str, address: Address, purpose: Purpose) -> AsyncIterator[None]:
         """Hold the meter and a permit of its segment; more urgent purposes overtake.
 
+        The permit comes first: who waits for one does not keep an order from its meter. A regular reading that is
+        already under way when an order comes for its meter is hurried.
+
         Raises:
             LinkDownError: the segment was found down a moment ago; nothing was tried.
         """
         lock = self._meters.setdefault(serial, asyncio.Lock())
-        async with lock:
-            segment = self._segment(address)
-            await self._take(segment, purpose)
-            self.open += 1
-            try:
+        segment = self._segment(address)
+        await self._take(segment, purpose)
+        try:
+            if lock.locked() and purpose is not Purpose.SCHEDULE:
+                self._turns.hurry(serial)
+            async with lock:
                 self._refuse_if_down(address, segment)
-                yield
-            finally:
-                self.open -= 1
-                self._give(segment)
+                self.open += 1
+                try:
+                    yield
+                finally:
+                    self.open -= 1
+        finally:
+            self._give(segment)
 
     def reached(self, address: Address) -> None:
         """A meter answered: the link is up."""

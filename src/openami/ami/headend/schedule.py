@@ -68,7 +68,7 @@ class Schedule:
 
     async def work(self) -> Work:
         """Meters due by now (in flight included: they stay due until durable), and when the next one will be."""
-        async with self._database.engine.connect() as connection:
+        async with self._database.read() as connection:
             count, next_due = await store.due_count(connection, self._clock.now())
         return Work("readings", count, next_due)
 
@@ -80,7 +80,7 @@ class Schedule:
     async def _start_due(self) -> bool:
         """Begin to read meters that are due, as many as fit; true if something was begun."""
         room = IN_FLIGHT_MAX - len(self._in_flight)
-        async with self._database.engine.connect() as connection:
+        async with self._database.read() as connection:
             meters = await store.due_meters(
                 connection, self._clock.now(), limit=room, offset_s=self._offset_s, without=self._in_flight
             )
@@ -89,7 +89,7 @@ class Schedule:
         return bool(meters)
 
     async def _next_due(self) -> datetime | None:
-        async with self._database.engine.connect() as connection:
+        async with self._database.read() as connection:
             _, next_due = await store.due_count(connection, self._clock.now())
         return next_due
 

@@ -40,7 +40,7 @@ from openami.ami.headend.functions.model import HopelessError
 from openami.ami.headend.model import Link, Purpose
 from openami.ami.headend.protections import CounterJumpError
 from openami.ami.headend.standards import standard_of
-from openami.ami.headend.turns import Turns
+from openami.ami.headend.turns import Turn, Turns
 from openami.ami.headend.wires import ConnectionLostError, SessionError
 from openami.shared.secrets import SealBrokenError
 
@@ -120,7 +120,7 @@ class Session:
         protection: Protection | None = None,
         reserve: Callable[[], Awaitable[object]] | None = None,
         list_max: int = LIST_MAX,
-        turns: Turns | None = None,
+        turn: Turn | None = None,
     ) -> None:
         self._wire = wire
         self._client = client
@@ -128,7 +128,7 @@ class Session:
         self._protection = protection
         self._reserve = reserve
         self._list_max = list_max
-        self._turns = turns
+        self._turn = turn
         self.traffic = traffic
         self.repeated = 0
         self.replays = 0
@@ -222,9 +222,9 @@ class Session:
 
     async def _read(self, limit: asyncio.Timeout) -> None:
         octets = await self._wire.read()
-        if self._turns is not None:
+        if self._turn is not None:
             limit.reschedule(None)  # the meter has answered: that we are busy is not its silence
-            await self._turns.take()
+            await self._turn.take()
         self.answered = True
         self.traffic.received += len(octets)
         if self.traffic.received > SESSION_OCTETS_MAX:
@@ -236,12 +236,14 @@ class Session:
 class Sessions:
     """Opens associations with meters: over the right wire, with the right secrets."""
 
-    def __init__(self, wires: Wires, protections: Protections, sealer: Seals, timing: Timing) -> None:
+    def __init__(
+        self, wires: Wires, protections: Protections, sealer: Seals, timing: Timing, turns: Turns | None = None
+    ) -> None:
         self._wires = wires
         self._protections = protections
         self._sealer = sealer
         self._timing = timing
-        self._turns = Turns()
+        self._turns = turns or Turns()
 
     @asynccontextmanager
     async def open(self, meter: Meter, purpose: Purpose, traffic: Traffic) -> AsyncIterator[Session]:
@@ -252,11 +254,19 @@ class Sessions:
             AssociationRefusedError: the meter does not want us.
             SessionError, DlmsError: everything else.
         """
-        turns = self._turns if purpose is Purpose.SCHEDULE else None
-        if turns is not None:
-            await turns.take()
+        if purpose is not Purpose.SCHEDULE:
+            async with self._opened(meter, traffic, None) as session:
+                yield session
+            return
+        with self._turns.of(meter.serial) as turn:
+            await turn.take()
+            async with self._opened(meter, traffic, turn) as session:
+                yield session
+
+    @asynccontextmanager
+    async def _opened(self, meter: Meter, traffic: Traffic, turn: Turn | None) -> AsyncIterator[Session]:
         protection = await self._protections.of(meter)
-        session, wire = await self._associated(meter, protection, traffic, turns)
+        session, wire = await self._associated(meter, protection, traffic, turn)
         good = False
         try:
             yield session
@@ -269,11 +279,11 @@ class Sessions:
             self._wires.give(meter.address, wire, good=good)
 
     async def _associated(
-        self, meter: Meter, protection: Protection | None, traffic: Traffic, turns: Turns | None
+        self, meter: Meter, protection: Protection | None, traffic: Traffic, turn: Turn | None
     ) -> tuple[Session, Wire]:
         """An open association; a kept wire that has died, and a counter that is too low, get a second try."""
         wire = await self._wires.take(meter.serial, meter.address, self._timing.connect_s)
-        session = self._session(wire, meter, protection, traffic, turns)
+        session = self._session(wire, meter, protection, traffic, turn)
         try:
             await session.associate()
         except ConnectionLostError:
@@ -291,7 +301,7 @@ class Sessions:
         else:
             return session, wire
         wire = await self._wires.take(meter.serial, meter.address, self._timing.connect_s, fresh=True)
-        session = self._session(wire, meter, protection, traffic, turns)
+        session = self._session(wire, meter, protection, traffic, turn)
         try:
             await session.associate()
         except BaseException:
@@ -300,7 +310,7 @@ class Sessions:
         return session, wire
 
     def _session(
-        self, wire: Wire, meter: Meter, protection: Protection | None, traffic: Traffic, turns: Turns | None
+        self, wire: Wire, meter: Meter, protection: Protection | None, traffic: Traffic, turn: Turn | None
     ) -> Session:
         address = meter.address
         gateway = GatewayAddress(address.network_id, address.physical_address) if address.physical_address else None
@@ -316,7 +326,7 @@ class Sessions:
             return Session(
                 *(wire, self._plain(framing, standard, password, how), self._timing, traffic),
                 list_max=list_max,
-                turns=turns,
+                turn=turn,
             )
         ciphering, prover = protection.ends(self._protections.title, meter.system_title, standard.mechanism, password)
 
@@ -325,7 +335,7 @@ class Sessions:
                 await self._protections.prepare([meter])
 
         client = ClientConnection(framing, protection=ciphering, prover=prover, **how)
-        return Session(wire, client, self._timing, traffic, protection, reserve, list_max, turns)
+        return Session(wire, client, self._timing, traffic, protection, reserve, list_max, turn)
 
     def _plain(self, framing: WrapperFraming, standard: Standard, password: bytes, how: _How) -> ClientConnection:
         """A connection that is not ciphered: a password, or a secret that is proved where the standard wants that."""

@@ -317,10 +317,15 @@ async def due_meters(
 async def load_meter(transaction: AsyncConnection, serial: str, *, offset_s: int) -> Meter | None:
     """One electricity meter with its marks, None if there is none of that serial."""
     row = await meter_row(transaction, serial)
-    if row is None or row.kind != Kind.ELECTRICITY:
+    return None if row is None else await loaded(transaction, row, offset_s=offset_s)
+
+
+async def loaded(transaction: AsyncConnection, row: Row[Any], *, offset_s: int) -> Meter | None:
+    """The electricity meter of a row with its marks, None if the row is of another kind."""
+    if row.kind != Kind.ELECTRICITY:
         return None
-    marks = await marks_of(transaction, [serial])
-    return meter_of(row, marks.get(serial), offset_s=offset_s)
+    marks = await marks_of(transaction, [row.serial])
+    return meter_of(row, marks.get(row.serial), offset_s=offset_s)
 
 
 async def marks_of(transaction: AsyncConnection, serials: Sequence[str]) -> dict[str, dict[str, Mark]]:

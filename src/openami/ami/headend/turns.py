@@ -1,38 +1,87 @@
 """Who of many ready sessions goes on: those of the schedule one a turn of the event loop, orders at once.
 
 When the processor and not the field is what is short, a hundred sessions are ready at the same moment; without this an
-order would wait behind all of them at each of its steps.
+order would wait behind all of them at each of its steps. Of the regular ones the oldest goes on: then few are open at
+a time, each for a short while, instead of all of them for long. One whose meter an order waits for is hurried: it
+waits for nobody any more.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+import heapq
+import itertools
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Turn:
+    """The place of one session among those that may wait."""
+
+    def __init__(self, turns: Turns, number: int) -> None:
+        self._turns = turns
+        self.number = number
+        self.hurried = False
+        self.waits: asyncio.Future[None] | None = None
+
+    async def take(self) -> None:
+        """Return when it is this session's turn."""
+        if not self.hurried:
+            await self._turns.wait(self)
+
+    def hurry(self) -> None:
+        """From now on it is always its turn."""
+        self.hurried = True
+        if self.waits is not None and not self.waits.done():
+            self.waits.set_result(None)
 
 
 class Turns:
     """Lets those who may wait go on one by one; whoever may not, does not ask."""
 
     def __init__(self) -> None:
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+        self._going: dict[str, Turn] = {}
+        self._numbers = itertools.count()
         self._turning = False
 
-    async def take(self) -> None:
-        """Return when it is the caller's turn."""
+    @contextmanager
+    def of(self, name: str) -> Iterator[Turn]:
+        """A place for the session with a meter, as long as it lasts."""
+        turn = self._going[name] = Turn(self, next(self._numbers))
+        try:
+            yield turn
+        finally:
+            if self._going.get(name) is turn:
+                del self._going[name]
+
+    def hurry(self, name: str) -> None:
+        """Somebody urgent waits for this meter: let whoever speaks with it come to an end."""
+        if (turn := self._going.get(name)) is not None:
+            turn.hurry()
+
+    async def wait(self, turn: Turn) -> None:
+        """Return when it is the turn of a session, the oldest first."""
         loop = asyncio.get_running_loop()
-        turn: asyncio.Future[None] = loop.create_future()
-        self._waiting.append(turn)
+        turn.waits = loop.create_future()
+        heapq.heappush(self._waiting, (turn.number, turn.waits))
         if not self._turning:
             self._turning = True
             loop.call_soon(self._next)
-        await turn
+        try:
+            await turn.waits
+        finally:
+            turn.waits = None
 
     def _next(self) -> None:
         """Wake one; its step runs in the next turn of the loop, together with whatever became ready meanwhile."""
         while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():  # else cancelled: its turn goes to the next
-                turn.set_result(None)
+            _, waits = heapq.heappop(self._waiting)
+            if not waits.done():  # else cancelled or hurried: its turn goes to the next
+                waits.set_result(None)
                 asyncio.get_running_loop().call_soon(self._next)
                 return
         self._turning = False

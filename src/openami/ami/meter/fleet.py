@@ -9,13 +9,14 @@ import numpy as np
 
 from openami.ami.meter.breaker import Trigger
 from openami.ami.meter.calendars import due_activation_s
+from openami.ami.meter.distortion import due_events
 from openami.ami.meter.happenings import LOGGED, BadHappeningError, Happening, HappeningKind, Stage, TooLateError
 from openami.ami.meter.homes import connections_of
 from openami.ami.meter.limiter import first_trip_s
 from openami.ami.meter.model import PUSHES_MAX, Attention, Fact, Meter
 from openami.ami.meter.prepayment import empty_s
 from openami.ami.meter.schedules import due_pushes_s
-from openami.ami.meter.settings import PUSH_INTERVAL
+from openami.ami.meter.settings import PUSH_INTERVAL, PUSH_SMS
 from openami.ami.meter.slave import SlaveTelegram, telegram_of
 from openami.ami.meter.times import instant_of, seconds_of
 from openami.shared.spans import local_day
@@ -23,6 +24,7 @@ from openami.shared.spans import local_day
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from openami.ami.meter.history import RegisterHistory
     from openami.ami.meter.model import DuePush
     from openami.ami.meter.street import Street
 
@@ -166,25 +168,34 @@ class Fleet:
         return min(due)[2] if due else None
 
     def _limit(self, after_s: int, to_s: int) -> None:
-        """Limiters trip, purses run out, calendars change, pushes are due in (after, to]; nothing else happens then."""
+        """What time itself does to meters in (after, to]; nothing else happens then."""
         for meter in list(self._attention.timed.values()):
-            if meter.history is None:
-                continue
-            if meter.limiter.limits:
-                trip_s = first_trip_s(meter.limiter, meter.history, after_s, to_s)
-                if trip_s is not None:
-                    meter.exceed_limit(trip_s)
-            if meter.purse.prepaid:
-                out_s = empty_s(meter.purse, meter.history, after_s, to_s)
-                if out_s is not None:
-                    meter.trigger(out_s, Trigger.LOCAL_DISCONNECT)
-            due_s = due_activation_s(meter.settings, self.zone_name)
-            if due_s is not None and after_s < due_s <= to_s:
-                meter.activate_calendar(due_s)
-            place = meter.place(self.zone_name)
-            for push_s in due_pushes_s(meter.settings, meter.serial, after_s, to_s, place, PUSHES_MAX):
-                if meter.power.up_at(np.array([push_s], np.int64))[0]:
-                    meter.push(push_s, PUSH_INTERVAL)
+            if meter.history is not None:
+                self._cut_off(meter, meter.history, after_s, to_s)
+                self._come_due(meter, after_s, to_s)
+
+    def _cut_off(self, meter: Meter, history: RegisterHistory, after_s: int, to_s: int) -> None:
+        """Limiters trip, and purses run out."""
+        if meter.limiter.limits:
+            trip_s = first_trip_s(meter.limiter, history, after_s, to_s)
+            if trip_s is not None:
+                meter.exceed_limit(trip_s)
+        if meter.purse.prepaid:
+            out_s = empty_s(meter.purse, history, after_s, to_s)
+            if out_s is not None:
+                meter.trigger(out_s, Trigger.LOCAL_DISCONNECT)
+
+    def _come_due(self, meter: Meter, after_s: int, to_s: int) -> None:
+        """Calendars change, harmonics are too high for too long, pushes are due."""
+        due_s = due_activation_s(meter.settings, self.zone_name)
+        if due_s is not None and after_s < due_s <= to_s:
+            meter.activate_calendar(due_s)
+        for event_s, code in due_events(meter, after_s, to_s):
+            meter.log(event_s, code)
+        place = meter.place(self.zone_name)
+        for push_s in due_pushes_s(meter.settings, meter.serial, after_s, to_s, place, PUSHES_MAX):
+            if meter.power.up_at(np.array([push_s], np.int64))[0]:
+                meter.push(push_s, PUSH_INTERVAL)
 
     def _next_stage(self, happening: Happening, at_s: int) -> None:
         if happening.stage is Stage.SCHEDULED:
@@ -206,6 +217,10 @@ class Fleet:
                 self.meters[detail["serial"]].lose_rows(at_s, seconds_of(day.start), seconds_of(day.end))
             case HappeningKind.CLOCK_DRIFT:
                 self.meters[detail["serial"]].drift(at_s, int(detail["seconds"]))
+            case HappeningKind.WAKE_UP:
+                meter = self.meters[detail["serial"]]
+                if meter.power.on:
+                    meter.push(at_s, PUSH_SMS)
             case HappeningKind.SWAP:
                 self._swap(self.meters[detail["old_serial"]], self.meters[detail["new_serial"]], at_s)
             case HappeningKind.LINK_DOWN:

@@ -40,6 +40,8 @@ class HappeningKind(StrEnum):
     VOLTAGE_SAG = "voltage_sag"
     VOLTAGE_SWELL = "voltage_swell"
     CLOCK_DRIFT = "clock_drift"
+    WAKE_UP = "wake_up"
+    """An SMS reaches the meter's modem: the meter answers by its SMS push."""
     LOSE_PROFILE_DAY = "lose_profile_day"
     POWER_CUT = "power_cut"
     SWAP = "swap"

@@ -34,6 +34,8 @@ LOG_CODES: Final = (
     (FRAUD_LOG, range(200, 203)),
     (BREAKER_LOG, range(59, 76)),
     (QUALITY_LOG, range(76, 91)),
+    (QUALITY_LOG, range(92, 95)),
+    (QUALITY_LOG, range(203, 206)),
     (MBUS_LOG, range(100, 140)),
     (COMMUNICATION_LOG, range(140, 160)),
 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from openami.ami.dlms.errors import DlmsError
 from openami.ami.dlms.times import NOT_SPECIFIED, CosemDate, CosemTime
 from openami.ami.meter.calendars import fits
-from openami.ami.meter.settings import PUSH_INTERVAL, PUSH_SCHEDULE
+from openami.ami.meter.settings import PUSH_SCHEDULE
 from openami.ami.meter.times import instant_of, seconds_of
 
 if TYPE_CHECKING:
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from openami.ami.dlms.data import Data
     from openami.ami.meter.settings import Settings
 
-EXECUTION_TIME, RANDOMISATION = 4, 5
+EXECUTION_TIME = 4
 
 
 def due_pushes_s(settings: Settings, serial: str, after_s: int, to_s: int, place: tzinfo, most: int) -> list[int]:
     """When in (after, to] the interval push is due, the newest `most` of them, oldest first.
 
-    Every meter waits a while of its own, up to the randomisation interval of its push setup, so that not all of a city
-    speak at once (Blue Book 4.4.8.2.2).
+    Every meter waits a while of its own, so that not all of a city speak at once (Blue Book 4.4.8.2.2). That of a
+    customer who does not take part says nothing.
     """
-    entries = _entries(settings.of(PUSH_SCHEDULE, EXECUTION_TIME))
-    spread_s = settings.of(PUSH_INTERVAL, RANDOMISATION).integer()
+    entries = _entries(settings.of(PUSH_SCHEDULE, EXECUTION_TIME)) if settings.takes_part else []
+    spread_s = settings.spread_s
     found: list[int] = []
     day = instant_of(to_s).astimezone(place).date()
     last = instant_of(after_s - spread_s).astimezone(place).date()

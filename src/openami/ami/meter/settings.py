@@ -1,6 +1,6 @@
 """What a meter was told and simply keeps: attributes that a head-end writes, with the values the factory gave them.
 
-Some of them steer the meter (the calendar, the push setups, the alarm filter): those who need one ask `Settings.of`.
+Most of them steer the meter (the calendar, the push setups, the limit of harmonics): who needs one asks `Settings.of`.
 """
 
 from __future__ import annotations
@@ -92,6 +92,9 @@ KEPT: Final[dict[tuple[Obis, int], Attribute]] = {
     (TCP_SETUP, 6): Attribute(_TCP, d.unsigned16(120)),
 }
 """Everything that is kept."""
+OPTED_OUT: Final = 1
+"""Of the administrative status: the customer does not take part."""
+_TIMED: Final = frozenset({(CALENDAR, 10), (PUSH_SCHEDULE, 4), (THD_CONFIGURATION, 2)})
 _STRINGS: Final = {Tag.OCTET_STRING, Tag.VISIBLE_STRING, Tag.UTF8_STRING}
 
 
@@ -117,8 +120,23 @@ class Settings:
 
     @property
     def has_times(self) -> bool:
-        """Whether a calendar or a push may wait for its time."""
-        return (CALENDAR, 10) in self._written or (PUSH_SCHEDULE, 4) in self._written
+        """Whether a calendar, a push or a limit of harmonics may wait for its time."""
+        return not self._written.keys().isdisjoint(_TIMED)
+
+    @property
+    def takes_part(self) -> bool:
+        """Whether the customer lets the meter tell by itself what was used."""
+        return self.of(ADMINISTRATIVE_STATUS, 2).integer() != OPTED_OUT
+
+    @property
+    def spread_s(self) -> int:
+        """How long a meter may wait before it calls by itself, so that not all of a city speak at once.
+
+        The wider of two: the randomisation of the push setup, and the window of the randomisation settings unless they
+        say that it calls directly.
+        """
+        direct, window_s, _factor, _tries = (each.integer() for each in self.of(RANDOMISATION, 2).elements())
+        return max(self.of(PUSH_INTERVAL, 5).integer(), 0 if direct else window_s)
 
     def put(self, obis: Obis, attribute: int, octets: bytes) -> None:
         """A value was written."""

@@ -1,63 +1,110 @@
-"""What a reading costs with few and with many meters: a day of whole fleets, loaded and sealed, each ten times larger.
+"""What a reading costs with few and with many meters: a day of whole fleets, loaded, sealed and read again.
 
-QUICK=1 goes from a thousand to ten thousand; the long form from ten thousand to a million (a tenth of an hour on two
-cores). Deliveries have the same size in every fleet, so that only the number of meters differs. Processor time of all
-processes, PostgreSQL's too, is what the load of a machine disturbs least.
+The number of meters is all that differs between two fleets: deliveries have the same size, the day is the same one.
+QUICK=1 goes from a thousand to ten thousand meters; the long form from ten thousand to a million. Processor time of all
+processes, PostgreSQL's too, is what the load of a machine disturbs least. What is being done is told on standard error.
 """
 
 from __future__ import annotations
 
+import shutil
+import sys
+import time
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from bench._ground import AT, QUICK, Ground, Memory, cpu_s, ground, run, sealed_bytes
+import numpy as np
+
+from bench._ground import AT, QUICK, Ground, Memory, cpu_s, ground, run
 from bench._rows import row
+from openami.mdus.series import Series
 from openami.mdus.series.lake import Lake
 from openami.mdus.series.sealing import seal
 from openami.testing.fleet import FIRST
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from openami.shared.postgres import EmbeddedPostgres
 
-SIZES = (1_000, 10_000) if QUICK else (10_000, 100_000, 1_000_000)
+SIZES = (1_000, 10_000) if QUICK else (10_000, 100_000, 300_000, 1_000_000)
 METERS_A_DELIVERY = 250 if QUICK else 4_000
 WARM = 200 if QUICK else 2_000  # meters of which the first delivery opens connections and compiles loops
+READS = 100
+FLAT = 1.5  # times the cost with the fewest meters, at most
 GIB = 1 << 30
 
 
 async def measure(postgres: EmbeddedPostgres, folder: Path) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     smallest: dict[str, float] = {}
-    with Memory() as memory:
-        for meters in SIZES:
-            async with ground(postgres, folder, f"fleet_{meters}", meters) as here:
-                for what, cost_us in (await costs(here)).items():
-                    first = smallest.setdefault(what, cost_us)
-                    name = f"{what} a reading, fleet of {meters}, processor time of all processes"
-                    rows.append(row(name, cost_us, "us", beside=(f"with {SIZES[0]} meters", first)))
-                size = sealed_bytes(here.place) / (meters * 2 * 96)
-                rows.append(row(f"sealed size with quality, fleet of {meters}", size, "bytes/reading", goal=2))
-            postgres.drop_database(f"fleet_{meters}")
-    rows.append(row("memory of all processes, the most", memory.most / GIB, "GiB", goal=4))
+    for meters in SIZES:
+        name = f"fleet_{meters}"
+        with Memory() as memory:
+            async with ground(postgres, folder, name, meters) as here:
+                for what, (cost, unit) in (await costs(here)).items():
+                    first = smallest.setdefault(what, cost)
+                    title = f"{what}, fleet of {meters}, processor time of all processes"
+                    beside = (f"with {SIZES[0]} meters", first)
+                    rows.append(row(title, cost, unit, goal=FLAT * first, beside=beside))
+        rows.append(row(f"memory of all processes, fleet of {meters}, the most", memory.most / GIB, "GiB", goal=4))
+        postgres.drop_database(name)
+        shutil.rmtree(folder / name)
     return rows
 
 
-async def costs(here: Ground) -> dict[str, float]:
-    """Microseconds to load and to seal a reading of one day of the whole fleet."""
-    await here.store("arrow", [0], WARM // 2, meters=WARM)
-    await here.load()
-    readings = await here.store("arrow", [0], METERS_A_DELIVERY, first=WARM)
-    _, load_s = await here.load_and_cpu()
+async def costs(here: Ground) -> dict[str, tuple[float, str]]:
+    """What it costs to load and to seal a reading of one day of the whole fleet, and to read one meter's day."""
+    meters = here.fleet.meters
+    with told(f"{meters} meters: storing the deliveries of a day"):
+        await here.store("arrow", [0], WARM // 2, meters=WARM)
+        await here.load()
+        readings = await here.store("arrow", [0], METERS_A_DELIVERY, first=WARM)
+    with told(f"{meters} meters: loading {readings} readings"):
+        _, load_s = await here.load_and_cpu()
     assert sum(one.refused for one in here.loaded) == 0
     lake = Lake(here.place.database, str(here.place.lake))
     await lake.run(lambda _: None)
-    before = cpu_s()
-    sealed = await seal(here.database, lake, FIRST + timedelta(days=1), AT)
-    seal_s = cpu_s() - before
+    with told(f"{meters} meters: sealing"):
+        before = cpu_s()
+        sealed = await seal(here.database, lake, FIRST + timedelta(days=1), AT)
+        seal_s = cpu_s() - before
+    assert sealed >= 2 * meters
+    with told(f"{meters} meters: reading"):
+        read_s = await one_by_one(here, Series(lake))
     lake.close()
-    return {"loading": load_s * 1e6 / readings, "sealing": seal_s * 1e6 / (sealed * 96)}
+    return {
+        "loading a reading": (load_s * 1e6 / readings, "us"),
+        "sealing a reading": (seal_s * 1e6 / (sealed * 96), "us"),
+        "one meter's day, sealed": (read_s * 1e3, "ms"),
+    }
+
+
+async def one_by_one(here: Ground, series: Series) -> float:
+    """Processor time of a read of one meter, of some all over the fleet; a first round, which sees footers, is free."""
+    chosen = np.linspace(1, here.fleet.meters, READS).astype(np.int64)
+
+    async def read_all() -> None:
+        for meter in chosen.tolist():
+            async with here.database.read() as tx:
+                (found,) = await series.days(tx, [4 * meter - 3], range(FIRST.toordinal(), FIRST.toordinal() + 1))
+            assert len(found) == 1
+
+    await read_all()
+    before = cpu_s()
+    await read_all()
+    return (cpu_s() - before) / READS
+
+
+@contextmanager
+def told(what: str) -> Iterator[None]:
+    """Say on standard error what is being done, and how long it took."""
+    print(f"  {what} ...", end="", file=sys.stderr, flush=True)
+    began = time.perf_counter()
+    yield
+    print(f" {time.perf_counter() - began:.1f} s", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,8 @@
-"""Reading while loading runs, hot and sealed: a meter-month, the hourly totals of a feeder; and sealing itself."""
+"""Reading while loading runs, hot and sealed: a meter-month, the hourly totals of a feeder; and sealing itself.
+
+Readers read as the pages of the middle do. How soon an acknowledged delivery is seen is measured while others load, and
+while all that is hot is sealed and compacted.
+"""
 
 from __future__ import annotations
 
@@ -44,6 +48,7 @@ async def measure(postgres: EmbeddedPostgres, folder: Path) -> list[dict[str, An
         await upkeep.compact(lake)
         rows.append(row("sealed size with quality", sealed_bytes(here.place) / readings, "bytes/reading", goal=2))
         rows += await while_loading(here, series, "sealed", DAYS + 11)
+        rows.append(await while_sealing(here, lake, series, DAYS + 40))
         lake.close()
         await asyncio.to_thread(worker.close, here.place)
     return rows
@@ -76,13 +81,13 @@ async def while_loading(here: Ground, series: Series, where: str, first_day: int
     everyone = (4 * np.arange(1, METERS + 1) - 3).tolist()
 
     async def one_month(number: int) -> None:
-        async with here.database.begin() as tx:
+        async with here.database.read() as tx:
             span = await series.read(tx, 4 * (1 + number % METERS) - 3, month)
         assert len(span) == sum(CALENDAR.count(FIRST.toordinal() + day) for day in range(days))
 
     async def hourly_totals(number: int) -> None:
         day = FIRST.toordinal() + number % min(DAYS, 20)
-        async with here.database.begin() as tx:
+        async with here.database.read() as tx:
             (found,) = await series.days(tx, everyone, range(day, day + 1))
         assert found.values.sum(axis=0).reshape(-1, 4).sum(axis=1).shape == (24,)
 
@@ -94,17 +99,37 @@ async def while_loading(here: Ground, series: Series, where: str, first_day: int
     ]
     await visible_s(here, series, first_day + 1, NEWCOMERS)  # the first one compiles loops and opens connections
     seconds = [await visible_s(here, series, first_day + 1, number) for number in range(NEWCOMERS)]
-    name = f"a delivery of {METERS_A_NEWCOMER} meters in XML, acknowledged to visible, {where}, p95"
-    rows.append(row(name, float(np.percentile(seconds, 95)), "s", goal=2))
+    rows.append(visible(f"while loading, {where}", seconds))
     await loading
     return rows
+
+
+async def while_sealing(here: Ground, lake: Lake, series: Series, day: int) -> dict[str, Any]:
+    """The same while all that is hot is sealed and compacted."""
+
+    async def sealing() -> None:
+        assert await seal(here.database, lake, FIRST + timedelta(days=day), AT)
+        await upkeep.compact(lake)
+
+    beside = asyncio.create_task(sealing())
+    seconds: list[float] = []
+    while not (beside.done() and seconds) and len(seconds) < METERS // METERS_A_NEWCOMER:
+        seconds.append(await visible_s(here, series, day, len(seconds)))
+    await beside
+    return visible(f"while sealing and compacting, of {len(seconds)}", seconds)
+
+
+def visible(when: str, seconds: list[float]) -> dict[str, Any]:
+    """How soon deliveries were seen."""
+    name = f"a delivery of {METERS_A_NEWCOMER} meters in XML, acknowledged to visible {when}, p95"
+    return row(name, float(np.percentile(seconds, 95)), "s", goal=2)
 
 
 async def visible_s(here: Ground, series: Series, day: int, number: int) -> float:
     """Seconds from the acknowledgement of a delivery until a reader sees the last meter of it, while others load."""
     delivered = here.fleet.day(day, number * METERS_A_NEWCOMER, METERS_A_NEWCOMER)
     async with here.database.begin() as tx:
-        digest = await accept(tx, here.raw, delivered.xml(), name=f"new-{number}", source="AMS1", at=AT)
+        digest = await accept(tx, here.raw, delivered.xml(), name=f"new-{day}-{number}", source="AMS1", at=AT)
     acknowledged = time.perf_counter()
     taking = asyncio.create_task(asyncio.to_thread(worker.load, here.place, digest))
     last = [4 * int(delivered.meter[-1]) - 3]

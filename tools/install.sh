@@ -37,6 +37,7 @@ else
 fi
 # A landscape is six processes: each starts in a third of the time when nothing has to be compiled first.
 "$venv/bin/python" -m compileall -q src
+"$venv/bin/python" tools/compile_loops.py
 if [ -n "$group" ] && ! command -v chromium >/dev/null 2>&1; then
     # The console is tested in a real browser. Root on Debian gets it here; others are told.
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then

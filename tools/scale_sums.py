@@ -1,12 +1,14 @@
 """Works the sums of docs/guides/scale.md from what `make bench` measured: `python tools/scale_sums.py [RESULTS]`.
 
-Everything between the two marks of the page is made here, so that a new measurement never leaves an old sum behind.
+Everything between two marks of the page is made here, so that a new measurement never leaves an old sum behind: the
+sums for a country, and what a reading costs in fleets of growing size. A part that was not measured stays as it is.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 PAGE, RESULTS = ROOT / "docs" / "guides" / "scale.md", ROOT / "bench" / "results.json"
 BEGIN, END = "<!-- sums: made by tools/scale_sums.py -->\n", "<!-- end of sums -->\n"
+GROWTH_BEGIN, GROWTH_END = "<!-- growth: made by tools/scale_sums.py -->\n", "<!-- end of growth -->\n"
 METERS, A_DAY = 50_000_000, 2 * 96
 REGION = 5_000_000  # meters of one database
 WINDOW_H, RESERVE = 4, 4  # hours in which a day is loaded; how many times as many cores as are busy
@@ -29,6 +32,9 @@ TITLES = {
     "size": "sealed size with quality",
     "sealing": "sealing",
 }
+
+
+OF_A_FLEET = re.compile(r"(?P<what>.+?)(?: of all processes)?, fleet of (?P<meters>\d+)(?:, .*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,18 +99,46 @@ month (assumptions, put in yours) that is {cores} x {HOURS_A_MONTH} x {CORE_HOUR
 """
 
 
+def growth(rows: Sequence[dict[str, Any]]) -> str:
+    """What was measured in fleets of several sizes, a line a size; empty when nothing was."""
+    found = [(match, row) for row in rows if (match := OF_A_FLEET.fullmatch(row["name"]))]
+    if not found:
+        return ""
+    units = {match["what"]: row["unit"] for match, row in found}
+    sizes = sorted({int(match["meters"]) for match, _ in found})
+    value = {(match["what"], int(match["meters"])): row["value"] for match, row in found}
+    lines = [
+        ["meters", *(f"{what} ({unit})" for what, unit in units.items())],
+        ["---"] * (1 + len(units)),
+        *([f"{size:,}", *(f"{value.get((what, size), '')}" for what in units)] for size in sizes),
+    ]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return f"Measured by `python -m bench.run mdus_scale` on {found[0][1]['machine']}:\n\n{table}\n"
+
+
+def with_growth(page: str, rows: Sequence[dict[str, Any]]) -> str:
+    """The page with the figures of growing fleets made anew, if there are any."""
+    text = growth(rows)
+    return _with_part(page, GROWTH_BEGIN, text, GROWTH_END) if text else page
+
+
 def with_sums(page: str, figures: Figures) -> str:
-    """The page with what lies between its marks made anew."""
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}{sums(figures)}{END}{after}"
+    """The page with the sums for a country made anew."""
+    return _with_part(page, BEGIN, sums(figures), END)
+
+
+def _with_part(page: str, begin: str, text: str, end: str) -> str:
+    before, _, rest = page.partition(begin)
+    _, _, after = rest.partition(end)
+    return f"{before}{begin}{text}{end}{after}"
 
 
 def main() -> None:
     """Write the page."""
     results = Path(sys.argv[1]) if len(sys.argv) > 1 else RESULTS
-    figures = Figures.of(json.loads(results.read_text("utf-8")))
-    PAGE.write_text(with_sums(PAGE.read_text("utf-8"), figures), "utf-8")
+    rows = json.loads(results.read_text("utf-8"))
+    PAGE.write_text(with_growth(PAGE.read_text("utf-8"), rows), "utf-8")
+    PAGE.write_text(with_sums(PAGE.read_text("utf-8"), Figures.of(rows)), "utf-8")
 
 
 if __name__ == "__main__":

@@ -56,3 +56,35 @@ def test_the_page_has_its_marks_and_only_what_lies_between_changes() -> None:
     assert again.partition(scale.BEGIN)[0] == page.partition(scale.BEGIN)[0]
     assert again.partition(scale.END)[2] == page.partition(scale.END)[2]
     assert scale.with_sums(again, scale.Figures.of(rows(**MEASURED))) == again
+
+
+GROWN = [
+    {"name": f"{name}, fleet of {meters}{more}", "value": value, "unit": unit, "machine": "a machine"}
+    for meters, values in ((100_000, (0.9, 1.25)), (10_000, (0.8, 1)))
+    for (name, more, unit), value in zip(
+        (("loading a reading", ", processor time of all processes", "us"), ("memory of all processes", "", "GiB")),
+        values,
+        strict=True,
+    )
+]
+
+
+def test_growth_is_a_line_for_each_size_of_fleet() -> None:
+    table = tool().growth([*GROWN, {"name": "sealing", "value": 1, "unit": "readings/s", "machine": "a machine"}])
+    assert table.splitlines()[2:] == [
+        "| meters | loading a reading (us) | memory (GiB) |",
+        "| --- | --- | --- |",
+        "| 10,000 | 0.8 | 1 |",
+        "| 100,000 | 0.9 | 1.25 |",
+    ]
+
+
+def test_what_was_not_measured_stays_on_the_page() -> None:
+    scale = tool()
+    page = scale.PAGE.read_text("utf-8")
+    assert page.count(scale.GROWTH_BEGIN) == page.count(scale.GROWTH_END) == 1
+    assert scale.with_growth(page, rows(**MEASURED)) == page
+    again = scale.with_growth(page, GROWN)
+    assert "| 100,000 | 0.9 | 1.25 |" in again
+    assert again.partition(scale.GROWTH_BEGIN)[0] == page.partition(scale.GROWTH_BEGIN)[0]
+    assert again.partition(scale.GROWTH_END)[2] == page.partition(scale.GROWTH_END)[2]

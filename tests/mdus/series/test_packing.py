@@ -7,7 +7,17 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from openami.mdus.series import ChannelDays
-from openami.mdus.series.packing import TRAILER, TornRowError, array_literal, batch_of, copy_block, layouts, unpack
+from openami.mdus.series.packing import (
+    TRAILER,
+    TornRowError,
+    array_literal,
+    batch_of,
+    copy_block,
+    keys_of,
+    layouts,
+    records,
+    unpack,
+)
 
 ROWS, SLOTS = 5, 4
 VALUES = st.one_of(st.integers(-(2**15), 2**15 - 1), st.integers(-(2**31), 2**31 - 1), st.integers(-(2**63), 2**63 - 1))
@@ -29,21 +39,19 @@ def test_what_is_packed_is_unpacked(batch: ChannelDays, constant: bytes) -> None
     for (rows, _width, uniform, flagged), block in zip(
         layouts(batch), copy_block(batch, batch.version + 1, [constant]), strict=True
     ):
-        columns = [b""] * 6
+        joined = b""
         for fields in cut(block, len(rows)):
-            head, days, quality, flags, given_constant = fields[:4], *fields[4:]
+            channel, day, version, count, days, quality, flags, given_constant = fields
             assert given_constant == constant
-            columns[0] += head[0] + head[1] + head[2]
-            columns[1] = head[3]
-            columns[2], columns[3], columns[4] = columns[2] + days, columns[3] + quality, columns[4] + flags
-        again = batch_of(int.from_bytes(columns[1], "big"), columns[0], columns[2], columns[3], columns[4])
+            joined += channel + day + version + days + quality + flags
+        again = batch_of(int.from_bytes(count, "big"), len(days), len(quality), len(flags), joined)
         expected = batch.rows(rows)
         for name in ("channel", "day", "values", "quality", "flags"):
             np.testing.assert_array_equal(getattr(again, name), getattr(expected, name))
         assert (again.version == 1).all()
         assert uniform == bool((expected.quality == expected.quality[:, :1]).all(axis=1).all())
         assert flagged == bool(expected.flags.any())
-        one = unpack(SLOTS, fields[4], fields[5], fields[6])
+        one = unpack(SLOTS, days, quality, flags)
         np.testing.assert_array_equal(one[0], expected.values[-1])
         np.testing.assert_array_equal(one[1], expected.quality[-1])
         np.testing.assert_array_equal(one[2], expected.flags[-1])
@@ -68,18 +76,29 @@ def cut(block: bytes, rows: int) -> list[list[bytes]]:
 
 
 @settings(deadline=None)
-@given(
-    st.integers(1, 100),
-    *(st.binary(max_size=200).map(bytes) for _ in range(3)),
-    st.integers(0, 4),
-)
-def test_torn_columns_are_refused_or_read(count: int, values: bytes, quality: bytes, flags: bytes, rows: int) -> None:
+@given(st.integers(1, 100), *(st.integers(0, 200) for _ in range(3)), st.integers(0, 4), st.integers(0, 9))
+def test_torn_records_are_refused_or_read(
+    count: int, values: int, quality: int, flags: int, rows: int, torn: int
+) -> None:
+    size = 16 + values + quality + flags
     try:
-        batch = batch_of(count, bytes(16 * rows), values, quality, flags)
+        batch = batch_of(count, values, quality, flags, bytes(rows * size + torn))
     except TornRowError as error:
-        assert f"{rows} packed days of {count} intervals" in str(error)  # noqa: PT017 - either is right
+        assert f"packed days of {count} intervals" in str(error) or torn  # noqa: PT017 - either is right
     else:
+        assert torn == 0
         assert batch.values.shape == (rows, count)
+
+
+def test_records_have_what_the_query_adds_to_each() -> None:
+    key = (7).to_bytes(8, "big") + (1).to_bytes(4, "big") + (2).to_bytes(4, "big")
+    row = key + b"\x05\x00" + b"\x12" + (9).to_bytes(8, "big")
+    found = records(row * 2, (2, 1, 0), ("source", ">i8"))
+    assert [one.tolist() for one in keys_of(found)] == [[7, 7], [730121, 730121], [2, 2]]
+    assert found["values"].tolist() == [[5, 0], [5, 0]]
+    assert found["source"].tolist() == [9, 9]
+    with pytest.raises(TornRowError, match="55 bytes are no whole number of packed days of 27 bytes"):
+        records(row * 2 + b"\x00", (2, 1, 0), ("source", ">i8"))
 
 
 def test_an_empty_batch_packs_to_nothing() -> None:

@@ -6,13 +6,17 @@ import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from openami.shared.errors import OpenAmiError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from concurrent.futures import Executor
+
+
+STEP_BACK: Final = 10
+"""By how much workers on this machine are nicer than what readers wait for: bulk work takes what they leave."""
 
 
 class NoClusterError(OpenAmiError):
@@ -35,7 +39,8 @@ def workers(scheduler: str | None = None, processes: int | None = None) -> Itera
         # a server process that forks: it starts fast, and inherits no connection and no event loop of ours
         method = multiprocessing.get_context("forkserver")
         method.set_forkserver_preload(["openami.mdus.loading.worker"])
-        pools.append(ProcessPoolExecutor(processes or os.cpu_count() or 1, mp_context=method))
+        count = processes or os.cpu_count() or 1
+        pools.append(ProcessPoolExecutor(count, mp_context=method, initializer=os.nice, initargs=(STEP_BACK,)))
         return pools[-1]
 
     try:

@@ -35,22 +35,13 @@ _BETWEEN: Final = SQL(
     " WHERE d.day >= %(first)s AND d.day < %(past)s AND d.channel = ANY(%(channels)s::bigint[]) {as_of}"
     " ORDER BY d.day, d.channel, d.version DESC"
 )
+# one look into the index for each wanted day: a join would be a scan of all that is kept, as soon as that seems cheaper
 _LATEST: Final = SQL(
-    "SELECT DISTINCT ON (d.day, d.channel) d.* FROM series_day d"
-    " JOIN unnest(%(channels)s::bigint[], %(days)s::int[]) AS k (channel, day)"
-    " ON d.day = DATE '0001-01-01' + (k.day - 1) AND d.channel = k.channel {as_of}"
-    " ORDER BY d.day, d.channel, d.version DESC"
+    "SELECT p.* FROM unnest(%(channels)s::bigint[], %(days)s::int[]) AS k (channel, day) CROSS JOIN LATERAL"
+    " (SELECT d.* FROM series_day d WHERE d.day = DATE '0001-01-01' + (k.day - 1) AND d.channel = k.channel {as_of}"
+    " ORDER BY d.version DESC LIMIT 1) AS p"
 )
-# rows that pack alike come joined end to end: a few long values instead of many short rows
-_OUT: Final = SQL(
-    "SELECT intervals,"
-    " string_agg(int8send(channel) || int4send(day - DATE '2000-01-01') || int4send(version), ''"
-    " ORDER BY channel, day),"
-    " string_agg(\"values\", '' ORDER BY channel, day), string_agg(quality, '' ORDER BY channel, day),"
-    " string_agg(flags, '' ORDER BY channel, day)"
-    " FROM ({query}) AS p"
-    ' GROUP BY intervals, octet_length("values"), octet_length(quality), octet_length(flags) ORDER BY intervals'
-)
+_OUT: Final = SQL("SELECT intervals, {lengths}, string_agg({record}, '') FROM ({query}) AS p GROUP BY 1, 2, 3, 4")
 
 
 async def append(tx: AsyncConnection, days: ChannelDays, provenance: Provenance) -> ChannelDays:
@@ -122,7 +113,8 @@ async def fetch(tx: AsyncConnection, query: Composed, parameters: Mapping[str, A
     connection = await psycopg_connection(tx)
     by_count: dict[int, list[ChannelDays]] = {}
     async with connection.cursor(binary=True) as cursor:
-        await cursor.execute(_OUT.format(query=query), parameters)
+        out = _OUT.format(lengths=packing.LENGTHS, record=packing.RECORD, query=query)
+        await cursor.execute(out, parameters)
         async for count, *columns in cursor:
             by_count.setdefault(count, []).append(packing.batch_of(count, *columns))
-    return [packing.concatenate(parts) for parts in by_count.values()]
+    return [packing.concatenate(parts) for _, parts in sorted(by_count.items())]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from psycopg.sql import SQL
 
 from openami.mdus.series.model import ChannelDays
 from openami.shared.errors import OpenAmiError
@@ -23,7 +24,14 @@ HEADER: Final = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 TRAILER: Final = b"\xff\xff"
 _EPOCH_2000_ORDINAL: Final = 730120  # 2000-01-01, PostgreSQL's day zero
 _WIDTHS: Final = (2, 4, 8)
-_KEY: Final = np.dtype([("channel", ">i8"), ("day", ">i4"), ("version", ">i4")])
+_KEY: Final = (("channel", ">i8"), ("day", ">i4"), ("version", ">i4"))
+MATRICES: Final = ("values", "quality", "flags")
+
+# rows that pack alike come joined end to end: one long value instead of many short rows
+RECORD: Final = SQL(
+    "int8send(channel) || int4send(day - DATE '2000-01-01') || int4send(version) || \"values\" || quality || flags"
+)
+LENGTHS: Final = SQL('octet_length("values"), octet_length(quality), octet_length(flags)')
 
 
 class TornRowError(OpenAmiError):
@@ -96,19 +104,32 @@ def _row_type(n: int, width: int, quality_n: int, flags_n: int, constants: Seque
     return np.dtype(fields)
 
 
-def batch_of(count: int, keys: bytes, values: bytes, quality: bytes, flags: bytes) -> ChannelDays:
-    """Rows that pack alike, each column joined end to end, as one batch; keys are channel, day and version.
+def records(joined: bytes, lengths: Sequence[int], *more: tuple[str, str]) -> NDArray[np.void]:
+    """Rows of a query over `RECORD` with these `LENGTHS`, one field a column, and what more the query adds to each.
+
+    Raises:
+        TornRowError: bytes that are no whole number of such rows.
+    """
+    matrices = zip(MATRICES, lengths, strict=True)
+    kind = np.dtype([*_KEY, *((name, "u1", (length,)) for name, length in matrices), *more])
+    if len(joined) % kind.itemsize:
+        raise TornRowError(f"{len(joined)} bytes are no whole number of packed days of {kind.itemsize} bytes.")
+    return np.frombuffer(joined, kind)
+
+
+def batch_of(count: int, values: int, quality: int, flags: int, joined: bytes) -> ChannelDays:
+    """Rows of a query over `RECORD` as one batch, given how many bytes of each column every row has.
 
     Raises:
         TornRowError: lengths that contradict one another.
     """
-    return unpacked(count, *keys_of(keys), *(np.frombuffer(one, np.uint8) for one in (values, quality, flags)))
+    rows = records(joined, (values, quality, flags))
+    return unpacked(count, *keys_of(rows), *(rows[name].ravel() for name in MATRICES))
 
 
-def keys_of(keys: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Channel, day (ordinal) and version of rows whose keys are joined end to end."""
-    heads = np.frombuffer(keys, _KEY)
-    channel, day, version = (heads[name].astype(np.int64) for name in ("channel", "day", "version"))
+def keys_of(rows: NDArray[np.void]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Channel, day (ordinal) and version of records."""
+    channel, day, version = (rows[name].astype(np.int64) for name, _ in _KEY)
     return channel, day + _EPOCH_2000_ORDINAL, version
 
 

@@ -38,10 +38,11 @@ _OUT: Final = SQL(
     " || int4send(version) || int2send(quality), '') FROM ({query}) AS p"
 )
 _ROW: Final = np.dtype([("channel", ">i8"), ("at_s", ">i8"), ("value", ">i8"), ("version", ">i4"), ("quality", ">i2")])
+# one look into the index for each instant, as in `hot`
 _EXACT: Final = SQL(
-    "SELECT DISTINCT ON (d.channel, d.at) d.* FROM series_register d"
-    " JOIN unnest(%(channels)s::bigint[], %(instants)s::bigint[]) AS k (channel, at_s)"
-    " ON d.channel = k.channel AND d.at = to_timestamp(k.at_s) {as_of} ORDER BY d.channel, d.at, d.version DESC"
+    "SELECT p.* FROM unnest(%(channels)s::bigint[], %(instants)s::bigint[]) AS k (channel, at_s) CROSS JOIN LATERAL"
+    " (SELECT d.* FROM series_register d WHERE d.channel = k.channel AND d.at = to_timestamp(k.at_s) {as_of}"
+    " ORDER BY d.version DESC LIMIT 1) AS p"
 )
 _WITHIN: Final = SQL(
     "SELECT DISTINCT ON (d.channel, d.at) d.* FROM series_register d"

@@ -1,16 +1,17 @@
 """Reading the sealed part: the few row groups that can have what is wanted, straight out of the Parquet files.
 
-The catalog tells the files, their footers tell the row groups. Files never change, so that footers are remembered and
-one meter's month costs a few milliseconds, with months of data and many meters as well. Nothing is locked: a file that
-was replaced stays for a day (see `upkeep`).
+The catalog tells the files, their footers tell the row groups. Files never change, so that footers are remembered,
+files stay open, and one meter's month costs a few milliseconds, with months of data and many meters as well. Nothing is
+locked: a file that was replaced stays for a day (see `upkeep`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections import OrderedDict
-from dataclasses import dataclass
+from collections import OrderedDict, deque
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from openami.mdus.series.knowledge import AsOf
 
 FOOTERS: Final = 64  # remembered; about a megabyte each
+IDLE: Final = 2  # readers of one file that stay open: a reader serves one thread at a time
 GROUPS_AT_ONCE: Final = 64  # bounds what lies unpacked in memory, whatever is asked
 _FEW: Final = 4  # row groups for which it is not worth to wake other threads
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -78,11 +80,12 @@ class _Wanted:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Footer:
-    """The footer of one file, what each of its row groups has, and where each begins."""
+    """The footer of one file, what each of its row groups has, and where each begins; and readers that are idle."""
 
     metadata: parquet.FileMetaData
     bounds: Bounds
     begins: NDArray[np.int64]
+    idle: deque[parquet.ParquetFile] = field(default_factory=lambda: deque(maxlen=IDLE))
 
 
 class Sealed:
@@ -143,8 +146,7 @@ class Sealed:
         columns: tuple[str, ...],
         deleted: NDArray[np.int64],
     ) -> Iterator[pa.Table]:
-        with self._open(path) as source:
-            file = parquet.ParquetFile(source, metadata=footer.metadata)
+        with self._reader(path, footer) as file:
             for begin in range(0, len(groups), GROUPS_AT_ONCE):
                 some = groups[begin : begin + GROUPS_AT_ONCE]
                 table = file.read_row_groups(some.tolist(), columns=list(columns), use_threads=len(some) > _FEW)
@@ -167,6 +169,16 @@ class Sealed:
             while len(self._footers) > FOOTERS:
                 self._footers.popitem(last=False)
         return footer
+
+    @contextmanager
+    def _reader(self, path: str, footer: _Footer) -> Iterator[parquet.ParquetFile]:
+        """A reader of a file for this thread alone: an idle one, or a new one; one that failed is not kept."""
+        try:
+            file = footer.idle.pop()
+        except IndexError:
+            file = parquet.ParquetFile(self._open(path), metadata=footer.metadata)
+        yield file
+        footer.idle.append(file)
 
     def _open(self, path: str) -> pa.NativeFile:
         self._system = self._system or file_system(self._place)

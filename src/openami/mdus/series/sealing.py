@@ -11,7 +11,7 @@ consumers stays hot.
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -26,7 +26,7 @@ from openami.shared.database import psycopg_connection
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from datetime import date, datetime
+    from datetime import date
     from typing import TypeVar
 
     import duckdb
@@ -42,6 +42,8 @@ CHANNELS_AT_ONCE: Final = 16_384  # a week of so many has about a hundred thousa
 _LOCK: Final = 7_301  # one sealer at a time in a database
 _SEALING, _SEALED = "sealing", "sealed"
 _LAST: Final = 1 << 62
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 # one look into the index for each day that has rows, however many rows it has
 _DAYS: Final = text(
@@ -51,27 +53,24 @@ _DAYS: Final = text(
 )
 _SLICE: Final = text("SELECT id FROM series_channel WHERE id > :low ORDER BY id OFFSET :count LIMIT 1")
 _ROWS: Final = SQL(
-    "WITH r AS (SELECT d.*, dense_rank() OVER (ORDER BY delivery, recorded_at, author, cause, transaction) AS source"
-    " FROM series_day d WHERE d.day = ANY(%(days)s) AND d.channel > %(low)s AND d.channel <= %(high)s"
+    "series_day d WHERE d.day = ANY(%(days)s) AND d.channel > %(low)s AND d.channel <= %(high)s"
     " AND NOT EXISTS (SELECT FROM series_cursor c"
-    "  WHERE NOT pg_visible_in_snapshot(d.transaction::text::xid8, c.snapshot::pg_snapshot)))"
+    "  WHERE NOT pg_visible_in_snapshot(d.transaction::text::xid8, c.snapshot::pg_snapshot))"
 )
-# rows of one sort come joined end to end, like every bulk read
-_BLOCKS: Final = _ROWS + SQL(
-    " SELECT intervals,"
-    " string_agg(int8send(channel) || int4send(day - DATE '2000-01-01') || int4send(version), '' ORDER BY {order}),"
-    " string_agg(\"values\", '' ORDER BY {order}), string_agg(quality, '' ORDER BY {order}),"
-    " string_agg(flags, '' ORDER BY {order}), string_agg(int8send(source), '' ORDER BY {order})"
-    ' FROM r GROUP BY intervals, octet_length("values"), octet_length(quality), octet_length(flags)'
-).format(order=SQL("channel, day, version"))
-_SOURCES: Final = _ROWS + SQL(
-    " SELECT DISTINCT source, delivery, (extract(epoch FROM recorded_at) * 1000000)::bigint, author, cause, transaction"
-    " FROM r ORDER BY source"
-)
+_SOURCES: Final = SQL(
+    "SELECT row_number() OVER (ORDER BY {one}) AS source, {one} FROM (SELECT DISTINCT {one} FROM {rows}) AS each_once"
+    " ORDER BY source"
+).format(one=SQL("delivery, recorded_at, author, cause, transaction"), rows=_ROWS)
+_BLOCKS: Final = SQL(
+    "SELECT intervals, {lengths}, string_agg({record} || int8send(source), '') FROM (SELECT d.* FROM {rows}) AS r"
+    " JOIN ({sources}) AS s USING (delivery, recorded_at, author, cause, transaction) GROUP BY 1, 2, 3, 4"
+).format(lengths=packing.LENGTHS, record=packing.RECORD, rows=_ROWS, sources=_SOURCES)
+# by place, each found by one look into the index: a join would be a scan of all that is kept for every slice
 _DELETE: Final = text(
-    "DELETE FROM series_day d USING"
+    "DELETE FROM series_day WHERE ctid = ANY (ARRAY(SELECT p.ctid FROM"
     " unnest(CAST(:channels AS bigint[]), CAST(:days AS int[]), CAST(:versions AS int[])) AS k (channel, day, version)"
-    " WHERE d.channel = k.channel AND d.day = DATE '0001-01-01' + (k.day - 1) AND d.version = k.version"
+    " CROSS JOIN LATERAL (SELECT d.ctid FROM series_day d WHERE d.day = DATE '0001-01-01' + (k.day - 1)"
+    "  AND d.channel = k.channel AND d.version = k.version LIMIT 1) AS p))"
 )
 _KEY: Final = ("channel", "day", "version")
 
@@ -180,21 +179,19 @@ async def _hot_rows(session: AsyncConnection, part: dict[str, Any]) -> pa.Table 
 
 def _arrow(block: tuple[Any, ...], sources: list[tuple[Any, ...]]) -> pa.Table:
     """Rows that pack alike, as packed as they are."""
-    count, keys, values, quality, flags, of_source = block
-    channel, day, version = packing.keys_of(keys)
-    source = np.frombuffer(of_source, ">i8").astype(np.int64) - 1
-    rows = len(channel)
+    count, *lengths, joined = block
+    records = packing.records(joined, lengths, ("source", ">i8"))
+    channel, day, version = packing.keys_of(records)
+    source, rows = records["source"].astype(np.int64) - 1, len(records)
     columns: dict[str, Any] = {
         "week": week_of(day).astype(np.int32),
         "channel": channel,
         "day": day.astype(np.int32),
         "version": version.astype(np.int32),
         "intervals": np.full(rows, count, np.int16),
-        "values": binaries(values, rows),
-        "quality": binaries(quality, rows),
-        "flags": binaries(flags, rows),
+        **{name: binaries(np.ascontiguousarray(records[name]).data, rows) for name in packing.MATRICES},
         "delivery": pa.array([one[1] for one in sources]).take(pa.array(source)),
-        "recorded_us": np.array([one[2] for one in sources], np.int64)[source],
+        "recorded_us": np.array([(one[2] - _EPOCH) // _MICROSECOND for one in sources], np.int64)[source],
         "author": pa.array([one[3] for one in sources]).take(pa.array(source)),
         "cause": pa.array([one[4] for one in sources]).take(pa.array(source)),
         "transaction": np.array([one[5] for one in sources], np.int64)[source],
@@ -202,10 +199,11 @@ def _arrow(block: tuple[Any, ...], sources: list[tuple[Any, ...]]) -> pa.Table:
     return pa.table(columns)
 
 
-def binaries(joined: bytes, rows: int) -> pa.BinaryArray:
+def binaries(joined: bytes | memoryview, rows: int) -> pa.BinaryArray:
     """Equally long pieces of `joined` as an Arrow column, without a copy."""
-    offsets: Any = np.arange(rows + 1, dtype=np.int32) * np.int32(len(joined) // max(rows, 1))
-    made = pa.BinaryArray.from_buffers(pa.binary(), rows, [None, pa.py_buffer(offsets), pa.py_buffer(joined)])
+    offsets: Any = np.arange(rows + 1, dtype=np.int32) * np.int32(memoryview(joined).nbytes // max(rows, 1))
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(memoryview(joined))]
+    made = pa.BinaryArray.from_buffers(pa.binary(), rows, buffers)
     return cast("pa.BinaryArray", made)
 
 

@@ -1,0 +1,27 @@
+"""What installing compiles is what the first delivery needs."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+from openami.mdus.unify.adapters import mscons_kernel
+from openami.shared.contract.field import scan_kernel
+
+TOOL = Path(__file__).parent.parent.parent / "tools" / "compile_loops.py"
+
+
+def test_reading_both_forms_compiles_both_loops() -> None:
+    spec = importlib.util.spec_from_file_location("compile_loops", TOOL)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.main()
+    loops: list[Any] = [scan_kernel.read, mscons_kernel._groups]
+    assert all(loop.overloads for loop in loops)
+
+
+def test_installing_runs_it() -> None:
+    assert 'python" tools/compile_loops.py\n' in (TOOL.parent / "install.sh").read_text("utf-8")

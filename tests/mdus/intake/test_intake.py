@@ -146,6 +146,54 @@ async def test_a_killed_process_goes_on_with_the_next_batch(world: Any) -> None:
     assert done["batches"] > 1
 
 
+@pytest.mark.parametrize("readings_a_part", [0, 50_000])
+async def test_a_file_of_known_meters_that_is_half_taken_in_goes_on_as_it_was_begun(
+    world: Any, monkeypatch: pytest.MonkeyPatch, readings_a_part: int
+) -> None:
+    monkeypatch.setattr(handlers, "READINGS_A_PART", readings_a_part)
+    meters = [f"NMI{number:07}" for number in range(250)]
+    days = [
+        whole(*(nem12(f"202603{day:02}", [value] * 48, nmi=one) for one in meters for day in range(1, 10)))
+        for value in ("0.5", "0.75")
+    ]
+    await upload(world, "first.csv", days[0], register="1")
+    answer = await world.client.post("/api/intake?name=again.csv", content=days[1], headers=BEARER)
+    (duty,) = (one for one in world.middle.duties if one.name == "files")
+    assert await duty.turn()
+    begun = await world.api(f"/api/intake/{answer.json()['id']}")
+    assert (begun["state"], begun["batches"], begun["readings_a_part"]) == ("running", 1, readings_a_part)
+    assert 50_000 <= begun["readings"] < 250 * 9 * 48
+    world.middle.files.close()
+    monkeypatch.setattr(handlers, "READINGS_A_PART", 1)  # another version of us, which would cut otherwise
+    await world.settle()
+    done = await world.api(f"/api/intake/{answer.json()['id']}")
+    assert (done["state"], done["readings"], done["refused"]) == ("done", 250 * 9 * 48, 0)
+
+
+async def test_files_of_known_meters_go_by_columns_with_the_same_answer(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await upload(
+        world, "first.csv", whole(*(nem12(day, ["0.5"] * 48) for day in ("20260301", "20260304"))), register="1"
+    )
+    by_columns: list[int] = []
+    take = Flow.take_columns
+
+    async def counted(self: Flow, tx: Any, columns: Any, *args: Any, **told: Any) -> Any:
+        by_columns.append(len(columns))
+        return await take(self, tx, columns, *args, **told)
+
+    monkeypatch.setattr(Flow, "take_columns", counted)
+    stranger = nem12("20260302", ["0.5"] * 48, nmi="NEM1299999")
+    body = whole(nem12("20260302", ["0.25"] * 48), stranger, nem12("20260303", ["0.25"] * 47 + ["x"]))
+    file = await upload(world, "second.csv", body)
+    assert by_columns == [3]
+    assert (file["state"], file["readings"], file["refused"]) == ("done", 48 + 47, 2)
+    assert {one["position"].partition(" ")[0] for one in file["refusals"]} >= {"NEM1299999/E1"}
+    (channel,) = (await world.api("/api/channels"))["channels"]
+    assert await kept(world, channel, "2026-03-02", "2026-03-03") == [250] * 48
+
+
 def deadlock() -> DBAPIError:
     return DBAPIError("UPDATE", {}, DeadlockDetected("deadlock detected"))
 
@@ -236,6 +284,21 @@ async def test_compressed_and_packed_files_come_out_the_same(world: Any, tmp_pat
     assert len((await world.api("/api/channels"))["channels"]) == 3
 
 
+async def test_an_archive_of_two_formats_is_replayed_as_both(world: Any, tmp_path: Path) -> None:
+    archive = tmp_path / "two.zip"
+    with zipfile.ZipFile(archive, "w") as made:
+        made.writestr("one.csv", whole(nem12("20260301", ["0.5"] * 48)))
+        made.write(VECTORS / "headend" / "sensus_cmep_mepmd01.dat", "two.dat")
+    first = await upload(world, "two.zip", archive.read_bytes())
+    assert (first["format"], first["readings"]) == ("cmep", 0)
+    path = f"/api/intake/{first['id']}/replay"
+    await world.client.post(path, json={"person": "ann", "register": True}, headers=BEARER)
+    await world.settle()
+    again = await world.api(f"/api/intake/{first['id']}")
+    assert again["refusals"] == []
+    assert again["readings"] > 48
+
+
 async def test_dial_values_of_a_file_become_registers(world: Any) -> None:
     path = VECTORS / "headend" / "sensus_cmep_mepmd01.dat"
     file = await upload(world, path.name, path.read_bytes(), register="1", zone="America/New_York")
@@ -256,6 +319,31 @@ async def test_registers_of_nem13_are_kept_as_registers(world: Any) -> None:
     span = {"from": "2000-01-01T00:00:00Z", "to": "2030-01-01T00:00:00Z"}
     shown = await world.api(f"/api/registers/{channel['channel']}", **span)
     assert (shown["values"], file["readings"]) == ([6_342_800, 7_654_900], 2)
+
+
+async def test_periods_that_lie_on_no_grid_are_refused_with_their_own_length(world: Any) -> None:
+    path = VECTORS / "greenbutton" / "gas_direct.xml"
+    world.clock.advance_to(datetime(2026, 4, 2, tzinfo=UTC))
+    file = await upload(world, path.name, path.read_bytes(), register="1")
+    assert (file["state"], file["readings"]) == ("done", 0)
+    first = file["refusals"][0]
+    assert first["position"] == "/v1/User/1234567890/UsagePoint/NET_USAGE/MeterReading/1"
+    assert "5 consumptions of periods of no fixed length, the first from 2021-05-26T00:00:00Z" in first["reason"]
+
+
+async def test_a_file_of_days_is_kept_by_days_also_where_the_clocks_change(world: Any) -> None:
+    world.clock.advance_to(datetime(2026, 4, 2, tzinfo=UTC))
+    mapping = (
+        'name = "days"\nheader = ["when", "meter", "kWh"]\nzone = "Europe/Amsterdam"\n'
+        '[[series]]\nmeter = [["meter", "SerialNumber"]]\nvalue = "kWh"\nunit = "KWH"\ntime = "when"\n'
+        'format = "%Y-%m-%d"\ninterval_s = 86400\n'
+    )
+    body = "when,meter,kWh\n" + "".join(f"2026-03-{day},D7,{day}.5\n" for day in range(27, 32))
+    file = await upload(world, "days.csv", body.encode(), mapping=mapping, register="1", zone="Europe/Amsterdam")
+    assert (file["readings"], file["refusals"]) == (5, [])
+    (channel,) = (await world.api("/api/channels"))["channels"]
+    assert channel["interval_s"] == 86_400
+    assert await kept(world, channel, "2026-03-20", "2026-04-02") == [day * 1000 + 500 for day in range(27, 32)]
 
 
 async def test_a_day_of_23_hours_of_a_file_is_whole(world: Any) -> None:

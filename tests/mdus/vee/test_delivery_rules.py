@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from openami.mdus.loading.parts import parts
 from openami.mdus.registry.ids import device_mrid
 from openami.mdus.unify.adapters import adapter_named
+from openami.mdus.unify.parts import parts
 from openami.shared.contract import field as cim
 from openami.shared.spans import local_day
 

@@ -14,14 +14,15 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from openami.mdus.intake import registering, store
-from openami.mdus.intake.reader import Reader
+from openami.mdus.intake.reader import READINGS_A_PART, Reader
 from openami.mdus.intake.store import DONE, REFUSED, RUNNING, WAITING, File
 from openami.mdus.registry import store as devices
 from openami.mdus.registry.ids import bare
 from openami.mdus.tables import audit
+from openami.mdus.unify.adapters import Batch
 from openami.mdus.unify.errors import UnifyError
 from openami.mdus.unify.raw import not_kept
-from openami.mdus.unify.refusals import BAD_VALUE
+from openami.mdus.unify.refusals import BAD_VALUE, UNKNOWN_TYPE
 from openami.shared.audit import AuditRecord, append
 from openami.shared.contract.field import Refusal
 from openami.shared.database import is_lost, is_passing
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
 
     from openami.mdus.field_side import FieldSide
     from openami.mdus.services.master_data import MasterData
-    from openami.mdus.unify.adapters import Batch
+    from openami.mdus.unify.adapters.model import SourceSeries
+    from openami.mdus.unify.parts import Part
     from openami.mdus.unify.raw import RawStore
     from openami.shared.clock import Clock
 
@@ -70,7 +72,7 @@ class Files:
         clean = known.state == DONE and not known.refused
         if clean or known.state in {WAITING, RUNNING}:
             return known, False
-        options = {name: getattr(wanted, name) for name in ("format", "mapping", "zone", "register")}
+        options = {name: getattr(wanted, name) for name in ("asked_format", "mapping", "zone", "register")}
         return await self._anew(tx, known, options), False
 
     async def replay(
@@ -102,6 +104,8 @@ class Files:
         file = await store.next_file(tx)
         if file is None:
             return 0
+        if not file.batches:  # by columns, unless its meters may have to be registered first
+            file = replace(file, readings_a_part=0 if file.register else READINGS_A_PART)
         reader = await self._reader_of(file)
         try:
             found = await reader.batch(file.batches)
@@ -127,8 +131,8 @@ class Files:
     async def _anew(self, tx: AsyncConnection, known: File, options: dict[str, Any]) -> File:
         self.close()
         changes = options | {
-            "state": WAITING, "reason": "", "progress": 0.0, "batches": 0, "readings": 0, "events": 0, "refused": 0,
-            "finished_at": None,
+            "state": WAITING, "format": options.get("asked_format", known.asked_format), "reason": "", "progress": 0.0,
+            "batches": 0, "readings": 0, "events": 0, "refused": 0, "finished_at": None,
         }  # fmt: skip
         await store.forget_refusals(tx, known.id)
         await store.save(tx, known.id, **changes)
@@ -140,7 +144,7 @@ class Files:
             self._reader = Reader(file, await asyncio.to_thread(self.raw.path_of, file.digest))
         return self._reader
 
-    async def _take(self, tx: AsyncConnection, file: File, batch: Batch) -> None:
+    async def _take(self, tx: AsyncConnection, file: File, batch: Part | Batch) -> None:
         """One batch into the series; what our own code trips over is refused as a whole, and the file goes on."""
         try:
             readings, refusals = await self._delivered(tx, file, batch)
@@ -156,6 +160,7 @@ class Files:
             file.id,
             state=RUNNING,
             format=file.format,
+            readings_a_part=file.readings_a_part,
             batches=file.batches + 1,
             readings=file.readings + readings,
             events=file.events + len(batch.events),
@@ -163,7 +168,7 @@ class Files:
             progress=self._progress(),
         )
 
-    async def _delivered(self, tx: AsyncConnection, file: File, batch: Batch) -> tuple[int, list[Refusal]]:
+    async def _delivered(self, tx: AsyncConnection, file: File, batch: Part | Batch) -> tuple[int, list[Refusal]]:
         """Deliver a batch, and once more some time later if the database gave way to somebody else's transaction."""
         pauses_s = iter(PAUSES_S)
         while True:
@@ -177,15 +182,19 @@ class Files:
                 log.warning("intake.batch_again", file=file.name, batch=file.batches + 1, found=str(error.orig))
             await asyncio.sleep(pause_s)
 
-    async def _deliver(self, tx: AsyncConnection, file: File, batch: Batch) -> tuple[int, list[Refusal]]:
+    async def _deliver(self, tx: AsyncConnection, file: File, batch: Part | Batch) -> tuple[int, list[Refusal]]:
         refusals = list(batch.refusals)
-        if file.register and batch.series:
-            refusals += await self._register(tx, file, batch)
-        source = file.source
-        taken = await self.field_side.flow.take(
-            tx, batch.payload, digest=file.digest, source=source, cause=f"file {file.name}"
-        )
-        refusals += _placed(taken.refusals, batch)
+        source, flow = file.source, self.field_side.flow
+        told: Any = {"digest": file.digest, "source": source, "cause": f"file {file.name}"}
+        if isinstance(batch, Batch):
+            if file.register and batch.series:
+                refusals += await self._register(tx, file, batch)
+            taken = await flow.take(tx, batch.payload, **told)
+            refusals += _placed(taken.refusals, batch.series)
+        else:
+            batch.begin()
+            taken = await flow.take_columns(tx, batch.columns, batch.left, **told)
+            refusals += (*batch.refusals_of_left, *_placed(taken.refusals, batch.series_of_left))
         events = (*taken.events, *batch.events)
         errors = await self.field_side.take_events(tx, events, source) if events else []
         refusals += [Refusal("EndDeviceEvents", one.code, one.reason or "", one.object_name) for one in errors]
@@ -214,14 +223,18 @@ class Files:
         return min(self._reader.share, _SHARE_MOST) if self._reader else 0.0
 
 
-def _placed(refusals: Sequence[Refusal], batch: Batch) -> list[Refusal]:
+def _placed(refusals: Sequence[Refusal], series: Sequence[SourceSeries]) -> list[Refusal]:
     """Refusals with the channel as the file calls it: `MeterReading[3]` is of no use to whoever has the file."""
     found = []
     for one in refusals:
         number = one.position.removeprefix("MeterReading[").partition("]")[0]
-        place = int(number) - 1 if number.isdecimal() else -1
-        series = batch.series[place].id if 0 <= place < len(batch.series) else ""
-        found.append(replace(one, position=f"{series} {one.position.partition('/')[2]}".strip() or one.position))
+        place = int(number) - 1 if number.isdecimal() else len(series)
+        if place >= len(series):
+            found.append(one)
+            continue
+        position = f"{series[place].id} {one.position.partition('/')[2]}".strip()
+        reason = one.code == UNKNOWN_TYPE and series[place].gridless
+        found.append(replace(one, position=position, reason=reason or one.reason))
     return found
 
 
@@ -242,6 +255,7 @@ def wanted_file(
         size_bytes=0,
         source=source,
         format=format_name,
+        asked_format=format_name,
         mapping=mapping,
         zone=zone_name,
         register=register,

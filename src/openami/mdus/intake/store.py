@@ -33,6 +33,7 @@ intake_table: Final = Table(
     Column("size_bytes", BigInteger, nullable=False),
     Column("source", Text, nullable=False),
     Column("format", Text, nullable=False),
+    Column("asked_format", Text, nullable=False, server_default=""),
     Column("mapping", Text, nullable=False),
     Column("zone", Text, nullable=False),
     Column("register", Boolean, nullable=False),
@@ -40,6 +41,7 @@ intake_table: Final = Table(
     Column("state", Text, nullable=False, index=True),
     Column("reason", Text, nullable=False),
     Column("progress", Float, nullable=False),
+    Column("readings_a_part", BigInteger, nullable=False, server_default="0"),
     Column("batches", Integer, nullable=False),
     Column("readings", BigInteger, nullable=False),
     Column("events", BigInteger, nullable=False),
@@ -69,6 +71,8 @@ class File:
     source: str
     format: str = ""
     """Asked for, or found; empty until it was recognised."""
+    asked_format: str = ""
+    """Asked for; empty: each file in it is recognised by its first bytes."""
     mapping: str = ""
     """The declaration of a delimited file that is none of ours."""
     zone: str = ""
@@ -79,6 +83,8 @@ class File:
     state: str = WAITING
     reason: str = ""
     progress: float = 0.0
+    readings_a_part: int = 0
+    """How the file is cut, since it began to be read: so many readings at a time; 0: batch by batch, as they come."""
     batches: int = 0
     readings: int = 0
     events: int = 0

@@ -20,7 +20,6 @@ from sqlalchemy.exc import DBAPIError
 
 from openami.mdus.loading import store
 from openami.mdus.loading.model import NO_TOTALS, REFUSED, Loaded, Totals
-from openami.mdus.loading.parts import parts
 from openami.mdus.middle import MdusSettings, Middle
 from openami.mdus.series.both import newest
 from openami.mdus.series.determinants import bucket_slots, bucket_totals
@@ -28,6 +27,7 @@ from openami.mdus.series.lake import Lake
 from openami.mdus.tables import seam
 from openami.mdus.unify.adapters import UnknownFormatError, adapter_named, sniff
 from openami.mdus.unify.adapters.model import HEAD_BYTES
+from openami.mdus.unify.parts import parts
 from openami.mdus.unify.raw import Quarantined
 from openami.mdus.vee.store import open_days
 from openami.shared.clock import RealClock, SharedClock
@@ -43,9 +43,9 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from openami.mdus.loading.model import Place
-    from openami.mdus.loading.parts import Part
     from openami.mdus.series import ChannelDays
     from openami.mdus.unify.adapters import Adapter
+    from openami.mdus.unify.parts import Part
     from openami.shared.clock import Clock
     from openami.shared.contract.field import Refusal
 

@@ -54,16 +54,17 @@ def document(*meters: Any) -> bytes:
     return field.encode(field.event(field.Verb.CREATED, field.MeterReadings(meters), source="A", at=AT))
 
 
+CIM = Cim(scan_from_bytes=0)
 PLAIN = document(*map(meter, range(6)))
 
 
 def agree(data: bytes) -> None:
-    assert by_columns(Cim(), data) == by_series(Cim(), data)
+    assert by_columns(CIM, data) == by_series(CIM, data)
 
 
 def untouched(data: bytes) -> int:
     """How many meters no tree was made of."""
-    pieces = [one for one in Cim().columns(io.BytesIO(data)) if isinstance(one, Piece)]
+    pieces = [one for one in CIM.columns(io.BytesIO(data)) if isinstance(one, Piece)]
     return sum(len(one.columns.identities) for one in pieces)
 
 
@@ -185,13 +186,23 @@ def test_however_a_file_is_damaged_both_ways_agree(position: int, cut: int, inse
 
 @pytest.mark.parametrize("size", [500, 3_000, 20_011])
 def test_pieces_of_any_size_give_the_same(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
-    expected = by_series(Cim(), PLAIN)
+    expected = by_series(CIM, PLAIN)
     monkeypatch.setattr(cim, "_CHUNK", size)
-    assert by_columns(Cim(), PLAIN) == expected
+    assert by_columns(CIM, PLAIN) == expected
+
+
+def test_small_files_go_to_the_parser(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = by_series(CIM, PLAIN)
+
+    def scan(_: bytes) -> None:
+        raise AssertionError("a second of work for a file of milliseconds")
+
+    monkeypatch.setattr(cim, "scan_readings", scan)
+    assert by_columns(Cim(), PLAIN) == by_series(Cim(), PLAIN) == expected
 
 
 def test_pieces_are_joined_in_their_order() -> None:
-    pieces = [one if isinstance(one, Piece) else piece_of(one.series) for one in Cim().columns(io.BytesIO(PLAIN))]
+    pieces = [one if isinstance(one, Piece) else piece_of(one.series) for one in CIM.columns(io.BytesIO(PLAIN))]
     together = joined([*pieces, piece_of(())])
     separate = Counter[Any]()
     for one in pieces:

@@ -27,6 +27,8 @@ UNB = "UNB+UNOC:3+A:500+B:500+191215:0430+1'"
 HEAD = UNB + "UNH+1+MSCONS:D:04B:UN:2.2e'BGM+7+1+9'DTM+137:201912140000:203'"
 PLACE = "UNS+D'NAD+DP'LOC+172+CH1'LIN+1'PIA+5+1-1?:1.29.0*255:SRW'"
 END = "UNT+9+1'UNZ+1+1'"
+LARGE = Mscons(scan_from_bytes=0)
+"""Takes every file for a large one, whose lines are read as numbers."""
 
 
 def group(value: str, minute: int, flag: str = "220") -> str:
@@ -223,12 +225,12 @@ def test_segments_come_back_from_their_text(elements: list[list[str]]) -> None:
 
 def agree(text: str) -> None:
     data = text.encode("latin-1")
-    assert by_columns(Mscons(), data) == by_series(Mscons(), data)
+    assert by_columns(LARGE, data) == by_series(Mscons(), data)
 
 
 def by_numbers(text: str) -> int:
     """How many readings were taken as numbers."""
-    found = Mscons().columns(io.BytesIO(text.encode("latin-1")))
+    found = LARGE.columns(io.BytesIO(text.encode("latin-1")))
     return sum(len(one.columns.values) for one in found if isinstance(one, Piece))
 
 
@@ -244,6 +246,19 @@ def test_lines_of_plain_form_are_taken_as_numbers() -> None:
     whole = Fleet(20).day(0).mscons().decode()
     assert by_numbers(whole) > 3_700
     agree(whole)
+
+
+def test_the_compiler_is_loaded_for_large_files_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    def groups() -> None:
+        raise AssertionError("a second of work for a file of milliseconds")
+
+    large = Fleet(40).day(0).mscons()
+    assert any(isinstance(one, Piece) for one in Mscons().columns(io.BytesIO(large)))
+    monkeypatch.setattr(mscons, "_groups", groups)
+    small = INTERCHANGE.encode("latin-1")
+    assert by_columns(Mscons(), small) == by_series(Mscons(), small)
+    with pytest.raises(AssertionError, match="a second of work"):
+        next(Mscons().columns(io.BytesIO(large)))
 
 
 @pytest.mark.parametrize("service", ["UNA:+,? '", "UNA;*.! ~", "UNA:+.  '"])
@@ -329,10 +344,10 @@ def test_numbers_are_the_same_over_all_chunk_borders(monkeypatch: pytest.MonkeyP
     expected = by_series(Mscons(), text.encode())
     monkeypatch.setattr(edifact, "CHUNK", size)
     monkeypatch.setattr(edifact, "LONGEST_SEGMENT", 100)
-    assert by_columns(Mscons(), text.encode()) == expected
+    assert by_columns(LARGE, text.encode()) == expected
 
 
 def test_a_line_that_has_to_go_the_general_way_does_so_in_full() -> None:
-    (piece,) = (one for one in Mscons().columns(io.BytesIO(INTERCHANGE.encode())) if isinstance(one, Piece))
+    (piece,) = (one for one in LARGE.columns(io.BytesIO(INTERCHANGE.encode())) if isinstance(one, Piece))
     (series,) = piece.rows(np.array([1])).series
     assert series.block == read(INTERCHANGE).series[1].block

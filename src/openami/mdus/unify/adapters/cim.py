@@ -16,14 +16,14 @@ from lxml import etree
 from openami.mdus.unify.adapters.cim_meters import KnownMeters, columns_of_meters
 from openami.mdus.unify.adapters.model import BAD_VALUE, Batch, SourceSeries
 from openami.mdus.unify.columns import Piece, joined
-from openami.mdus.unify.delivery import instant_block
+from openami.mdus.unify.delivery import beyond_counting, countable, instant_block
 from openami.shared.contract import field as contract
 from openami.shared.contract.field.errors import FieldContractError
 from openami.shared.contract.field.events import EndDeviceEvent
 from openami.shared.contract.field.markup import local_name, namespace
 from openami.shared.contract.field.readings_xml import read_meter_reading
 from openami.shared.contract.field.refusal import Reader
-from openami.shared.contract.field.scan import BrokenRunError, Scans, is_plain_text, scan_readings
+from openami.shared.contract.field.scan import SCAN_FROM_BYTES, BrokenRunError, Scans, is_plain_text, scan_readings
 from openami.shared.contract.field.tree import name_within, read_tree
 
 if TYPE_CHECKING:
@@ -47,8 +47,9 @@ class Cim:
 
     name = "iec61968-9"
 
-    def __init__(self, partner: contract.Partner | None = None) -> None:
+    def __init__(self, partner: contract.Partner | None = None, *, scan_from_bytes: int = SCAN_FROM_BYTES) -> None:
         self.partner = partner or contract.Partner()
+        self.scan_from_bytes = scan_from_bytes
 
     def sniffs(self, head: bytes) -> bool:
         """By the name spaces of the standard and one of its two nouns."""
@@ -69,13 +70,13 @@ class Cim:
         events: list[contract.EndDeviceEvent] = []
         gathered = 0
         try:
-            for index, one in _Document(reader, known).objects(stream):
+            for index, one in _Document(reader, known, self.scan_from_bytes).objects(stream):
                 if isinstance(one, Piece):
                     yield one
                 elif local_name(one) == "MeterReading":
                     before = len(reader.refusals)
                     reading = _reading(one, index, reader)
-                    made = list(_series(reading))
+                    made = list(_series(reading, index, reader))
                     gathered += sum(len(each.block) for each in made)
                     series += made
                     events += reading.events
@@ -118,11 +119,12 @@ def _parser() -> etree.XMLPullParser:
 class _Document:
     """One document on its way through the parser, but for what needs no tree.
 
-    Interval readings of plain form are cut out of the text before it is parsed, and whole meters of known form.
+    Interval readings of plain form are cut out of the text before it is parsed, and whole meters of known form: of
+    pieces that are worth it.
     """
 
-    def __init__(self, reader: Reader, known: KnownMeters | None) -> None:
-        self._reader, self._known = reader, known
+    def __init__(self, reader: Reader, known: KnownMeters | None, scan_from_bytes: int) -> None:
+        self._reader, self._known, self._scan_from_bytes = reader, known, scan_from_bytes
         self._parser, self._numbers = _parser(), count(1)
         self._scans = reader.scan = Scans()
         self._plain: bool | None = None
@@ -135,7 +137,8 @@ class _Document:
                 self._plain = is_plain_text(text)
                 if self._known is not None and not whole:
                     self._known.head = text
-            scan = scan_readings(text) if whole and self._plain else None
+            worth_it = whole and self._plain and len(text) >= self._scan_from_bytes
+            scan = scan_readings(text) if worth_it else None
             try:
                 yield from self._parsed([text]) if scan is None else self._cut(scan)
             except etree.XMLSyntaxError:
@@ -201,8 +204,8 @@ def _piece(form: Form, meters: Sequence[Meter], scan: Scan, partner: contract.Pa
 
     def rows(chosen: NDArray[np.intp]) -> Batch:
         alone = Reader(partner, scan=scan)
-        readings = [_alone(meters[number], alone, head) for number in dict.fromkeys((chosen % len(meters)).tolist())]
-        series = tuple(one for reading in readings for one in _series(reading))
+        picked = [meters[number] for number in dict.fromkeys((chosen % len(meters)).tolist())]
+        series = tuple(one for each in picked for one in _series(_alone(each, alone, head), each.number, alone))
         return Batch(series=series, refusals=tuple(alone.refusals))
 
     return Piece(columns_of_meters(form, meters, scan, stamped_at_start=partner.interval_stamp == "start"), rows)
@@ -268,16 +271,20 @@ def _take_event(element: etree._Element, index: int, events: list[EndDeviceEvent
         reader.refusals.append(contract.Refusal(position, error.code, str(error), name_within(element)))
 
 
-def _series(reading: contract.MeterReading) -> Iterator[SourceSeries]:
+def _series(reading: contract.MeterReading, index: int, reader: Reader) -> Iterator[SourceSeries]:
+    """The series of the `index`-th object; register readings that no series can hold are refused."""
     meter = reading.meter or reading.usage_point or contract.Identity()
     for block in reading.blocks:
         yield _one(reading.label, meter, block, ())
     by_type = sorted(reading.readings, key=lambda each: str(each.reading_type))
     for code, group in groupby(by_type, key=lambda each: each.reading_type):
-        registers = tuple(group)
-        registered = instant_block(code, registers)
-        if registered is not None:
-            yield _one(reading.label, meter, registered, registers)
+        fitting, beyond = countable(list(group))
+        position = f"MeterReading[{index}]/Readings {code}"
+        reader.refusals += (
+            contract.Refusal(position, BAD_VALUE, beyond_counting(each), reading.label) for each in beyond
+        )
+        if fitting:
+            yield _one(reading.label, meter, instant_block(code, fitting), tuple(fitting))
 
 
 def _one(

@@ -14,15 +14,17 @@ from openami.mdus.unify.adapters.delimited import Delimited
 from openami.mdus.unify.adapters.formats import UnknownFormatError, adapter_named, sniff
 from openami.mdus.unify.adapters.model import BAD_VALUE, HEAD_BYTES, Batch
 from openami.mdus.unify.adapters.summary import summarise
+from openami.mdus.unify.columns import ByColumns
 from openami.mdus.unify.compression import ENDING, MAGIC, Unpacked
 from openami.shared.contract.field import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from openami.mdus.unify.adapters.mapping import FileMapping
     from openami.mdus.unify.adapters.model import Adapter
+    from openami.mdus.unify.columns import Piece
 
 _GZIP: Final = b"\x1f\x8b"
 _ZIP: Final = b"PK\x03\x04"
@@ -120,6 +122,36 @@ def read_file(
     Raises:
         UnknownFormatError: no adapter recognises the file; of an archive such members are refused, the others read.
     """
+    found = _read(path, format_name, mapping, place, lambda adapter, stream: adapter.read(stream))
+    return ((name, one) for name, one in found if isinstance(one, Batch))
+
+
+def read_columns(
+    path: Path, format_name: str = "", mapping: FileMapping | None = None, place: Place | None = None
+) -> Iterator[tuple[str, Piece | Batch]]:
+    """All of a file like `read_file`, by columns where its format can be read so.
+
+    Raises:
+        UnknownFormatError: as above.
+    """
+    return _read(
+        path, format_name, mapping, place,
+        lambda adapter, stream: adapter.columns(stream) if isinstance(adapter, ByColumns) else adapter.read(stream),
+    )  # fmt: skip
+
+
+def _read(
+    path: Path,
+    format_name: str,
+    mapping: FileMapping | None,
+    place: Place | None,
+    read: Callable[[Adapter, BinaryIO], Iterator[Piece | Batch]],
+) -> Iterator[tuple[str, Piece | Batch]]:
+    """All of a file as one of the ways of reading gives it.
+
+    Raises:
+        UnknownFormatError: no adapter recognises the file; of an archive such members are refused, the others read.
+    """
     with streams(path, place) as contents:
         for name, stream in contents:
             try:
@@ -133,7 +165,7 @@ def read_file(
                 yield format_name, Batch(refusals=(Refusal(name, BAD_VALUE, error.found),))
                 continue
             try:
-                for batch in adapter.read(whole):
+                for batch in read(adapter, whole):
                     yield adapter.name, batch
             except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
                 yield adapter.name, _damaged(name, error)

@@ -18,6 +18,7 @@ from openami.mdus.unify.adapters.model import BAD_VALUE, Batch, build_all
 from openami.mdus.unify.adapters.mscons_lines import is_plain, piece_of_lines
 from openami.mdus.unify.adapters.mscons_series import LineColumns
 from openami.shared.contract import field as contract
+from openami.shared.contract.field.scan import SCAN_FROM_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -48,6 +49,9 @@ class Mscons:
 
     name = "mscons"
 
+    def __init__(self, *, scan_from_bytes: int = SCAN_FROM_BYTES) -> None:
+        self.scan_from_bytes = scan_from_bytes
+
     def sniffs(self, head: bytes) -> bool:
         """By the interchange header and the type of its first message."""
         text = head.decode("latin-1").lstrip("\u00ef\u00bb\u00bf \r\n")
@@ -58,9 +62,10 @@ class Mscons:
         return (one for one in _Reader(Text(stream)).batches() if isinstance(one, Batch))
 
     def columns(self, stream: BinaryIO) -> Iterator[Piece | Batch]:
-        """Read lines of plain form as columns, straight from the bytes, and the others as series."""
+        """Read lines of plain form as columns, straight from the bytes, and the others as series; small files are."""
         text = Text(stream)
-        return _Reader(text, bulk=text.service == Service()).batches()
+        large = len(text.window) >= self.scan_from_bytes
+        return _Reader(text, bulk=large and text.service == Service()).batches()
 
 
 class _Reader:

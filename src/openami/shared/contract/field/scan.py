@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
     from openami.shared.contract.field.columns import Flags, Int64s
 
+SCAN_FROM_BYTES: Final = 1 << 18
+"""From this size on a body is worth loading compiled loops, which takes a second; the general way is done with less in
+milliseconds."""
 _TAG: Final = re.compile(rb"<((?:[A-Za-z_][\w.-]*:)?)IntervalReadings>")
 _ENCODING: Final = re.compile(rb"""^(?:\xef\xbb\xbf)?<\?xml[^>]*encoding=["']([\w-]+)["']""")
 _FORMS_MAX: Final = 64

@@ -46,7 +46,7 @@ from openami.shared.contract.field.markup import (
 )
 from openami.shared.contract.field.nouns import known_noun, read_noun, write_noun
 from openami.shared.contract.field.refusal import Partner, Reader
-from openami.shared.contract.field.scan import BrokenRunError, scan_readings
+from openami.shared.contract.field.scan import SCAN_FROM_BYTES, BrokenRunError, scan_readings
 
 if TYPE_CHECKING:
     from lxml import etree
@@ -61,8 +61,6 @@ _HOSTS: Final = ("http://iec.ch/TC57/", "http://www.iec.ch/TC57/", "http://www.l
 _GENERIC: Final = frozenset({"Message", "RequestMessage", "ResponseMessage", "EventMessage", "FaultMessage"})
 _TYPED_VERBS: Final = tuple(sorted((verb for verb in Verb if verb is not Verb.REPLY), key=len, reverse=True))
 _GZIP_MAGIC: Final = b"\x1f\x8b"
-SCAN_FROM_BYTES: Final = 1 << 18
-"""From this size on the scan is worth loading its compiled loop; below it the XML parser is done in milliseconds."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from openami.mdus.unify.adapters import Adapter, Batch
+    from openami.mdus.unify.adapters.model import SourceSeries
     from openami.mdus.unify.columns import Columns
     from openami.shared.contract.field import EndDeviceEvent, MeterReading, Refusal
 
@@ -23,7 +24,7 @@ READINGS_AT_ONCE: Final = 2_000_000
 
 @dataclass(slots=True, eq=False)
 class Part:
-    """A piece of a delivery; `left` makes readings of the rows that cannot go by columns."""
+    """A piece of a delivery; `left` makes readings of the rows that cannot go by columns, and notes what it made."""
 
     columns: Columns
     events: Sequence[EndDeviceEvent]
@@ -31,25 +32,35 @@ class Part:
     left: Callable[[NDArray[np.intp]], Iterable[MeterReading]]
     refusals_of_left: list[Refusal] = field(default_factory=list)
     """What turned out to be unreadable among the rows that were left."""
+    series_of_left: list[SourceSeries] = field(default_factory=list)
+    """What was made of the rows that were left."""
+
+    def begin(self) -> None:
+        """Forget what was made of rows that were left: the part is taken once more."""
+        self.refusals_of_left, self.series_of_left = [], []
 
 
 def parts(adapter: Adapter, stream: BinaryIO) -> Iterator[Part]:
     """The parts of a delivery: by columns from the first byte where its adapter can do that."""
-    found = adapter.columns(stream) if isinstance(adapter, ByColumns) else adapter.read(stream)
-    gathered: list[Piece] = []
+    return gathered(adapter.columns(stream) if isinstance(adapter, ByColumns) else adapter.read(stream))
+
+
+def gathered(found: Iterable[Piece | Batch], readings_at_once: int = READINGS_AT_ONCE) -> Iterator[Part]:
+    """Pieces and batches of a delivery, gathered into parts of a size."""
+    pieces: list[Piece] = []
     others: list[Batch] = []
     readings = 0
     for one in found:
         piece = one if isinstance(one, Piece) else piece_of(one.series)
         if not isinstance(one, Piece):
             others.append(one)
-        gathered.append(piece)
+        pieces.append(piece)
         readings += int(piece.columns.offsets[-1])
-        if readings >= READINGS_AT_ONCE:
-            yield _part(gathered, others)
-            gathered, others, readings = [], [], 0
-    if gathered:
-        yield _part(gathered, others)
+        if readings >= readings_at_once:
+            yield _part(pieces, others)
+            pieces, others, readings = [], [], 0
+    if pieces:
+        yield _part(pieces, others)
 
 
 def _part(pieces: Sequence[Piece], batches: Sequence[Batch]) -> Part:
@@ -61,6 +72,7 @@ def _part(pieces: Sequence[Piece], batches: Sequence[Batch]) -> Part:
     def left(rows: NDArray[np.intp]) -> Iterator[MeterReading]:
         batch = piece.rows(rows)
         part.refusals_of_left += batch.refusals
+        part.series_of_left += batch.series
         return (one.reading for one in batch.series)
 
     part.left = left

@@ -80,6 +80,32 @@ async def test_every_version_comes_out_again_bit_for_bit(mdus: Database, series:
     assert [int(one.values.sum()) for one in versions[2:]] == [6000, 6100]
 
 
+async def forget(mdus: Database, content: str) -> None:
+    """Make the kept rule sets such as an earlier version of us would have kept."""
+    async with mdus.begin() as tx:
+        await tx.exec_driver_sql(f"UPDATE vee_rule_set SET content = {content}")
+
+
+async def test_what_rules_of_an_earlier_version_judged_comes_out_again(
+    mdus: Database, series: Series, vee: Vee
+) -> None:
+    await story(mdus, series, vee)
+    await forget(mdus, "content #- '{V32,nominal_v}' #- '{V32,nominal_a}'")
+    async with mdus.begin() as tx:
+        assert [one.equal for one in await recompute(series, tx, 1, DAY)] == [True, True, True]
+
+
+async def test_rules_that_are_not_installed_any_more_prove_nothing_and_say_so(
+    mdus: Database, series: Series, vee: Vee
+) -> None:
+    await story(mdus, series, vee)
+    await forget(mdus, """jsonb_set(content, '{checks}', '["V05", "X99"]')""")
+    async with mdus.begin() as tx:
+        proofs = await recompute(series, tx, 1, DAY)
+    assert {(one.equal, one.differing_slots) for one in proofs} == {(False, ())}
+    assert all("the rules are not those of then" in one.reason and "X99" in one.reason for one in proofs)
+
+
 async def test_a_value_that_was_tampered_with_does_not_come_out_again(mdus: Database, series: Series, vee: Vee) -> None:
     await story(mdus, series, vee)
     async with mdus.begin() as tx:

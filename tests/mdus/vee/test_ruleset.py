@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+import tomllib
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,7 +13,10 @@ import pytest
 from openami.mdus.vee import catalogue
 from openami.mdus.vee.catalogue import checks, methods, rule
 from openami.mdus.vee.errors import RuleError, RuleSetError, UnknownRuleSetError
-from openami.mdus.vee.ruleset import available, load, shipped
+from openami.mdus.vee.ruleset import RuleSet, as_json, available, from_content, load, shipped
+
+EARLIER = Path(__file__).parents[2] / "vectors" / "vee" / "earlier"
+"""Rule sets as they were: each has judged somewhere."""
 
 
 def test_the_catalogue_is_whole() -> None:
@@ -99,6 +104,27 @@ def test_a_circle_is_refused(tmp_path: Path) -> None:
 def test_an_unknown_set_is_refused_and_the_known_ones_named() -> None:
     with pytest.raises(UnknownRuleSetError, match=r"'nowhere'.*california"):
         load("nowhere")
+
+
+@pytest.mark.parametrize("path", sorted(EARLIER.iterdir()), ids=lambda path: path.stem)
+def test_a_set_that_has_judged_is_understood_for_ever(path: Path) -> None:
+    """A new parameter of an old rule is declared as `Added`, with what its absence means."""
+    content = tomllib.loads(path.read_text(), parse_float=Decimal)
+    kept = from_content(json.loads(json.dumps(as_json(content))))
+    assert kept.stamp == RuleSet(kept.name, kept.version, kept.sentence, content).stamp
+    for kind in ("", *content.get("class", {})):
+        rules = kept.for_class(kind)
+        assert {*rules.checks, *rules.chain} <= {*checks(), *methods()}
+
+
+def test_what_a_parameter_meant_before_it_was_there_holds_for_kept_sets_only() -> None:
+    content = tomllib.loads((EARLIER / "default-2026.1.toml").read_text(), parse_float=Decimal)
+    then, now = from_content(as_json(content)).for_class(""), load("default").for_class("")
+    assert [then.parameters["V32"][name] for name in ("nominal_v", "nominal_a")] == [120, 5]
+    assert now.parameters["V32"]["nominal_v"] == 230
+    assert "before it had this parameter" in then.parameters["V32"].by_name["nominal_v"].source
+    with pytest.raises(RuleSetError, match="V32 needs nominal_a, nominal_v"):
+        RuleSet("default", "2026.1", "A file that somebody has written today.", {**content}).for_class("")
 
 
 def test_users_add_rules_through_entry_points(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from openami.mdus.vee.errors import RuleError
-from openami.mdus.vee.model import Facts, Filled, Fired, Parameters
+from openami.mdus.vee.model import Facts, Filled, Fired, Parameters, Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,12 +45,30 @@ COMMON: Final[Mapping[str, Kind]] = {"enabled": bool, "severity": str, "severity
 
 
 @dataclass(frozen=True, slots=True)
+class Added:
+    """A parameter that came after its rule, and the value with which the rule acts as it did before."""
+
+    kind: Kind
+    before: Value
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """What every rule has: its id, a sentence, the parameters it takes."""
 
     id: str
     sentence: str
-    parameters: Mapping[str, Kind]
+    declared: Mapping[str, Kind | Added]
+
+    @property
+    def parameters(self) -> Mapping[str, Kind]:
+        """The kind of each parameter."""
+        return {name: one.kind if isinstance(one, Added) else one for name, one in self.declared.items()}
+
+    @property
+    def before(self) -> Mapping[str, Value]:
+        """What a rule set from before a parameter means by not having it."""
+        return {name: one.before for name, one in self.declared.items() if isinstance(one, Added)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +103,7 @@ _OWN: Final = (
 )
 
 
-def check(rule_id: str, sentence: str, **parameters: Kind) -> Callable[[CheckFunction], CheckFunction]:
+def check(rule_id: str, sentence: str, **parameters: Kind | Added) -> Callable[[CheckFunction], CheckFunction]:
     """Register a validation rule."""
 
     def register(function: CheckFunction) -> CheckFunction:
@@ -96,7 +114,7 @@ def check(rule_id: str, sentence: str, **parameters: Kind) -> Callable[[CheckFun
     return register
 
 
-def method(rule_id: str, sentence: str, **parameters: Kind) -> Callable[[MethodFunction], MethodFunction]:
+def method(rule_id: str, sentence: str, **parameters: Kind | Added) -> Callable[[MethodFunction], MethodFunction]:
     """Register an estimation method."""
 
     def register(function: MethodFunction) -> MethodFunction:

@@ -19,6 +19,7 @@ from openami.mdus.vee import store
 from openami.mdus.vee.catalogue import rule
 from openami.mdus.vee.context import facts_of, with_history
 from openami.mdus.vee.engine import evaluate
+from openami.mdus.vee.errors import RuleSetError
 from openami.mdus.vee.handlers import BY_ESTIMATE, BY_REVIEW
 from openami.shared.quality import is_estimated, label, origins
 
@@ -140,11 +141,14 @@ async def recompute(series: Series, tx: AsyncConnection, channel: int, day: date
 async def _proof(series: Series, tx: AsyncConnection, channel: int, day: date, version: Version, stamp: str) -> Proof:
     knowledge = await store.knowledge_of(tx, version.transaction)
     rule_set = await store.rule_set_of(tx, stamp)
-    if knowledge is None or rule_set is None:
-        return Proof(
-            channel, day, version.version, stamp, equal=False, differing_slots=(), reason="no record of the run"
-        )
     channels = await series.channels(tx, [channel])
+    try:
+        rules = rule_set.for_class(channels[0].kind) if knowledge and rule_set else None
+        reason = "no record of the run"
+    except RuleSetError as error:  # a rule of users' own that is not installed any more, or takes no such parameter
+        rules, reason = None, f"the rules are not those of then: {error.found}"
+    if knowledge is None or rules is None:
+        return Proof(channel, day, version.version, stamp, equal=False, differing_slots=(), reason=reason)
     days = ChannelDays.of(
         np.array([channel]),
         np.array([day.toordinal()]),
@@ -156,7 +160,7 @@ async def _proof(series: Series, tx: AsyncConnection, channel: int, day: date, v
     estimate = bool(is_estimated(version.quality).any()) or BY_ESTIMATE in version.cause
     if estimate or BY_REVIEW in version.cause:
         facts = await with_history(series, tx, facts, channels, knowledge)
-    again = evaluate(facts, rule_set.for_class(channels[0].kind), estimate=estimate).days
+    again = evaluate(facts, rules, estimate=estimate).days
     differs = (again.values != days.values) | (again.quality != days.quality)
     slots = tuple(np.flatnonzero(differs[0]).tolist())
     return Proof(channel, day, version.version, stamp, equal=not slots, differing_slots=slots)

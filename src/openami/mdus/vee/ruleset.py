@@ -31,6 +31,7 @@ _USUAL: Final = {
     "severity": Parameter("fail", "D", "what fires, fails"),
     "severity_when_sum_fails": Parameter("", "D", "the same"),
 }
+_BEFORE: Final = "what the rule did before it had this parameter"
 _HEAD: Final = ("name", "version", "sentence", "extends", "checks", "chain", "scaling", "class")
 
 
@@ -53,6 +54,8 @@ class RuleSet:
     version: str
     sentence: str
     content: Mapping[str, Any]
+    kept: bool = False
+    """Whether it comes from the records of runs: it may be older than some parameters of its rules."""
 
     @property
     def stamp(self) -> str:
@@ -68,7 +71,7 @@ class RuleSet:
 def from_content(content: Mapping[str, Any]) -> RuleSet:
     """A rule set as it was kept, with decimals as text (`as_json`)."""
     restored: dict[str, Any] = json.loads(json.dumps(content), parse_float=Decimal, object_hook=_restored)
-    return RuleSet(str(restored["name"]), str(restored["version"]), str(restored["sentence"]), restored)
+    return RuleSet(str(restored["name"]), str(restored["version"]), str(restored["sentence"]), restored, kept=True)
 
 
 def as_json(content: object) -> Any:  # noqa: ANN401 - JSON
@@ -147,34 +150,37 @@ def _parse(name: str, folder: Path | None) -> dict[str, Any]:
 
 
 @cache
-def _resolve(stamp: str) -> dict[str, Rules]:
+def _resolve(stamp: str, kept: bool) -> dict[str, Rules]:
     """One memory per content: rule sets are values, resolving them twice gives the same."""
-    del stamp
+    del stamp, kept
     return {}
 
 
 def _rules(of: RuleSet, kind: str) -> Rules:
-    memory = _resolve(of.stamp)
+    memory = _resolve(of.stamp, of.kept)
     if kind not in memory:
         content = of.content
         special = content.get("class", {}).get(kind, {})
         merged = _overlay({key: value for key, value in content.items() if key not in _HEAD}, special)
         order = {key: tuple(special.get(key, content.get(key, ()))) for key in ("checks", "chain", "scaling")}
         wanted = {*merged, *order["checks"], *order["chain"], *order["scaling"]} - {*order}
-        parameters = {one: _parameters(of.name, one, merged.get(one, {})) for one in sorted(wanted)}
+        parameters = {one: _parameters(of, one, merged.get(one, {})) for one in sorted(wanted)}
         on = {key: tuple(one for one in ids if parameters[one]["enabled"]) for key, ids in order.items()}
         memory[kind] = Rules(of.stamp, on["checks"], on["chain"], on["scaling"], parameters)
     return memory[kind]
 
 
-def _parameters(where: str, rule_id: str, given: Mapping[str, Any]) -> Parameters:
+def _parameters(of: RuleSet, rule_id: str, given: Mapping[str, Any]) -> Parameters:
+    where = of.name
     try:
-        declared = rule(rule_id).parameters
+        known = rule(rule_id)
     except RuleError as error:
         raise RuleSetError(
             f"The rule set {where} names a rule that is not there: {error.found}", hint=error.hint
         ) from error
-    by_name = _USUAL | {name: _parameter(f"{where}: {rule_id}.{name}", one) for name, one in given.items()}
+    declared = known.parameters
+    before = {name: Parameter(value, "D", _BEFORE) for name, value in known.before.items()} if of.kept else {}
+    by_name = _USUAL | before | {name: _parameter(f"{where}: {rule_id}.{name}", one) for name, one in given.items()}
     if unknown := sorted(by_name.keys() - declared.keys()):
         raise RuleSetError(
             f"{where}: {rule_id} takes no {', '.join(unknown)}.", hint=f"It takes {', '.join(sorted(declared))}."

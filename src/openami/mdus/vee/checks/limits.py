@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from openami.mdus.vee.catalogue import check
+from openami.mdus.vee.catalogue import Added, check
 from openami.mdus.vee.checks.levels import beyond, failing, graded, known, untested
 
 if TYPE_CHECKING:
@@ -99,8 +99,8 @@ def reactive(facts: Facts, p: Parameters, _: Mapping[str, Fired]) -> Fired:
     v2_low=Decimal,
     v2_high=Decimal,
     i2_max=Decimal,
-    nominal_v=int,
-    nominal_a=int,
+    nominal_v=Added(int, _BASE_V),
+    nominal_a=Added(int, _BASE_A),
 )
 def presence(facts: Facts, p: Parameters, _: Mapping[str, Fired]) -> Fired:
     """Means of squares over clocked hours, in hundredths: `mean_v2` between its bounds or 0, `mean_i2` below.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from openami.mdus.vee.catalogue import Work, method
+from openami.mdus.vee.catalogue import Added, Work, method
 from openami.mdus.vee.estimates.exact import rounded
 from openami.mdus.vee.model import Filled, Parameters, Reference
 
@@ -28,8 +28,8 @@ _OUT: Final = 4 * _FAR
     history_days=int,
     allow_partial_day=bool,
     side=str,
-    weekday_first=bool,
-    holiday_as=str,
+    weekday_first=Added(bool, True),
+    holiday_as=Added(str, "holiday"),
 )
 def like_day_average(work: Work, p: Parameters) -> Filled:
     """The nearest `n_days` usable days: same weekday before same type (weekday, weekend, holiday); rounded half up.

@@ -98,3 +98,13 @@ def test_an_interval_that_does_not_divide_the_day_is_refused() -> None:
 def test_matrices_that_do_not_belong_together_are_refused() -> None:
     with pytest.raises(ShapeError):
         ChannelDays.of(np.array([1]), np.array([1]), np.zeros((2, 4), np.int64), np.zeros((2, 4), np.uint8))
+
+
+def test_an_interval_of_a_day_is_the_local_day() -> None:
+    calendar = Calendar("Europe/Amsterdam", 86_400)
+    days = np.arange(date(2026, 3, 27).toordinal(), date(2026, 3, 31).toordinal())
+    assert {calendar.count(day) for day in days.tolist()} == {1}
+    starts = calendar.starts_s(days)
+    assert np.diff(starts).tolist() == [86_400, 86_400, 82_800]
+    day, slot, on_grid = calendar.slots(np.append(starts, starts[0] + 3600))
+    assert (day[:4].tolist(), slot.tolist(), on_grid.tolist()) == (days.tolist(), [0] * 5, [True] * 4 + [False])

@@ -79,9 +79,7 @@ def series(meter: str, block: cim.IntervalBlock, registers: tuple[cim.Reading, .
 
 def registers(meter: int, *at: datetime) -> SourceSeries:
     readings = tuple(cim.Reading(reading_type=DAILY, at=one, value=Decimal("12.345")) for one in at)
-    block = instant_block(DAILY, readings)
-    assert block is not None
-    return series(f"SN{meter}", block, readings)
+    return series(f"SN{meter}", instant_block(DAILY, readings), readings)
 
 
 def padded(block: cim.IntervalBlock, count: int) -> cim.IntervalBlock:

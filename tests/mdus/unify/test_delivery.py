@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from openami.mdus import unify
 from openami.mdus.series import ChannelDays, Flag
+from openami.mdus.unify.delivery import countable, instant_block
 from openami.mdus.unify.matching import measures_a_dial
 from openami.shared.contract import field
 from openami.shared.quality import EMPTY, MEASURED, MISSING, Origin, origin_of
@@ -327,6 +328,41 @@ def test_a_register_beyond_all_counting_is_refused() -> None:
     at = local_midnight(ZONE, date(2026, 3, 2))
     found = unify.unify(delivery(readings=(reading(at, "9" * 19),)), DIRECTORY, received_at=NOW)
     assert "18 digits" in found.refusals[0].reason
+
+
+def test_it_is_refused_alone_and_says_when_it_was() -> None:
+    at = local_midnight(ZONE, date(2026, 3, 2))
+    values = ("12.5", "9" * 19, "13.25", "0." + "1" * 25)
+    sent = tuple(reading(at + timedelta(hours=hour), value) for hour, value in enumerate(values))
+    found = unify.unify(delivery(readings=sent), DIRECTORY, received_at=NOW)
+    assert found.registers.value.tolist() == [12_500, 13_250]
+    assert [one.position for one in found.refusals] == [f"MeterReading[1]/Readings {KWH_DIAL}"] * 2
+    assert "9999999999999999999 at 2026-03-02T00:00:00" in found.refusals[0].reason
+
+
+def register_readings(values: list[Decimal | None]) -> list[field.Reading]:
+    return [field.Reading(reading_type=KWH_DIAL, at=NOW, value=value) for value in values]
+
+
+@given(st.lists(st.none() | st.decimals(allow_nan=False, allow_infinity=False, places=3) | st.sampled_from(
+    [Decimal("9" * 18), Decimal("9" * 19), Decimal("0." + "9" * 18), Decimal("0." + "9" * 19), Decimal(0)]
+), max_size=8))  # fmt: skip
+def test_what_counts_is_kept_exactly_and_all_else_is_told(values: list[Decimal | None]) -> None:
+    readings = register_readings(values)
+    fitting, beyond = countable(readings)
+    assert sorted(map(id, [*fitting, *beyond])) == sorted(map(id, readings))
+    if fitting:
+        block = instant_block(KWH_DIAL, fitting)
+        exact = [Decimal(int(one)).scaleb(block.scale - KWH_DIAL.multiplier) for one in block.values]
+        assert exact == [one.value or 0 for one in fitting]
+        assert block.missing.tolist() == [one.value is None for one in fitting]
+
+
+def test_of_values_that_do_not_fit_together_the_longest_give_way() -> None:
+    long, fine = Decimal(123456789012345678), Decimal("0.5")
+    fitting, beyond = countable(register_readings([long, fine, None]))
+    assert [one.value for one in fitting] == [fine, None]
+    assert [one.value for one in beyond] == [long]
 
 
 def test_events_that_ride_with_readings_are_of_their_meter() -> None:

@@ -77,8 +77,8 @@ def _register(series: SourceSeries, codes: CodeTables, zone_name: str) -> Regist
     if block is None or not len(block):
         return None
     code = block.reading_type
-    if not block.interval_s and code.accumulation == code.DELTA_DATA:
-        return "it brings consumptions of periods of no fixed length, which no channel keeps."
+    if series.gridless:
+        return series.gridless
     obis = obis_of_code(code)
     if not obis:
         return f"no OBIS code is known for the reading type {code}: register the meter by hand."
@@ -107,7 +107,7 @@ def _register(series: SourceSeries, codes: CodeTables, zone_name: str) -> Regist
 def _kept_block(series: SourceSeries) -> IntervalBlock | None:
     """What is to be kept: the register readings, where a series has them beside the consumption that they say."""
     if not series.registers:
-        return series.block
+        return series.kept
     return instant_block(series.registers[0].reading_type, series.registers)
 
 

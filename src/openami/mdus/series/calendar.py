@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from openami.shared.spans import Span, zone
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+DAY_S: Final = 86_400
 _EPOCH_S = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -56,9 +57,13 @@ class Calendar:
     def count(self, day: int) -> int:
         """How many intervals the local day has, counted in elapsed time: 92, 96 or 100 quarter-hours.
 
+        An interval of a day is the local day, however long that is.
+
         Raises:
             UnevenDayError: the interval length does not divide the day.
         """
+        if self.interval_s == DAY_S:
+            return 1
         length_s = self.start_s(day + 1) - self.start_s(day)
         count, rest = divmod(length_s, self.interval_s)
         if rest:

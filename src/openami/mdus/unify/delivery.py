@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from itertools import groupby
+from itertools import compress, groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +15,7 @@ from openami.mdus.unify.dials import NO_ANCHORS, Anchors, Dials
 from openami.mdus.unify.intervals import Run, gather, into_days
 from openami.mdus.unify.refusals import BAD_VALUE, UNKNOWN_METER, UNKNOWN_TYPE, Refusals, Source
 from openami.shared.contract import field
+from openami.shared.contract.field.columns import MAX_DIGITS
 from openami.shared.contract.field.tables import PERIOD_NUMBERS
 from openami.shared.quality import EMPTY
 from openami.shared.spans import Span
@@ -191,21 +192,47 @@ def _instant_blocks(
     by_type = sorted(reading.readings, key=lambda each: str(each.reading_type))
     for code, group in groupby(by_type, key=lambda each: each.reading_type):
         source = Source(f"{position}/Readings {code}", reading.label)
-        block = instant_block(code, list(group))
-        if block is None:
-            refusals.part(source, BAD_VALUE, "a value does not fit 18 digits.")
-        else:
-            yield block, source
+        fitting, beyond = countable(list(group))
+        for each in beyond:
+            refusals.part(source, BAD_VALUE, beyond_counting(each))
+        if fitting:
+            yield instant_block(code, fitting), source
 
 
-def instant_block(code: field.ReadingTypeCode, readings: Sequence[field.Reading]) -> field.IntervalBlock | None:
-    """Register readings of one type as a block whose intervals have no length; None if a value is beyond counting."""
+def countable(readings: Sequence[field.Reading]) -> tuple[list[field.Reading], list[field.Reading]]:
+    """Readings of one type that fit 18 digits with the decimals that they share, and those that do not."""
+    alone = [each.value is None or _fits(each.value, _exponent(each.value)) for each in readings]
+    finest = _finest([*compress(readings, alone)])
+    fitting: list[field.Reading] = []
+    beyond: list[field.Reading] = []
+    for each, fits in zip(readings, alone, strict=True):
+        (fitting if fits and (each.value is None or _fits(each.value, finest)) else beyond).append(each)
+    return fitting, beyond
+
+
+def beyond_counting(reading: field.Reading) -> str:
+    """Why a reading is refused that does not fit."""
+    return f"the value {str(reading.value)[:40]} at {reading.at:%Y-%m-%dT%H:%M:%S%z} does not fit 18 digits."
+
+
+def _fits(value: Decimal, exponent: int) -> bool:
+    return not value or value.adjusted() - exponent < MAX_DIGITS
+
+
+def _exponent(value: Decimal) -> int:
+    exponent = value.as_tuple().exponent
+    return exponent if isinstance(exponent, int) else 0
+
+
+def _finest(readings: Sequence[field.Reading]) -> int:
+    return min((_exponent(each.value) for each in readings if each.value is not None), default=0)
+
+
+def instant_block(code: field.ReadingTypeCode, readings: Sequence[field.Reading]) -> field.IntervalBlock:
+    """Register readings of one type that are `countable`, as a block whose intervals have no length."""
     values = [Decimal(0) if each.value is None else each.value for each in readings]
-    finest = min((each.value.as_tuple().exponent for each in readings if each.value is not None), default=0)
-    exponent = finest if isinstance(finest, int) else 0
+    exponent = _finest(readings)
     whole = [int(value.scaleb(-exponent)) for value in values]
-    if any(abs(value) >= 10**18 for value in whole):
-        return None
     sets = list(dict.fromkeys(each.qualities for each in readings if each.qualities))
     return field.IntervalBlock.of(
         code,

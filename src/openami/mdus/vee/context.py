@@ -39,7 +39,7 @@ async def facts_of(
     own = channels.places(days.channel)
     calendar = channels.calendar(int(own[0]))
     start_s = calendar.starts_s(days.day)
-    end_s = start_s + days.count * calendar.interval_s
+    end_s = calendar.starts_s(days.day + 1)
     since_s, until_s = channels.since_s[own], channels.until_s[own]
     begins = start_s[:, None] + np.arange(days.count) * calendar.interval_s
     bounds = (np.maximum(start_s, since_s), np.minimum(end_s, until_s))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import ipc, parquet
+from tests.mdus.unify.adapters.both_ways import by_columns, by_series
 
 from openami.mdus.unify import adapters
 from openami.mdus.unify.adapters import cim
@@ -83,6 +85,27 @@ def test_bad_parts_of_a_file_are_refused_and_the_others_stand() -> None:
     (batch,) = Cim().read(io.BytesIO(data))
     assert sum(len(series.block) for series in batch.series if series.block.interval_s) == 191
     assert batch.refusals[0].object_name == "M0"
+
+
+@pytest.mark.parametrize("scan_from_bytes", [0, 1 << 18])
+def test_a_register_of_too_many_digits_is_refused_and_the_others_stand(scan_from_bytes: int) -> None:
+    second = field.Reading(reading_type=DIAL, at=AT + timedelta(days=1), value=Decimal(13))
+    meters = [replace(meter(number), readings=(*meter(number).readings, second)) for number in range(4)]
+    sent = field.event(field.Verb.CREATED, field.MeterReadings(tuple(meters)), source="AMS-1", at=AT)
+    whole = field.encode(sent)
+    assert whole.count(b"<value>12.345</value>") == 4
+    parts = whole.split(b"<value>12.345</value>")
+    data = b"<value>12.345</value>".join(parts[:3]) + b"<value>1234567890123456789.5</value>" + parts[3]
+    data += b"<value>12.345</value>" + parts[4]
+    adapter = Cim(scan_from_bytes=scan_from_bytes)
+    batches = [*adapter.read(io.BytesIO(data))]
+    (refusal,) = (one for batch in batches for one in batch.refusals)
+    assert (refusal.position, refusal.object_name) == (f"MeterReading[3]/Readings {DIAL}", "M2")
+    assert "1234567890123456789.5 at 2026-03-01T00:00:00" in refusal.reason
+    kept = [one for batch in batches for one in batch.series if one.registers]
+    both = [Decimal("12.345"), Decimal(13)]
+    assert [[each.value for each in one.registers] for one in kept] == [both, both, both[1:], both]
+    assert by_columns(adapter, data) == by_series(adapter, data)
 
 
 def test_event_files_are_read_too() -> None:

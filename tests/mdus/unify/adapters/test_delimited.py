@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from openami.mdus.unify import adapters
+from openami.mdus.unify.adapters import delimited
 from openami.mdus.unify.adapters.delimited import Delimited
 from openami.mdus.unify.adapters.mapping import BadMappingError, parse_mapping, shipped_mappings
 from openami.shared.contract import field
@@ -99,8 +100,27 @@ def test_bad_rows_are_refused_with_their_lines_and_the_others_stand() -> None:
     text = "id,at,kwh\nM1,2026-03-01 00:00,1\nM1,yesterday,2\nM1,2026-03-01 00:30,x\nM1,2026-03-01 01:00,3,extra\n"
     batches = read(text)
     refusals = [refusal for batch in batches for refusal in batch.refusals]
-    assert sorted(refusal.position for refusal in refusals) == ["line 3", "line 5", "lines 2 to 4, value 2"]
+    assert sorted(refusal.position for refusal in refusals) == ["line 3", "line 4", "line 5"]
     assert [value for batch in batches for series in batch.series for value in series.block.values.tolist()] == [1]
+
+
+@pytest.mark.parametrize("block_bytes", [64, 200, 1 << 22])
+@pytest.mark.parametrize("first", ["", "\n\n"])
+@pytest.mark.parametrize("between", ["", "\n", "M1,short\n", "\n\nM1,2026-03-01 00:00,1,2,3\n"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_the_line_of_a_refusal_is_that_of_the_file_whatever_stands_before_it(
+    monkeypatch: pytest.MonkeyPatch, block_bytes: int, first: str, between: str, end: str
+) -> None:
+    monkeypatch.setattr(delimited, "_BLOCK_BYTES", block_bytes)
+    good = "".join(f"M1,2026-03-01 {hour:02d}:00,1\n" for hour in range(12))
+    text = f"{first}id,at,kwh\n{good}{between}{good}{between}M2,2026-03-01 00:00,many\nM3,soon,1\n"
+    refused = [one for batch in read(text.replace("\n", end)) for one in batch.refusals]
+    lines = text.splitlines()
+    for one in refused:
+        line = lines[int(one.position.removeprefix("line ")) - 1]
+        assert line.startswith(("M1,short", "M1,2026-03-01 00:00,1,2,3", "M2", "M3"))
+        assert any(part in one.reason for part in line.split(",")[1:])
+    assert len(refused) == 2 + 2 * between.count("M1")
 
 
 def test_an_empty_value_is_missing() -> None:
@@ -122,7 +142,7 @@ def test_an_unknown_unit_is_refused_for_its_rows_only() -> None:
     mapping = SIMPLE.replace('unit = "KWH"', 'unit_column = "unit"')
     (batch, _) = read("id,at,kwh,unit\nM1,2026-03-01 00:00,1,kWh\nM1,2026-03-01 00:30,1,furlong\n", mapping)
     assert len(batch.series) == 1
-    assert (batch.refusals[0].position, "furlong" in batch.refusals[0].reason) == ("lines 3 to 3", True)
+    assert (batch.refusals[0].position, "furlong" in batch.refusals[0].reason) == ("line 3", True)
 
 
 @pytest.mark.parametrize("text", ["", "id,at\nM1,2026-03-01 00:00\n", 'id,at,kwh\n"M1,2026', "\x00\x01\x02"])

@@ -5,15 +5,19 @@ from __future__ import annotations
 import gzip
 import io
 import json
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from openami.mdus.unify import adapters
 from openami.mdus.unify.adapters.green_button import GreenButton
+from openami.mdus.unify.adapters.quantities import in_joules
 from openami.shared.contract import field
 
 OWN = Path(__file__).parents[3] / "vectors" / "unify" / "greenbutton"
@@ -30,7 +34,7 @@ def summary(data: bytes) -> dict[str, Any]:
         ("electric_containerized.xml", "electricity.delivered", "Wh", 3600, 8, 4086, "2011-01-01T08:00:00Z"),
         ("Ameren_Electric_15min_2023-12-04.xml", "electricity.delivered", "Wh", 900, 96, 57893, "2023-12-04T00:00:00Z"),
         ("test_usage_data_01.xml", "electricity.delivered", "Wh", 900, 96, 93846, "2012-03-01T05:00:00Z"),
-        ("gas_direct.xml", "0.0.0.4.0.0.0.0.0.0.0.0.0.0.0.-3.169.0", "therm", 0, 5, 140, "2021-05-26T00:00:00Z"),
+        ("gas_direct.xml", "0.0.0.4.1.7.12.0.0.0.0.0.0.0.0.-3.169.0", "therm", 0, 5, 140, "2021-05-26T00:00:00Z"),
         ("ngma_gas_provider_2024-07-16.xml", "0.0.0.4.0.0.0.0.0.0.0.0.0.0.0.0.0.0", "", 0, 36, 2651000,
          "2024-07-16T18:26:24Z"),
     ],
@@ -106,6 +110,58 @@ def test_of_several_readings_a_block_belongs_to_the_one_that_its_link_names() ->
     (batch,) = read(feed(TYPE, METER, other_type, other, *blocks))
     directions = {series.block.values[0]: series.block.reading_type.flow_direction for series in batch.series}
     assert directions == {1: 19, 12: 1}
+
+
+def test_what_a_feed_leaves_out_is_said_by_unit_and_usage_point() -> None:
+    bare = TYPE.replace("<commodity>1</commodity><flowDirection>19</flowDirection><kind>12</kind>", "")
+    point = ('<entry><link rel="self" href="/Account/1/UsagePoint/7"/><link rel="related" href="{}"/><content>'
+             '<UsagePoint xmlns="http://naesb.org/espi"><ServiceCategory><kind>{}</kind></ServiceCategory></UsagePoint>'
+             "</content></entry>")  # fmt: skip
+    mine = point.format("/UsagePoint/7/MeterReading/1", 1)
+    other = point.replace("/Account/1/UsagePoint/7", "/Account/1/UsagePoint/8").format("/UsagePoint/8", 2)
+    for entries in ((bare, mine, other, METER, ONE), (METER, ONE, bare, mine, other)):
+        (batch,) = read(feed(*entries))
+        assert str(batch.series[0].block.reading_type) == "0.0.2.4.1.7.12.0.0.0.0.0.0.0.0.0.72.0"
+    unknown = bare.replace("<uom>72</uom>", "<uom>29</uom>")
+    (batch,) = read(feed(unknown, mine, METER, ONE))
+    assert str(batch.series[0].block.reading_type) == "0.0.2.4.0.0.0.0.0.0.0.0.0.0.0.0.29.0"
+
+
+def test_therms_are_kept_as_the_energy_that_they_are() -> None:
+    (batch,) = GreenButton().read(io.BytesIO((OWN / "gas_direct.xml").read_bytes()))
+    (series,) = batch.series
+    assert series.block.reading_type.unit_symbol == "therm"
+    kept = series.reading.blocks[0]
+    assert kept.reading_type.unit_symbol == "J"
+    joules = [int(value) * 10**kept.scale if kept.scale >= 0 else Fraction(int(value), 10**-kept.scale)
+              for value in kept.values]  # fmt: skip
+    assert joules == [therms * 105_480_400 for therms in (37, 14, 21, 27, 41)]
+    large = replace(series.block, values=np.full(5, 10**15))
+    assert in_joules(large) is large, "it would not fit: whoever takes it in is told of the unit"
+
+
+def test_periods_without_a_fixed_length_keep_each_its_own() -> None:
+    (batch,) = GreenButton().read(io.BytesIO((OWN / "gas_direct.xml").read_bytes()))
+    (series,) = batch.series
+    assert series.ends is not None
+    assert ((series.ends - series.block.starts) // 86_400).tolist() == [35, 28, 30, 33, 27]
+    assert series.gridless == (
+        "it brings 5 consumptions of periods of no fixed length, the first from 2021-05-26T00:00:00Z to"
+        " 2021-06-30T00:00:00Z: they lie on no grid, which no channel can keep."
+    )
+
+
+def test_local_days_are_intervals_of_a_day_whatever_their_length() -> None:
+    begins = [1774566000, 1774652400, 1774738800]  # 27 to 29 March 2026 in Amsterdam: the last has 23 hours
+    reading = READING.replace("<duration>900<", "<duration>{length}<")
+    days = [reading.format(start=start, value=1, more="", length=86_400 if start != begins[2] else 82_800)
+            for start in begins]  # fmt: skip
+    month = reading.format(start=begins[0], value=30, more="", length=30 * 86_400)
+    (batch,) = read(feed(TYPE, METER, block(*days, month)))
+    monthly, daily = batch.series
+    assert (daily.block.interval_s, daily.block.starts.tolist(), daily.gridless) == (86_400, begins, "")
+    assert (monthly.block.interval_s, len(monthly.block)) == (0, 1)
+    assert "from 2026-03-26T23:00:00Z to 2026-04-25T23:00:00Z: they lie on no grid" in monthly.gridless
 
 
 def test_a_block_of_unknown_type_is_refused() -> None:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from openami.mdus.unify.adapters.model import BAD_VALUE, Batch, SeriesBuilder, build_all
+from openami.mdus.unify.adapters.model import BAD_VALUE, HEAD_BYTES, Batch, SeriesBuilder, build_all
 from openami.mdus.unify.adapters.quantities import (
     DELTA,
     DIAL,
@@ -53,56 +53,78 @@ class Delimited:
     def read(self, stream: BinaryIO) -> Iterator[Batch]:
         """Read blocks of rows; a row with the wrong number of fields is refused by its line."""
         refusals: list[contract.Refusal] = []
-        row = 2  # the header is line 1
+        skipped: list[int] = []
+        header = 1 + _blank_lines(stream.read(HEAD_BYTES))
+        stream.seek(0)
+        rows, last = 0, header
         try:
-            reader = self._open(stream, refusals)
-            for block in reader:
+            for block in self._open(stream, header, refusals, skipped):
+                lines = _lines(header, rows, block.num_rows, skipped)
                 builders = [
                     builder
                     for mapped in self.mapping.series
-                    for builder in _builders(block, mapped, self.mapping, row, refusals)
+                    for builder in _builders(block, mapped, self.mapping, lines, refusals)
                 ]
-                row += block.num_rows
+                rows, last = rows + block.num_rows, int(lines[-1]) if len(lines) else last
                 yield Batch(series=build_all(builders, refusals), refusals=tuple(refusals))
-                refusals = []
+                refusals.clear()  # the very list that rows are refused to
         except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
-            refusals.append(contract.Refusal(f"line {row} or later", BAD_VALUE, f"the file cannot be read: {error}"))
+            refusals.append(
+                contract.Refusal(f"line {last + 1} or later", BAD_VALUE, f"the file cannot be read: {error}")
+            )
         yield Batch(refusals=tuple(refusals))
 
-    def _open(self, stream: BinaryIO, refusals: list[contract.Refusal]) -> Any:  # noqa: ANN401 - pyarrow has no types
+    def _open(  # pyarrow has no types
+        self, stream: BinaryIO, header: int, refusals: list[contract.Refusal], skipped: list[int]
+    ) -> Any:  # noqa: ANN401 - as said
         def refuse(row: csv.InvalidRow) -> Literal["skip", "error"]:
+            assert row.number is not None, "rows are numbered where one thread reads"
+            skipped.append(row.number)
             reason = f"{row.actual_columns} fields where the header has {row.expected_columns}: {str(row.text)[:60]!r}"
-            position = f"line {row.number}" if row.number is not None else "a line"
-            refusals.append(contract.Refusal(position, BAD_VALUE, reason))
+            refusals.append(contract.Refusal(f"line {row.number}", BAD_VALUE, reason))
             return "skip"
 
         needed = sorted(self.mapping.columns)
         return csv.open_csv(
             stream,
-            read_options=csv.ReadOptions(block_size=_BLOCK_BYTES, use_threads=False),
-            parse_options=csv.ParseOptions(delimiter=self.mapping.delimiter, invalid_row_handler=refuse),
+            read_options=csv.ReadOptions(block_size=_BLOCK_BYTES, use_threads=False, skip_rows=header - 1),
+            parse_options=csv.ParseOptions(
+                delimiter=self.mapping.delimiter, invalid_row_handler=refuse, ignore_empty_lines=False
+            ),
             convert_options=csv.ConvertOptions(
                 column_types=dict.fromkeys(needed, pa.string()), include_columns=needed, strings_can_be_null=False
             ),
         )
 
 
+def _blank_lines(head: bytes) -> int:
+    """How many empty lines stand before the header."""
+    return head[: len(head) - len(head.lstrip(b"\r\n"))].count(b"\n")
+
+
+def _lines(header: int, before: int, count: int, skipped: list[int]) -> NDArray[np.int64]:
+    """The lines of so many rows that follow on others, given the lines of the header and of what is no row."""
+    place = np.arange(before, before + count)
+    rows_before = np.array(skipped, np.int64) - np.arange(len(skipped)) - header - 1
+    return place + header + 1 + np.searchsorted(rows_before, place, side="right")
+
+
 def _builders(
     block: Any,  # noqa: ANN401 - a pyarrow record batch
     mapped: MappedSeries,
     mapping: FileMapping,
-    first_line: int,
+    lines: NDArray[np.int64],
     refusals: list[contract.Refusal],
 ) -> Iterator[SeriesBuilder]:
     table = pa.table(block)
-    keep = np.ones(table.num_rows, np.bool_)
+    keep = ~_blank(table, mapping)
     for only in mapped.only:
         keep &= ~np.asarray(pc.is_in(table[only.column], pa.array(only.not_in)))
     names = _coalesced(table, mapped)
     units = table[mapped.unit_column] if mapped.unit_column else pa.chunked_array([[mapped.unit] * table.num_rows])
     keys = pc.binary_join_element_wise(names, units, "\t").combine_chunks().dictionary_encode()
     seconds, timed = instants(table[mapped.time], mapped.format, mapping.zone, np.asarray(keys.indices))
-    _refuse_untimed(~timed & keep, table[mapped.time], names, first_line, refusals)
+    _refuse_untimed(~timed & keep, table[mapped.time], names, lines, refusals)
     keep &= timed
     texts = np.asarray(pc.if_else(pc.is_in(table[mapped.value], pa.array(mapping.blank, pa.string())), "",
                                   pc.utf8_trim_whitespace(table[mapped.value])), object)  # fmt: skip
@@ -113,15 +135,23 @@ def _builders(
     cuts = np.flatnonzero(np.diff(key_of_row, prepend=-1))
     for rows in np.split(order, cuts[1:]) if len(order) else ():
         name, _, unit = keys.dictionary[int(keys.indices[int(rows[0])].as_py())].as_py().partition("\t")
-        position = f"lines {first_line + int(rows.min())} to {first_line + int(rows.max())}"
         try:
             builder = _builder(name, unit, mapped, table, int(rows[0]))
         except UnknownUnitError as error:
-            refusals.append(contract.Refusal(position, _UNKNOWN_TYPE, error.found, name))
+            more = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
+            refusals.append(contract.Refusal(f"line {lines[rows[0]]}{more}", _UNKNOWN_TYPE, error.found, name))
             continue
         shift = mapped.interval_s if mapped.stamp == "end" and mapped.kind == "interval" else 0
-        builder.add(seconds[rows] - shift, texts[rows].tolist(), labels[rows].tolist(), position)
+        builder.add(seconds[rows] - shift, texts[rows].tolist(), labels[rows].tolist(), lines[rows])
         yield builder
+
+
+def _blank(table: Any, mapping: FileMapping) -> NDArray[np.bool_]:  # noqa: ANN401 - as above
+    """Lines with nothing in them."""
+    blank = np.ones(table.num_rows, np.bool_)
+    for column in mapping.columns:
+        blank &= np.asarray(pc.equal(table[column], pa.scalar("")))
+    return blank
 
 
 def _coalesced(table: Any, mapped: MappedSeries) -> Any:  # noqa: ANN401 - pyarrow has no types
@@ -179,7 +209,7 @@ def _refuse_untimed(
     bad: NDArray[np.bool_],
     texts: Any,  # noqa: ANN401 - a pyarrow array
     names: Any,  # noqa: ANN401 - as above
-    first_line: int,
+    lines: NDArray[np.int64],
     refusals: list[contract.Refusal],
 ) -> None:
     rows = np.flatnonzero(bad)
@@ -187,4 +217,4 @@ def _refuse_untimed(
         row = int(rows[0])
         more = f" and {rows.size - 1} more" if rows.size > 1 else ""
         reason = f"{texts[row].as_py()[:40]!r} is not a time of the declared form"
-        refusals.append(contract.Refusal(f"line {first_line + row}{more}", BAD_VALUE, reason, names[row].as_py()))
+        refusals.append(contract.Refusal(f"line {lines[row]}{more}", BAD_VALUE, reason, names[row].as_py()))

@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 import numpy as np
 from lxml import etree
 
 from openami.mdus.unify.adapters.model import BAD_VALUE, Batch, SeriesBuilder, build_all
+from openami.mdus.unify.adapters.quantities import ELECTRICITY, FORWARD, GAS, WATER, kind_of_unit
 from openami.shared.contract import field as contract
 from openami.shared.contract.field.markup import local_name, text_of
 from openami.shared.contract.field.tables import PERIOD_NUMBERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 _BATCH_READINGS: Final = 100_000
 _DAY_S: Final = 86400
+_HOUR_S: Final = 3600
+_INTERVALS_S: Final = [length_s for length_s in PERIOD_NUMBERS if 0 < length_s <= _DAY_S]
 _LARGEST_ENTRY: Final = 2_000_000
 """Readings of one entry: sixty years of quarter-hours."""
 _SECONDS: Final = re.compile(r"(-?\d{1,11})(?:\.\d*)?", re.ASCII)
@@ -45,6 +48,8 @@ _TYPE_FIELDS: Final = {
 _ALL_PHASES: Final = frozenset({224, 225, 768, 769, 784})
 """Numbers that a total carries in practice; to us a total has no phase."""
 _NORMAL: Final = 12  # the data qualifier `normal` says nothing about how values were gathered
+_SERVICES: Final = {"0": ELECTRICITY, "1": GAS, "2": WATER}
+"""Kind of service of a usage point -> commodity."""
 _KINDS: Final = ("MeterReading", "ReadingType", "UsagePoint", "IntervalBlock")
 
 
@@ -57,7 +62,12 @@ class _Readings:
     lengths: list[int] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
-    position: str = ""
+    lines: list[int] = field(default_factory=list)
+
+    @property
+    def position(self) -> str:
+        """Where they begin."""
+        return f"line {self.lines[0]}"
 
 
 @dataclass(slots=True)
@@ -67,6 +77,10 @@ class _Feed:
     types: dict[str, contract.ReadingTypeCode] = field(default_factory=dict)
     readings: dict[str, list[str]] = field(default_factory=dict)
     """Link of each meter reading -> the links it relates to."""
+    points: dict[str, list[str]] = field(default_factory=dict)
+    """Link of each usage point -> the links it relates to."""
+    services: dict[str, int] = field(default_factory=dict)
+    """Link of each usage point -> the commodity that it is supplied with."""
     waiting: list[_Readings] = field(default_factory=list)
     current: _Readings = field(default_factory=_Readings)
     gathered: int = 0
@@ -74,18 +88,37 @@ class _Feed:
     refusals: list[contract.Refusal] = field(default_factory=list)
 
     def reading_of(self, href: str) -> str:
-        """The meter reading that a block belongs to: its link begins the block's, or relates to it."""
-        inside = [each for each in self.readings if href.startswith(each)]
-        named = [each for each, related in self.readings.items() if any(href.startswith(one) for one in related)]
-        every = list(self.readings) if len(self.readings) == 1 else []
-        return max([*inside, *named] or every or [""], key=len)
+        """The meter reading that a block belongs to."""
+        return _owner(href, self.readings)
 
     def type_of(self, reading: str) -> contract.ReadingTypeCode | None:
-        """The reading type that a meter reading relates to."""
+        """The reading type that a meter reading relates to, with what its usage point says of it."""
         related = [self.types[each] for each in self.readings.get(reading, []) if each in self.types]
-        if related:
-            return related[0]
-        return next(iter(self.types.values())) if len(self.types) == 1 else None
+        if not related and len(self.types) == 1:
+            related = [*self.types.values()]
+        return _completed(related[0], self.services.get(_owner(reading, self.points), 0)) if related else None
+
+
+def _owner(href: str, links: Mapping[str, list[str]]) -> str:
+    """The entry that something belongs to: its link begins the other's, or relates to it, or is the only one."""
+    inside = [each for each in links if href.startswith(each)]
+    named = [each for each, related in links.items() if any(href.startswith(one) for one in related)]
+    every = list(links) if len(links) == 1 else []
+    return max([*inside, *named] or every or [""], key=len)
+
+
+def _completed(code: contract.ReadingTypeCode, commodity: int) -> contract.ReadingTypeCode:
+    """A reading type with what some feeds leave out: a unit of energy or volume says what is measured.
+
+    Where no direction is told, it is what the usage point was supplied with.
+    """
+    kind = kind_of_unit(code.unit)
+    if not kind or code.measurement_kind not in {0, kind}:
+        return code
+    return replace(
+        code, measurement_kind=kind, commodity=code.commodity or commodity,
+        flow_direction=code.flow_direction or FORWARD,
+    )  # fmt: skip
 
 
 class GreenButton:
@@ -154,7 +187,6 @@ def _take_reading(feed: _Feed, element: etree._Element) -> None:
         elif tag == "value":
             found["value"] = text_of(child)
     current = feed.current
-    current.position = current.position or f"line {element.sourceline}"
     start, duration = _SECONDS.fullmatch(found.get("start", "")), _SECONDS.fullmatch(found.get("duration", ""))
     if start is None or duration is None:
         reason = f"no usable time period: {found.get('start', '')[:30]!r}, {found.get('duration', '')[:30]!r} s"
@@ -164,6 +196,7 @@ def _take_reading(feed: _Feed, element: etree._Element) -> None:
     current.lengths.append(int(duration[1]))
     current.texts.append(found.get("value", ""))
     current.labels.append("+".join(qualities))
+    current.lines.append(cast("int", element.sourceline))
     if len(current.texts) > _LARGEST_ENTRY:
         raise _HostileFeedError(f"an entry with more than {_LARGEST_ENTRY} readings")
 
@@ -183,6 +216,10 @@ def _take_entry(feed: _Feed, entry: etree._Element) -> None:
             feed.types[own] = _type(body)
         elif kind == "MeterReading":
             feed.readings[own] = links.get("related", [])
+        elif kind == "UsagePoint":
+            feed.points[own] = links.get("related", [])
+            service = body.find("{*}ServiceCategory/{*}kind")
+            feed.services[own] = _SERVICES.get("" if service is None else text_of(service), 0)
     if feed.current.texts:
         feed.current.href = own or [*links.get("up", []), ""][0]
         feed.waiting.append(feed.current)
@@ -225,22 +262,24 @@ def _batch(feed: _Feed, *, final: bool) -> Batch:
 
 
 def _builders(readings: _Readings, reading: str, code: contract.ReadingTypeCode) -> Iterator[SeriesBuilder]:
-    """One builder for each length of period in the entry."""
+    """One builder for each length of interval in the entry, and one for all periods that are no intervals."""
     name = reading or readings.href or "feed"
     names = [contract.Name.of(name, "EspiMeterReading")]
     if "/MeterReading" in name:
         names.append(contract.Name.of(name.split("/MeterReading")[0], "EspiUsagePoint"))
     starts, lengths = np.array(readings.starts, np.int64), np.array(readings.lengths, np.int64)
-    for length_s in np.unique(lengths).tolist():
-        interval_s = length_s if length_s in PERIOD_NUMBERS and length_s < _DAY_S else 0
+    lines = np.array(readings.lines, np.int64)
+    intervals = np.where(np.abs(lengths - _DAY_S) <= _HOUR_S, _DAY_S, lengths)  # local days have 23, 24 or 25 hours
+    intervals[~np.isin(intervals, _INTERVALS_S)] = 0
+    for interval_s in np.unique(intervals).tolist():
         typed = replace(code, measuring_period=PERIOD_NUMBERS.get(interval_s, 0))
         builder = SeriesBuilder(name, contract.Identity(None, tuple(names)), typed, interval_s, _quality)
-        rows = np.flatnonzero(lengths == length_s)
+        rows = np.flatnonzero(intervals == interval_s)
         picked = rows.tolist()
         texts, labels = [readings.texts[row] for row in picked], [readings.labels[row] for row in picked]
-        builder.add(starts[rows], texts, labels, readings.position)
+        builder.add(starts[rows], texts, labels, lines[rows])
         if not interval_s:
-            builder.ends.append(starts[rows] + length_s)
+            builder.ends.append(starts[rows] + lengths[rows])
         yield builder
 
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 import numpy as np
 
+from openami.mdus.unify.adapters.quantities import in_joules
 from openami.shared.contract import field as contract
-from openami.shared.contract.field.columns import parse_decimal_groups
+from openami.shared.contract.field.columns import format_stamps, parse_decimal_groups
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -43,9 +44,27 @@ class SourceSeries:
     """Ends of periods without a fixed length."""
 
     @property
+    def kept(self) -> contract.IntervalBlock:
+        """The block as it is kept: energy in a unit of energy."""
+        return in_joules(self.block)
+
+    @property
+    def gridless(self) -> str:
+        """Why no channel keeps the block, if it brings consumptions of periods without a fixed length."""
+        block = self.block
+        if self.ends is None or not len(self.ends) or self.registers or block.interval_s or block.reading_type.is_dial:
+            return ""
+        first = int(block.starts.argmin())
+        begin, end = format_stamps(np.array([block.starts[first], self.ends[first]]))
+        return (
+            f"it brings {len(self.ends)} consumptions of periods of no fixed length, the first from {begin} to {end}:"
+            " they lie on no grid, which no channel can keep."
+        )
+
+    @property
     def reading(self) -> contract.MeterReading:
         """The series as the field seam would deliver it."""
-        blocks = () if self.registers else (self.block,)
+        blocks = () if self.registers else (self.kept,)
         return contract.MeterReading(meter=self.meter, blocks=blocks, readings=self.registers)
 
 
@@ -92,15 +111,22 @@ class SeriesBuilder:
     labels: list[str] = field(default_factory=list)
     registers: list[contract.Reading] = field(default_factory=list)
     ends: list[NDArray[np.int64]] = field(default_factory=list)
-    positions: list[tuple[int, str]] = field(default_factory=list)
+    positions: list[tuple[int, str | NDArray[np.int64]]] = field(default_factory=list)
+    """From which reading on which place of the file holds: a text, or the line of each reading."""
     factor: Decimal = Decimal(1)
     """What each value is to be multiplied by (a meter constant)."""
 
     def __len__(self) -> int:
         return len(self.texts)
 
-    def add(self, starts: NDArray[np.int64], texts: Sequence[str], labels: Sequence[str], position: str) -> None:
-        """Add readings that stand together at one place of the file."""
+    def add(
+        self,
+        starts: NDArray[np.int64],
+        texts: Sequence[str],
+        labels: Sequence[str],
+        position: str | NDArray[np.int64],
+    ) -> None:
+        """Add readings that stand together at one place of the file, or each in a line of its own."""
         self.positions.append((len(self.texts), position))
         self.starts.append(starts)
         self.texts.extend(texts)
@@ -166,7 +192,8 @@ class SeriesBuilder:
         place = np.searchsorted(begins, rows, side="right") - 1
         for number, first, count in zip(*(each.tolist() for each in _groups(place)), strict=True):
             row = int(rows[first])
-            where = f"{self.positions[number][1]}, value {row - int(begins[number]) + 1}"
+            position, value = self.positions[number][1], row - int(begins[number])
+            where = f"{position}, value {value + 1}" if isinstance(position, str) else f"line {position[value]}"
             more = f" and {count - 1} more" if count > 1 else ""
             reason = f"{self.texts[row]!r} is not a decimal number of at most 18 digits"
             refusals.append(contract.Refusal(where + more, BAD_VALUE, reason, self.id))

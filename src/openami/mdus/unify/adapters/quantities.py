@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache, lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
 
 from openami.mdus.unify.errors import UnknownUnitError
 from openami.shared.contract.field import ReadingTypeCode, reading_type_table
 from openami.shared.contract.field.tables import PERIOD_NUMBERS
+
+if TYPE_CHECKING:
+    from openami.shared.contract.field import IntervalBlock
 
 FORWARD: Final = 1
 NET: Final = 4
@@ -19,6 +24,12 @@ WATER: Final = 9
 DELTA: Final = ReadingTypeCode.DELTA_DATA
 DIAL: Final = ReadingTypeCode.BULK_QUANTITY
 
+ENERGY: Final = 12
+VOLUME: Final = 58
+_THERM, _JOULE = 169, 31
+_HECTOJOULES_A_THERM: Final = 1_054_804
+"""The therm of the United States, which is defined by the joule (NIST SP 811): in watt-hours it would have no end."""
+_THERMS_MAX: Final = 10**18 // _HECTOJOULES_A_THERM
 _PRIMARY: Final = 2  # electricity measured in front of the transformers
 _CUBIC_METRE: Final = 42
 _VOLUMES: Final = frozenset({42, 134, 166, 167, 156, 157, 119, 128, 130})
@@ -82,6 +93,21 @@ def code_of_obis(obis: str, interval_s: int, unit: str = "KWH") -> ReadingTypeCo
             period = PERIOD_NUMBERS.get(interval_s, 0)
             return replace(code, measuring_period=period, unit=number, multiplier=multiplier)
     return None
+
+
+def in_joules(block: IntervalBlock) -> IntervalBlock:
+    """Energy in joules where it is told in therms; as it is where it is not, or would not fit."""
+    code = block.reading_type
+    if code.unit != _THERM or np.abs(block.values).max(initial=0) > _THERMS_MAX:
+        return block
+    values, scale = block.values * _HECTOJOULES_A_THERM, block.scale + 2
+    return replace(block, reading_type=replace(code, unit=_JOULE), values=values, scale=scale)
+
+
+@lru_cache(maxsize=4096)
+def kind_of_unit(unit: int) -> int:
+    """What is measured in a unit, where only one thing is: energy, volume; else 0."""
+    return next((kind for number, _, kind in _UNITS.values() if number == unit and kind in {ENERGY, VOLUME}), 0)
 
 
 @lru_cache(maxsize=4096)

@@ -16,7 +16,10 @@ from openami.testing.fleet import Fleet
 def main() -> None:
     """Read a day of two meters in each form that has such loops."""
     day = Fleet(2).day(1)
-    for adapter, delivery in ((Cim(), day.xml()), (Mscons(), day.mscons())):
+    for adapter, delivery in (
+        (Cim(scan_from_bytes=0), day.xml()),
+        (Mscons(scan_from_bytes=0), day.mscons()),
+    ):
         for _ in adapter.columns(io.BytesIO(delivery)):
             pass
 

@@ -1,8 +1,9 @@
-"""What a reading costs with few and with many meters: a day of whole fleets, loaded, sealed and read again.
+"""What a reading costs with few and with many meters: loaded into a fleet, sealed with all of it, and read again.
 
-The number of meters is all that differs between two fleets: deliveries have the same size, the day is the same one.
-QUICK=1 goes from a thousand to ten thousand meters; the long form from ten thousand to a million. Processor time of all
-processes, PostgreSQL's too, is what the load of a machine disturbs least. What is being done is told on standard error.
+The number of meters is all that differs: of every fleet the registry, the channels and a judged day are there, and then
+the same number of meters, spread over the fleet, deliver the days that follow, in deliveries of one size. QUICK=1 goes
+from a thousand to ten thousand meters; the long form from ten thousand to a million. Processor time of all processes,
+PostgreSQL's too, is what the load of a machine disturbs least. What is being done is told on standard error.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sqlalchemy import text
 
 from bench._ground import AT, QUICK, Ground, Memory, cpu_s, ground, run
 from bench._rows import row
@@ -24,14 +26,14 @@ from openami.mdus.series.sealing import seal
 from openami.testing.fleet import FIRST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from openami.shared.postgres import EmbeddedPostgres
 
 SIZES = (1_000, 10_000) if QUICK else (10_000, 100_000, 300_000, 1_000_000)
-METERS_A_DELIVERY = 250 if QUICK else 4_000
-WARM = 200 if QUICK else 2_000  # meters of which the first delivery opens connections and compiles loops
+LOADED, METERS_A_DELIVERY, DAYS = (1_000, 100, 2) if QUICK else (10_000, 2_000, 3)
+KEPT_AT_ONCE = 20_000
 READS = 100
 FLAT = 1.5  # times the cost with the fewest meters, at most
 GIB = 1 << 30
@@ -56,12 +58,16 @@ async def measure(postgres: EmbeddedPostgres, folder: Path) -> list[dict[str, An
 
 
 async def costs(here: Ground) -> dict[str, tuple[float, str]]:
-    """What it costs to load and to seal a reading of one day of the whole fleet, and to read one meter's day."""
+    """What it costs to load a reading, to seal one, and to read one meter's day."""
     meters = here.fleet.meters
-    with told(f"{meters} meters: storing the deliveries of a day"):
-        await here.store("arrow", [0], WARM // 2, meters=WARM)
+    with told(f"{meters} meters: a day that is there, deliveries that wait"):
+        for first in range(0, meters, KEPT_AT_ONCE):
+            await here.keep(0, first, KEPT_AT_ONCE)
+        async with here.database.begin() as tx:
+            await tx.execute(text("ANALYZE"))
+        await deliver(here, [1])  # opens connections and loads compiled loops
         await here.load()
-        readings = await here.store("arrow", [0], METERS_A_DELIVERY, first=WARM)
+        readings = await deliver(here, range(2, 2 + DAYS))
     with told(f"{meters} meters: loading {readings} readings"):
         _, load_s = await here.load_and_cpu()
     assert sum(one.refused for one in here.loaded) == 0
@@ -69,9 +75,9 @@ async def costs(here: Ground) -> dict[str, tuple[float, str]]:
     await lake.run(lambda _: None)
     with told(f"{meters} meters: sealing"):
         before = cpu_s()
-        sealed = await seal(here.database, lake, FIRST + timedelta(days=1), AT)
+        sealed = await seal(here.database, lake, FIRST + timedelta(days=2 + DAYS), AT)
         seal_s = cpu_s() - before
-    assert sealed >= 2 * meters
+    assert sealed >= 2 * meters + 2 * LOADED * (1 + DAYS)
     with told(f"{meters} meters: reading"):
         read_s = await one_by_one(here, Series(lake))
     lake.close()
@@ -80,6 +86,14 @@ async def costs(here: Ground) -> dict[str, tuple[float, str]]:
         "sealing a reading": (seal_s * 1e6 / (sealed * 96), "us"),
         "one meter's day, sealed": (read_s * 1e3, "ms"),
     }
+
+
+async def deliver(here: Ground, days: Iterable[int]) -> int:
+    """Deliveries of as many meters in every fleet, spread over it; how many readings they hold."""
+    readings = 0
+    for first in range(0, here.fleet.meters, METERS_A_DELIVERY * here.fleet.meters // LOADED):
+        readings += await here.store("arrow", days, METERS_A_DELIVERY, first=first, meters=first + METERS_A_DELIVERY)
+    return readings
 
 
 async def one_by_one(here: Ground, series: Series) -> float:

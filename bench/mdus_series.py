@@ -16,11 +16,9 @@ import numpy as np
 from bench._ground import AT, QUICK, Ground, cpu_s, ground, run, sealed_bytes
 from bench._rows import row
 from openami.mdus.loading import accept, worker
-from openami.mdus.series import Provenance, Series, hot, upkeep
+from openami.mdus.series import Series, upkeep
 from openami.mdus.series.lake import Lake
-from openami.mdus.series.model import ChannelDays
 from openami.mdus.series.sealing import seal
-from openami.shared.quality import EMPTY, Origin, Verdict, quality
 from openami.shared.spans import Span
 from openami.testing.fleet import CALENDAR, FIRST
 
@@ -32,14 +30,14 @@ if TYPE_CHECKING:
 
 METERS, DAYS, READS = (500, 5, 20) if QUICK else (10_000, 62, 100)
 NEWCOMERS, METERS_A_NEWCOMER = (5, 20) if QUICK else (20, 100)
-JUDGED = quality(Origin.MEASURED, Verdict.PV)
 
 
 async def measure(postgres: EmbeddedPostgres, folder: Path) -> list[dict[str, Any]]:
     async with ground(postgres, folder, "series", METERS) as here:
         lake = Lake(here.place.database, str(here.place.lake))
         series = Series(lake)
-        readings = await fill(here)
+        # in the fleet each home repeats its week; here another home has it each time, so that no file flatters itself
+        readings = sum([await here.keep(day, 0, METERS, shift=day // 7 * 1009) for day in range(DAYS)])
         rows = await while_loading(here, series, "hot", DAYS + 10)
         started, before = time.perf_counter(), cpu_s()
         await seal(here.database, lake, FIRST + timedelta(days=DAYS), AT)
@@ -52,24 +50,6 @@ async def measure(postgres: EmbeddedPostgres, folder: Path) -> list[dict[str, An
         lake.close()
         await asyncio.to_thread(worker.close, here.place)
     return rows
-
-
-async def fill(here: Ground) -> int:
-    """Months of judged days, written as the bulk path writes them."""
-    by, readings = Provenance(AT, "bench", "delivery", "bench-1"), 0
-    for number in range(DAYS):
-        day = here.fleet.day(number)
-        # in the fleet each home repeats its week; here another home has it each time, so that no file flatters itself
-        moved = np.roll(np.arange(METERS), number // 7 * 1009)
-        channel = (4 * day.meter[:, None] - 3 + np.arange(2)).ravel()
-        packed = np.where(day.absent[moved].reshape(-1, 96), np.uint8(EMPTY), np.uint8(JUDGED))
-        count = CALENDAR.count(day.day)
-        values = np.resize(day.values[moved].reshape(-1, 96), (len(channel), count))
-        packed = np.resize(packed, (len(channel), count))
-        async with here.database.begin() as tx:
-            await hot.append(tx, ChannelDays.of(channel, np.full(len(channel), day.day), values, packed), by)
-        readings += values.size
-    return readings
 
 
 async def while_loading(here: Ground, series: Series, where: str, first_day: int) -> list[dict[str, Any]]:

@@ -51,7 +51,9 @@ def meter_reading(meter: Meter, collected: Collected, *, source: str) -> field.M
     blocks: tuple[field.IntervalBlock, ...] = ()
     if profile is not None and len(profile.rows) + len(profile.missing_ends_s):
         blocks = interval_blocks(profile, collected.read_at, source=source)
-    readings = tuple(register_reading(value, collected.read_at, source=source) for value in collected.registers)
+    # what a dial shows after the removal is of no use to anybody: its last reading is the fitter's
+    hung = [each for each in collected.registers if meter.removed_at is None or each.at <= meter.removed_at]
+    readings = tuple(register_reading(value, collected.read_at, source=source) for value in hung)
     if not blocks and not readings:
         return None
     return field.MeterReading(

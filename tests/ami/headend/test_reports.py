@@ -1,0 +1,41 @@
+"""What a session brought home, in the words of the seam."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from openami.ami.headend import reports
+from openami.ami.headend.model import Address, Collected, Meter, RegisterValue
+
+NOON = datetime(2026, 3, 16, 12, tzinfo=UTC)
+METER = Meter("OAE0000006", Address("127.0.0.1", 4059), b"", mrid="4711", usage_point="871687110000000006")
+IMPORT, EXPORT = "1-0:1.8.0", "1-0:2.8.0"
+
+
+def dials(at: datetime, *earlier: datetime) -> Collected:
+    registers = tuple(RegisterValue(IMPORT, each, Decimal(1_500), daily=True) for each in earlier)
+    return Collected(METER.serial, at, registers=(*registers, RegisterValue(IMPORT, at, Decimal(1_501))))
+
+
+def test_the_dials_of_a_hanging_meter_are_told():
+    told = reports.meter_reading(METER, dials(NOON, NOON - timedelta(hours=12)), source="AMS1")
+    assert told is not None
+    assert [each.at for each in told.readings] == [NOON - timedelta(hours=12), NOON]
+    assert [each.value for each in told.readings] == [Decimal("1.500"), Decimal("1.501")]  # kWh
+
+
+@pytest.mark.parametrize("after_s", [1, 600, 86_400])
+def test_what_a_dial_shows_after_the_removal_is_not(after_s: int):
+    removed = replace(METER, removed_at=NOON)
+    told = reports.meter_reading(removed, dials(NOON + timedelta(seconds=after_s), NOON), source="AMS1")
+    assert told is not None
+    assert [each.at for each in told.readings] == [NOON]
+
+
+def test_nothing_is_told_where_nothing_is_left():
+    removed = replace(METER, removed_at=NOON)
+    assert reports.meter_reading(removed, dials(NOON + timedelta(minutes=10)), source="AMS1") is None

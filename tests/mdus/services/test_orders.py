@@ -232,6 +232,29 @@ async def test_a_missing_reading_is_asked_for_and_in_the_end_reported(street: An
     assert shown["state"] == "failed"
 
 
+async def test_a_reading_that_nobody_took_is_estimated_and_says_so(street: Any, home: Any):
+    """E19: 10 kWh in ten days go on for nine more."""
+    config = cim.MeterConfig(meters=(cim.Meter(serial_number=home.serial, names=home.identity.names),))
+    await street.ams(cim.event(cim.Verb.CREATED, config, source="AMS1", at=street.clock.now()))
+    for day, value in ((0, "100.000"), (10, "110.000")):
+        at = END_OF_MARCH_1 + timedelta(days=day)
+        street.clock.advance_to(at + timedelta(minutes=5))
+        await street.ams(dial(street, home, at, value))
+    await street.office(order(street, home, day=date(2026, 3, 20)), order(street, home, "2", day=date(2026, 3, 20)))
+    end = END_OF_MARCH_1 + timedelta(days=19)
+    await street.until(end + timedelta(days=2))
+    assert results(street) == [], "first the AMS is asked"
+    await street.until(end + timedelta(days=6))
+    for found in results(street):
+        result = found.result
+        assert (result.meter_reading_result_value, result.meter_reading_type_code) == (Decimal("119.000"), "02")
+        assert result.actual_meter_reading_date == date(2026, 3, 20)
+        assert result.actual_meter_reading_time == time(23, 59, 59)
+    shown = (await street.api("/api/orders"))["orders"]
+    assert [(one["state"], one["note"]) for one in shown] == [("result sent", "estimated by E19")] * 2
+    assert street.heard(UtilitiesSmartMeterEventERPBulkCreateRequest) == []
+
+
 async def test_the_answer_to_the_question_fulfils_the_order(street: Any, home: Any):
     await street.office(order(street, home))
     await street.until(END_OF_MARCH_1 + timedelta(hours=13))

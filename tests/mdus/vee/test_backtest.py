@@ -7,7 +7,7 @@ import pytest
 
 from openami.ami.meter.recordings import library
 from openami.mdus.series import ChannelDays
-from openami.mdus.vee.backtest import Score, backtest, table
+from openami.mdus.vee.backtest import METHODS, Score, backtest, table
 from openami.mdus.vee.ruleset import load
 from openami.shared.quality import VALID
 
@@ -52,8 +52,29 @@ def test_scaling_to_the_register_takes_the_bias_out(scores: list[Score]) -> None
     assert all(abs(one.bias) < 1e-9 for one in scores if one.method == "E13")
 
 
+def test_like_days_of_a_home_beat_the_profile_of_its_class_and_that_a_flat_day(scores: list[Score]) -> None:
+    for gap_s in (43_200, 86_400):
+        assert error(scores, "E03", gap_s, scaled=True) < error(scores, "E07", gap_s, scaled=True)
+    for gap_s in (1800, 7200, 21_600, 43_200, 86_400):
+        assert error(scores, "E03", gap_s) < error(scores, "E07", gap_s) < error(scores, "E08", gap_s)
+
+
+def test_a_home_alone_has_no_profile_of_others() -> None:
+    values = np.arange(70 * 48).reshape(70, 48) % 7
+    first = date(2026, 1, 5).toordinal()
+    alone = ChannelDays.of(np.ones(70, np.int64), np.arange(first, first + 70), values, np.full(values.shape, VALID))
+    found = backtest(alone, 1800, load("default").for_class("residential"), gaps_s=(7200,))
+    assert {one.method: one.filled for one in found}["E07"] == 0
+    assert "| E07 | - |" in table(found)
+
+
+def test_the_order_of_the_methods_is_that_of_the_default_chain() -> None:
+    chain = load("default").for_class("residential").chain
+    assert [one for one in chain if one in METHODS] == [*METHODS]
+
+
 def test_the_table_has_a_line_for_each_method(scores: list[Score]) -> None:
     lines = table(scores).splitlines()
     assert lines[0] == "| method | 0.5 h | 2 h | 6 h | 12 h | 24 h |"
-    assert [line.split()[1] for line in lines[2:]] == ["E01", "E02", "E03", "E04", "E05", "E13"]
+    assert [line.split()[1] for line in lines[2:]] == [*METHODS]
     assert lines[6].endswith("| - |")  # E05 refuses a day that is all missing

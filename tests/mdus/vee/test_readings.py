@@ -68,6 +68,13 @@ async def test_e19_the_daily_use_goes_on(mdus: Database) -> None:
     assert await found(mdus, 231) == RegisterValue(669 + 103, "E19")
 
 
+async def test_a_register_along_which_nothing_counts_has_its_readings(mdus: Database) -> None:
+    await read(mdus, (0, 500), (30, 620))
+    async with mdus.begin() as tx:
+        found = await register_at(Series(), tx, (None, 101), START + timedelta(days=10))
+    assert found == RegisterValue(540, "E15")
+
+
 async def test_nothing_is_invented(mdus: Database) -> None:
     assert await found(mdus, 1) is None
     await read(mdus, (5, 100))

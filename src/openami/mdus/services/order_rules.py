@@ -29,6 +29,8 @@ class Answer:
     """This reading answers the order."""
 
     reading: Candidate
+    method: str = ""
+    """By which method of estimation it is known, where nobody read it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ from openami.mdus.services.results import (
     scaled_value,
     unsolicited_message,
 )
+from openami.mdus.vee.readings import register_at
 from openami.shared.capabilities import Capabilities
 from openami.shared.contract.enterprise import logs
 from openami.shared.contract.enterprise.confirm import bulk
@@ -248,6 +249,8 @@ class Orders:
                 decision = order_rules.Answer(reading)
             else:
                 decision = order_rules.decide(order, await self._candidates(tx, order), now, self.policy)
+            if isinstance(decision, order_rules.Fail) and not order.on_demand:
+                decision = await self._estimated(tx, order) or decision
             after = _after(order, decision, now)
             changed += [after] if after != order else []
             asked += [after] if isinstance(decision, order_rules.Ask) else []
@@ -286,6 +289,16 @@ class Orders:
             order_rules.Candidate(instant_s(int(found.at_s[row])), int(found.value[row]), bool(guessed[row]))
             for row in np.flatnonzero(usable)
         ]
+
+    async def _estimated(self, tx: AsyncConnection, order: ReadingOrder) -> order_rules.Answer | None:
+        """The reading that nobody took, by intervals, readings around it, or its past (E14, E15, E19)."""
+        along = await self.series.counting_along(tx, np.array([order.channel], np.int64))
+        interval = int(along[0]) if len(along) else None
+        at = order_rules.first_look(order)
+        found = await register_at(self.series, tx, (interval, order.channel), at)
+        if found is None:
+            return None
+        return order_rules.Answer(order_rules.Candidate(at, found.value, estimated=True), found.method)
 
     async def _ask(self, tx: AsyncConnection, orders: Sequence[ReadingOrder]) -> None:
         devices = await load_devices(tx, [one.device for one in orders])
@@ -361,9 +374,10 @@ class Orders:
 
 def _after(order: ReadingOrder, decision: order_rules.Decision, now: datetime) -> ReadingOrder:
     match decision:
-        case order_rules.Answer(reading):
+        case order_rules.Answer(reading, method):
             return replace(
                 order,
+                note=f"estimated by {method}" if method else order.note,
                 state=OrderState.SENT,
                 result_at=reading.at,
                 result_value=reading.value,

@@ -23,9 +23,14 @@ if TYPE_CHECKING:
     from openami.mdus.series.model import ChannelDays
     from openami.mdus.vee.ruleset import Rules
 
-METHODS: Final = ("E01", "E02", "E03", "E04", "E05", "E13")
+METHODS: Final = ("E01", "E02", "E03", "E04", "E05", "E07", "E13", "E08")
+"""In the order of the default chain. E06 is not among them: the recordings come without temperatures."""
 GAPS_S: Final = (1800, 7200, 21_600, 43_200, 86_400)
 _MOST_FILLED: Final = 0.8
+_DAYS_A_YEAR: Final = 365
+_SHAPE_SCALE: Final = 1000
+_CLASS_MIN: Final = 5
+"""Fewer others are no class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +75,26 @@ def _hide(days: ChannelDays, inner: NDArray[np.intp], hidden: NDArray[np.bool_],
     shown = days.rows(inner)
     holes = shown.with_results(np.where(hidden, 0, shown.values), np.where(hidden, np.uint8(EMPTY), shown.quality))
     advance = shown.values.sum(axis=1)
-    facts = Facts.of(holes, interval_s, advance=advance, advance_known=np.ones(len(inner), np.bool_))
-    return attach_history(facts, [days])
+    known = np.ones(len(inner), np.bool_)
+    facts = attach_history(Facts.of(holes, interval_s, advance=advance, advance_known=known), [days])
+    return replace(facts, more={**facts.more, **_profile(days, inner, facts.more["average_daily"])})
+
+
+def _profile(days: ChannelDays, inner: NDArray[np.intp], average: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+    """The facts of E07: what the other channels used on the day, as the profile of the class, and a year of each.
+
+    As in a real run the annual use is 365 average days of the last weeks, where no other is known.
+    """
+    _, place, number = np.unique(days.day, return_inverse=True, return_counts=True)
+    if int(number.min()) <= _CLASS_MIN:
+        return {}
+    sums = np.zeros((len(number), days.count), np.int64)
+    np.add.at(sums, place, days.values)
+    others = (sums[place] - days.values) * _SHAPE_SCALE // (number[place] - 1)[:, None]
+    channel = np.unique(days.channel, return_inverse=True)[1]
+    daily = np.bincount(channel, others.sum(axis=1)) / np.bincount(channel)
+    annual = (daily[channel[inner]] * _DAYS_A_YEAR).astype(np.int64)
+    return {"shape": others[inner], "shape_annual": annual, "annual_use": average * _DAYS_A_YEAR}
 
 
 def _score(facts: Facts, truth: ChannelDays, hidden: NDArray[np.bool_], rules: Rules, name: str, gap_s: int) -> Score:

@@ -1,6 +1,6 @@
 """A register at an instant at which nobody read it: from intervals (E14), readings around it (E15), or its past (E19).
 
-Asked for a bill, never kept: the next actual reading is worth more than any of them.
+Asked for a bill or by a reading order, never kept: the next actual reading is worth more than any of them.
 """
 
 from __future__ import annotations
@@ -41,9 +41,12 @@ class RegisterValue:
 
 
 async def register_at(
-    series: Series, tx: AsyncConnection, channels: tuple[int, int], at: datetime, as_of: AsOf = None
+    series: Series, tx: AsyncConnection, channels: tuple[int | None, int], at: datetime, as_of: AsOf = None
 ) -> RegisterValue | None:
-    """The register of an interval channel (`channels`: the one, the other) at an instant; None if nothing tells."""
+    """A register at an instant; None if nothing tells.
+
+    `channels` are the interval channel that counts along with it, if there is one, and the register itself.
+    """
     interval, register = channels
     around = await series.registers(tx, register, Span(at - LOOK_BACK, at + LOOK_AHEAD), as_of)
     actual = RANK[around.quality] >= RANK_MEASURED
@@ -55,7 +58,7 @@ async def register_at(
     before, after = [one for one in reads if one[0] < at_s], [one for one in reads if one[0] > at_s]
     if not before:
         return None
-    used = await _used(series, tx, interval, before[-1][0], at, as_of)
+    used = None if interval is None else await _used(series, tx, interval, before[-1][0], at, as_of)
     if used is not None:
         return RegisterValue(int(registers.from_intervals(Decimal(before[-1][1]), used, 0)), "E14")
     if after and after[0][1] >= before[-1][1]:

@@ -7,7 +7,7 @@ import contextlib
 import gc
 import socket
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +58,7 @@ class Parts:
     settings: Settings
     secrets: Secrets
     clock: Clock
-    postgres_url: str
+    postgres_url: str = field(repr=False)
 
     def database(self, area: str) -> Database:
         """The area's own database."""
@@ -159,7 +159,7 @@ async def serve_area(name: str, settings: Settings, *, supervised: bool) -> None
     secrets = load_secrets(settings.data_dir / "secrets.json")
     clock = SharedClock(settings.data_dir / CLOCK_FILE) if settings.clock == "shared" else RealClock()
     with contextlib.ExitStack() as stack:
-        url = settings.postgres_url or ""
+        url = settings.postgres_url.get_secret_value() if settings.postgres_url else ""
         if not url and name in DATABASES:
             server = EmbeddedPostgres(settings.data_dir / "postgres", secrets.token("postgres"))
             stack.enter_context(server)
@@ -227,13 +227,14 @@ def _field(parts: Parts) -> Area:
     from openami.ami.meter.area import build  # noqa: PLC0415
 
     settings = parts.settings
+    given = settings.fleet_secret
     return build(
         database=parts.database("field"),
         clock=parts.clock,
         zone=settings.zone,
         homes=settings.homes,
         seed=settings.seed,
-        fleet_secret=settings.fleet_secret or parts.secrets.token("fleet"),
+        fleet_secret=given.get_secret_value() if given else parts.secrets.token("fleet"),
         host=settings.host,
         first_concentrator_port=settings.first_concentrator_port,
         collector_host=settings.host,

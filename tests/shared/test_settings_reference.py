@@ -46,8 +46,8 @@ def test_no_setting_is_described_by_its_name_alone() -> None:
 
 def test_secrets_are_not_shown() -> None:
     settings = Settings(
-        postgres_url="postgresql://me:hush@db/",
-        fleet_secret="hush",
+        postgres_url=SecretStr("postgresql://me:hush@db/"),
+        fleet_secret=SecretStr("hush"),
         collect_keys={"1234": SecretStr("hush")},
         peer=PeerSettings(user="MDUS", password=SecretStr("hush")),
         partners={"SAP": PartnerSettings(password=SecretStr("hush"))},
@@ -55,6 +55,7 @@ def test_secrets_are_not_shown() -> None:
     shown = {name: value for name, value, _ in values(settings)}
     assert "hush" not in str(shown)
     assert {shown[name] for name in WITH_SECRETS} == {HIDDEN}
+    assert "hush" not in repr(settings)
 
 
 def test_what_was_set_is_told_apart() -> None:

@@ -84,7 +84,7 @@ class Settings(BaseSettings):
     base_port: int = Field(default=8400, ge=1024, le=65000, description="Console; the areas take the ports after it.")
     zone: str = Field(default="Europe/Amsterdam", description="Zone of local days, months and tariffs.")
     clock: Literal["real", "shared"] = Field(default="real", description="`shared` in a simulated landscape.")
-    postgres_url: str | None = Field(
+    postgres_url: SecretStr | None = Field(
         default=None, description="A PostgreSQL of yours, up to the slash before the database name."
     )
     object_store: str | None = Field(
@@ -110,7 +110,7 @@ class Settings(BaseSettings):
     segment_bits_per_s: int = Field(default=0, ge=0, description="Speed of the wire to simulated meters; 0: no limit.")
     segment_latency_s: float = Field(default=0, ge=0, le=60, description="Delay of each frame on that wire.")
     segment_loss: float = Field(default=0, ge=0, le=1, description="Which part of the frames gets lost on that wire.")
-    fleet_secret: str | None = Field(default=None, description="Root of the simulated meters' passwords.")
+    fleet_secret: SecretStr | None = Field(default=None, description="Root of the simulated meters' passwords.")
     rule_set: str = Field(default="default", description="VEE rule set of channels whose master data name none.")
     edits_need_approval: bool = Field(default=False, description="Whether a second person must approve an edit.")
     gas_day_starts_h: int = Field(default=0, ge=0, le=23, description="Local hour at which gas days begin, often 6.")

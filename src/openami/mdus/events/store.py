@@ -15,7 +15,6 @@ from sqlalchemy import (
     UniqueConstraint,
     func,
     select,
-    update,
 )
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
@@ -23,6 +22,7 @@ from openami.mdus.events.model import DeviceEvent, Forwarding
 from openami.mdus.registry.ids import bare
 from openami.mdus.registry.tables import among
 from openami.mdus.tables import metadata
+from openami.shared.database import given, update_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,6 +52,7 @@ table: Final = Table(
     UniqueConstraint("device_key", "code", "occurred_at", "mrid", name="uq_device_event_key"),
 )
 Index("ix_device_event_device_time", table.c.device_key, table.c.occurred_at)
+_MARK: Final = update_rows(table, ("enterprise_id", "forwarding", "note"), key="enterprise_id")
 
 
 async def keep(tx: AsyncConnection, events: Sequence[DeviceEvent], received_at: datetime) -> list[DeviceEvent]:
@@ -67,10 +68,13 @@ async def keep(tx: AsyncConnection, events: Sequence[DeviceEvent], received_at: 
 
 async def mark(tx: AsyncConnection, outcomes: Mapping[str, tuple[Forwarding, str]]) -> None:
     """Record what became of events on their way to the back office, by their ids there."""
-    for identifier, (forwarding, note) in outcomes.items():
-        await tx.execute(
-            update(table).where(table.c.enterprise_id == identifier).values(forwarding=forwarding.value, note=note)
-        )
+    if outcomes:
+        columns = {
+            "enterprise_id": list(outcomes),
+            "forwarding": [forwarding.value for forwarding, _ in outcomes.values()],
+            "note": [note for _, note in outcomes.values()],
+        }
+        await tx.execute(_MARK, given(columns))
 
 
 async def recent(

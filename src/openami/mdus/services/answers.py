@@ -1,4 +1,7 @@
-"""Confirmations of the back office, recorded on what they confirm; a failed one is kept where a person sees it."""
+"""Confirmations of the back office, recorded on what they confirm; a failed one is kept where a person sees it.
+
+All confirmations that came together are one statement; of several for one object the last one counts.
+"""
 
 from __future__ import annotations
 
@@ -27,35 +30,41 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """The desk for confirmations."""
+    """The desk for confirmations: it refuses none, as nobody would hear of it."""
 
     orders: Orders
     uploads: Uploads
     notices: Notices
 
-    async def of_results(self, tx: AsyncConnection, message: HeadedMessage) -> None:
+    async def of_results(self, tx: AsyncConnection, messages: Sequence[HeadedMessage]) -> list[None]:
         """Results of reading orders were taken or refused."""
-        for item in _items(message):
-            document = item.meter_reading_document.id or ""
-            reference = _reference(item.message_header)
-            if not await self.orders.result_confirmed(tx, document=document, message=reference, log=item.log):
+        answers = [
+            (item.meter_reading_document.id or "", _reference(item.message_header), item.log)
+            for item in _items(messages)
+        ]
+        known = await self.orders.results_confirmed(tx, answers)
+        for (document, reference, _), has_order in zip(answers, known, strict=True):
+            if not has_order:
                 log.warning("answer.without_order", document=document, reference=str(reference))
+        return [None] * len(messages)
 
-    async def of_uploads(self, tx: AsyncConnection, message: HeadedMessage) -> None:
+    async def of_uploads(self, tx: AsyncConnection, messages: Sequence[HeadedMessage]) -> list[None]:
         """Interval uploads were taken or refused."""
-        for item in _items(message):
-            reference = _reference(item.message_header)
-            if reference is None or not await self.uploads.confirmed(tx, reference, item.log):
-                log.warning("answer.without_upload", reference=str(reference), notes=logs.notes(item.log))
+        answers = [(_reference(item.message_header), item.log) for item in _items(messages)]
+        known = await self.uploads.confirmed(tx, {one: told for one, told in answers if one is not None})
+        for reference, told in answers:
+            if reference not in known:
+                log.warning("answer.without_upload", reference=str(reference), notes=logs.notes(told))
+        return [None] * len(messages)
 
-    async def of_events(self, tx: AsyncConnection, message: HeadedMessage) -> None:
+    async def of_events(self, tx: AsyncConnection, messages: Sequence[HeadedMessage]) -> list[None]:
         """Events were taken or refused."""
-        for item in _items(message):
-            await self.notices.confirmed(tx, item.utilities_smart_meter_event.id, item.log)
+        await self.notices.confirmed(tx, {item.utilities_smart_meter_event.id: item.log for item in _items(messages)})
+        return [None] * len(messages)
 
 
-def _items(message: HeadedMessage) -> Sequence[Any]:
-    return message.items if isinstance(message, Bulk) else (message,)
+def _items(messages: Sequence[HeadedMessage]) -> list[Any]:
+    return [item for one in messages for item in (one.items if isinstance(one, Bulk) else (one,))]
 
 
 def _reference(head: MessageHeader) -> UUID | None:

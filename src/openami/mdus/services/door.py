@@ -22,6 +22,7 @@ from openami.shared.contract.enterprise.messages import (
     register,
     time_series,
 )
+from openami.shared.seam.enterprise import Together
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -152,11 +153,12 @@ def _of_orders(desk: Desk, orders: Orders, connections: Connections) -> dict[typ
 
 
 def _of_answers(answers: Answers) -> dict[type[Any], Handler]:
+    results, uploads, events = Together(answers.of_results), Together(answers.of_uploads), Together(answers.of_events)
     return {
-        reading_result.MeterReadingDocumentERPResultCreateConfirmation: answers.of_results,
-        reading_result.MeterReadingDocumentERPResultBulkCreateConfirmation: answers.of_results,
-        time_series.UtilitiesTimeSeriesERPItemBulkCreateConfirmation: answers.of_uploads,
-        time_series.UtilitiesTimeSeriesERPItemBulkChangeConfirmation: answers.of_uploads,
-        event.UtilitiesSmartMeterEventERPBulkCreateConfirmation: answers.of_events,
-        event.UtilitiesSmartMeterEventERPCreateConfirmation: answers.of_events,
+        reading_result.MeterReadingDocumentERPResultCreateConfirmation: results,
+        reading_result.MeterReadingDocumentERPResultBulkCreateConfirmation: results,
+        time_series.UtilitiesTimeSeriesERPItemBulkCreateConfirmation: uploads,
+        time_series.UtilitiesTimeSeriesERPItemBulkChangeConfirmation: uploads,
+        event.UtilitiesSmartMeterEventERPBulkCreateConfirmation: events,
+        event.UtilitiesSmartMeterEventERPCreateConfirmation: events,
     }

@@ -86,10 +86,12 @@ class Notices:
         )
         await self.take(tx, [event])
 
-    async def confirmed(self, tx: AsyncConnection, identifier: str, log: Log) -> None:
-        """The back office has taken or refused an event."""
-        outcome = Forwarding.CONFIRMED if logs.is_success(log) else Forwarding.REFUSED
-        await store.mark(tx, {identifier: (outcome, logs.notes(log))})
+    async def confirmed(self, tx: AsyncConnection, outcomes: Mapping[str, Log]) -> None:
+        """The back office has taken or refused events."""
+        states = {True: Forwarding.CONFIRMED, False: Forwarding.REFUSED}
+        await store.mark(
+            tx, {event: (states[logs.is_success(log)], logs.notes(log)) for event, log in outcomes.items()}
+        )
 
     async def _send(self, tx: AsyncConnection, wanted: Sequence[tuple[DeviceEvent, EnterpriseCodes]]) -> None:
         for first in range(0, len(wanted), EVENTS_A_MESSAGE):

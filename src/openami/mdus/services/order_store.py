@@ -5,7 +5,23 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import BigInteger, Boolean, Column, Date, DateTime, Index, Integer, Table, Text, Uuid, func, select
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Index,
+    Integer,
+    Table,
+    Text,
+    Uuid,
+    any_,
+    func,
+    literal,
+    select,
+)
 from sqlalchemy.dialects.postgresql import insert
 
 from openami.mdus.registry.ids import DeviceId, TaskId, bare
@@ -14,9 +30,10 @@ from openami.mdus.services.codes import Pick
 from openami.mdus.services.order_model import OPEN, OrderState, ReadingOrder
 from openami.mdus.services.order_rules import first_look
 from openami.mdus.tables import metadata
+from openami.shared.database import given, update_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -85,10 +102,25 @@ async def find(tx: AsyncConnection, documents: Iterable[str]) -> dict[str, Readi
     return {bare(one.document): one for one in await _where(tx, among(table.c.document_key, keys), lock=True)}
 
 
-async def by_result(tx: AsyncConnection, message: UUID) -> ReadingOrder | None:
-    """The order that a result message answered, locked."""
-    found = await _where(tx, table.c.result_message == message, lock=True)
-    return found[0] if found else None
+async def by_results(tx: AsyncConnection, messages: Iterable[UUID]) -> dict[UUID, ReadingOrder]:
+    """The orders that result messages answered, by message, locked."""
+    wanted = literal(sorted(set(messages)), ARRAY(Uuid))
+    found = await _where(tx, table.c.result_message == any_(wanted), lock=True)
+    return {one.result_message: one for one in found if one.result_message is not None}
+
+
+_CONCLUDE: Final = update_rows(table, ("document_key", "state", "note"), key="document_key")
+
+
+async def conclude(tx: AsyncConnection, outcomes: Mapping[str, tuple[OrderState, str]]) -> None:
+    """Record what the back office made of results, by document number."""
+    if outcomes:
+        columns = {
+            "document_key": [bare(one) for one in outcomes],
+            "state": [state.value for state, _ in outcomes.values()],
+            "note": [note for _, note in outcomes.values()],
+        }
+        await tx.execute(_CONCLUDE, given(columns))
 
 
 async def due(tx: AsyncConnection, now: datetime, *, batch: int = 5000) -> list[ReadingOrder]:

@@ -223,18 +223,26 @@ class Orders:
         """When an order has to be looked at next."""
         return await order_store.next_look(tx)
 
-    async def result_confirmed(self, tx: AsyncConnection, *, document: str, message: UUID | None, log: Log) -> bool:
-        """The back office has taken or refused a result; false when no order belongs to it."""
-        found = await order_store.find(tx, [document]) if document else {}
-        order = found.get(bare(document)) if document else None
-        order = order or (await order_store.by_result(tx, message) if message else None)
-        if order is None:
-            return False
-        good = logs.is_success(log)
-        note = logs.notes(log)
-        state = OrderState.CONFIRMED if good else OrderState.REFUSED
-        await order_store.save(tx, [replace(order, state=state, note=note)])
-        return True
+    async def results_confirmed(
+        self, tx: AsyncConnection, answers: Sequence[tuple[str, UUID | None, Log]]
+    ) -> list[bool]:
+        """The back office has taken or refused results, named by document or else by our message.
+
+        Tells of each whether an order belongs to it.
+        """
+        by_document = await order_store.find(tx, [document for document, _, _ in answers if document])
+        others = [message for document, message, _ in answers if message and bare(document) not in by_document]
+        by_message = await order_store.by_results(tx, others) if others else {}
+        outcomes: dict[str, tuple[OrderState, str]] = {}
+        known: list[bool] = []
+        for document, message, log in answers:
+            order = by_document.get(bare(document)) or (by_message.get(message) if message else None)
+            known.append(order is not None)
+            if order is not None:
+                state = OrderState.CONFIRMED if logs.is_success(log) else OrderState.REFUSED
+                outcomes[order.document] = (state, logs.notes(log))
+        await order_store.conclude(tx, outcomes)
+        return known
 
     async def _look(self, tx: AsyncConnection, orders: Sequence[ReadingOrder]) -> None:
         if not orders:

@@ -39,10 +39,11 @@ from openami.shared.contract.enterprise.messages.time_series import (
     UtilitiesTimeSeriesERPItemChangeRequest,
     UtilitiesTimeSeriesERPItemCreateRequest,
 )
+from openami.shared.database import given, update_rows
 from openami.shared.spans import Span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from numpy.typing import NDArray
@@ -83,6 +84,9 @@ backlog_table: Final = Table(
     Column("task", Text, nullable=False),
     Column("start_at", DateTime(timezone=True), nullable=False),
     Column("end_at", DateTime(timezone=True), nullable=False),
+)
+_CONFIRM: Final = update_rows(upload_table, ("message", "state", "note"), key="message").returning(
+    upload_table.c.message
 )
 
 
@@ -140,16 +144,17 @@ class Uploads:
         if rows:
             await tx.execute(backlog_table.insert(), rows)
 
-    async def confirmed(self, tx: AsyncConnection, message: UUID, log: Log) -> bool:
-        """The back office has taken or refused an upload; false when it is none of ours."""
-        good = logs.is_success(log)
-        result = await tx.execute(
-            upload_table.update()
-            .where(upload_table.c.message == message)
-            .values(state="confirmed" if good else "refused", note="" if good else logs.notes(log))
-            .returning(upload_table.c.message)
-        )
-        return result.first() is not None
+    async def confirmed(self, tx: AsyncConnection, outcomes: Mapping[UUID, Log]) -> set[UUID]:
+        """The back office has taken or refused uploads, by message; returns those that are ours."""
+        if not outcomes:
+            return set()
+        good = [logs.is_success(one) for one in outcomes.values()]
+        columns = {
+            "message": list(outcomes),
+            "state": ["confirmed" if one else "refused" for one in good],
+            "note": ["" if fine else logs.notes(one) for fine, one in zip(good, outcomes.values(), strict=True)],
+        }
+        return set(await tx.scalars(_CONFIRM, given(columns)))
 
     async def _backlog(self, tx: AsyncConnection, status_index: NDArray[np.uint8]) -> list[Items]:
         rows = list(await tx.execute(backlog_table.delete().returning(backlog_table)))

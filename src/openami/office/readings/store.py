@@ -67,6 +67,7 @@ readings = Table(
     instant("recorded_at", nullable=False),
 )
 Index("register_readings_at", readings.c.register_id, readings.c.at)
+Index("register_readings_document", readings.c.document_id)
 
 
 class OrderState(StrEnum):

@@ -10,6 +10,7 @@ import binascii
 import datetime as dt
 import importlib
 from collections.abc import Callable
+from dataclasses import field, fields, make_dataclass
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -131,8 +132,8 @@ class Readers:
         return read
 
     def _children(self, shape: Shape) -> ReadFrom:
-        make = class_of(shape)
-        is_message = issubclass(make, Message)
+        make = maker(class_of(shape))
+        is_message = issubclass(class_of(shape), Message)
         texts = {m.xml_name: (m.name, text_reader(_simple(m))) for m in shape.elements if _is_text(m) and not m.many}
         parts = {m.xml_name: (m.name, m.many, self._reader(m)) for m in shape.elements if m.xml_name not in texts}
         lists = [member.name for member in shape.elements if member.many]
@@ -157,7 +158,7 @@ class Readers:
                     values[name] = tuple(values[name])
             if own and is_message:
                 values["extras"] = tuple(own)
-            return make(**values)
+            return make(values)
 
         return read
 
@@ -166,6 +167,30 @@ class Readers:
             return self.of(member.content)
         convert = text_reader(member.content)
         return lambda element, _: convert(element.text or "")
+
+
+def maker(kind: type[Any]) -> Callable[[dict[str, Any]], Any]:
+    """A function that makes a value of a frozen dataclass from its fields, at a fourth of the price of its `__init__`.
+
+    That one has to go around the class's own `__setattr__` for each field. Here the fields are set by plain assignment
+    while the value still is of a subclass without locks, of the same layout; then it is given its class.
+    """
+    assert not hasattr(kind, "__post_init__")
+    signature = [
+        (one.name, Any, field(default=one.default, default_factory=one.default_factory))  # type: ignore[arg-type]
+        for one in fields(kind)
+    ]
+    fill: Any = make_dataclass(kind.__name__, signature, kw_only=True).__init__
+    unlocked = {"__slots__": (), "__setattr__": object.__setattr__, "__delattr__": object.__delattr__}
+    unlocked_kind, new = type(kind.__name__, (kind,), unlocked), object.__new__
+
+    def make(values: dict[str, Any]) -> Any:  # noqa: ANN401 - the class varies
+        made = new(unlocked_kind)
+        fill(made, **values)
+        made.__class__ = kind
+        return made
+
+    return make
 
 
 def _read_part(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -147,17 +148,22 @@ def decode_in_columns(body: bytes, *, maximum_bytes: int = MAXIMUM_BYTES) -> Mes
 
 
 def _is_upload(element: etree._Element, shape: Shape) -> bool:
-    """Whether series of interval values are in every item (the header of a profile has no values)."""
+    """Whether series of interval values are in every item."""
+    way = _way_to_series(shape)
+    return way is not None and element.find(way) is not None
+
+
+@cache
+def _way_to_series(shape: Shape) -> str | None:
+    """Where a message has series with items, if it is an upload (the header of a profile has no values)."""
     item = shape.item
     if item is None or shape.has_log or not isinstance(item.content, Shape):
-        return False
-    series = next((one for one in item.content.elements if one.xml_name == SERIES), None)
-    has_items = (
-        series is not None
-        and isinstance(series.content, Shape)
-        and any(one.xml_name == ITEM and one.many for one in series.content.elements)
-    )
-    return has_items and element.find(f"{item.xml_name}/{SERIES}") is not None
+        return None
+    series = item.content.child(SERIES)
+    if series is None or not isinstance(series.content, Shape):
+        return None
+    values = series.content.child(ITEM)
+    return f"{item.xml_name}/{SERIES}" if values is not None and values.many else None
 
 
 def _upload(

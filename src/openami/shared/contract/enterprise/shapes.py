@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from openami.shared.contract.enterprise.errors import SchemaProblem
@@ -88,10 +88,16 @@ class Shape:
     @property
     def item(self) -> Member | None:
         """The repeated message of a bulk message."""
-        for member in self.elements:
-            if self.headed and member.many and isinstance(member.content, Shape) and member.content.headed:
-                return member
-        return None
+        return _item_of(self)
+
+
+@cache
+def _item_of(shape: Shape) -> Member | None:
+    """Looked for once: every message that comes in asks for it."""
+    for member in shape.elements:
+        if shape.headed and member.many and isinstance(member.content, Shape) and member.content.headed:
+            return member
+    return None
 
 
 def module_name(file_name: str) -> str:

@@ -126,6 +126,7 @@ class Seams:
             partner=partner,
             passwords=passwords,
             rights=rights,
+            bulk_bytes_max=settings.bulk_bytes_max,
         )
         transport = HttpTransport({partner: at}, content_type=SOAP, tls=tls)
         self.outbox.connect(Seam.ENTERPRISE, transport.deliver)

@@ -142,6 +142,11 @@ def given(columns: Mapping[str, object]) -> dict[str, object]:
     return {f"given_{name}": values for name, values in columns.items()}
 
 
+def columns_of(values: Sequence[object], names: Iterable[str]) -> dict[str, object]:
+    """Attributes of values, a list each: the columns of their rows."""
+    return {name: [getattr(one, name) for one in values] for name in names}
+
+
 def _given(table: Table, columns: Sequence[str]) -> TableValuedAlias:
     arrays = [bindparam(f"given_{name}", type_=ARRAY(table.c[name].type, dimensions=1)) for name in columns]
     return func.unnest(*arrays).table_valued(*columns, with_ordinality="place").render_derived("given")

@@ -101,6 +101,9 @@ class Settings(BaseSettings):
         default={}, description="Who else may call the enterprise services (TOML tables)."
     )
     peer: PeerSettings = Field(default=PeerSettings(), description="How we call your SAP or MDUS (TOML table).")
+    bulk_bytes_max: int = Field(
+        default=16 * 1024 * 1024, ge=64 * 1024, description="Bytes from which on a bulk message leaves in parts."
+    )
     tls: TlsSettings | None = Field(default=None, description="The enterprise services over TLS (TOML table).")
     homes: int = Field(default=50, ge=1, le=10_000, description="Homes of the simulated street.")
     seed: int = Field(default=1, description="Seed of the simulated street.")

@@ -105,7 +105,7 @@ async def test_a_group_is_durable_and_repeats_are_counted(database: Database, cl
     table = tables.inbox
     async with database.read() as connection:
         assert await connection.scalar(select(func.count()).select_from(table)) == 21
-        row = (await connection.execute(select(table).where(table.c.id == same.message_id))).one()
+        row = (await connection.execute(select(table).where(table.c.id == same.id))).one()
         bodies = list(await connection.scalars(select(table.c.body).order_by(table.c.sequence)))
     assert (row.repeats, row.body, row.received_at, row.reference_id) == (2, b"\x00\xff", clock.now(), None)
     assert bodies == [one.body for one in [same, *others]], "in the order of their arrival"

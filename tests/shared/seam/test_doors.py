@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import MetaData, select
 
 from openami.shared.contract import field as cim
-from openami.shared.contract.enterprise import codec, confirm, logs
+from openami.shared.contract.enterprise import codec, confirm, headers, logs
 from openami.shared.contract.enterprise.catalogue import Side
 from openami.shared.contract.enterprise.examples import example
 from openami.shared.errors import OpenAmiError
@@ -222,3 +222,53 @@ async def test_a_broken_field_message_is_a_400_with_a_code_and_is_set_aside(midd
     assert reply is not None
     assert reply.errors[0].code.startswith("1.")
     assert (await middle.client.post("/cim/send", content=readings(str(uuid4())))).status_code == 200
+
+
+BULK = "UtilitiesDeviceERPSmartMeterBulkCreateRequest"
+
+
+def bulk_of(root: str, count: int) -> Any:
+    """A bulk message of so many items, each with an id of its own."""
+    message: Any = example(root)
+    item = message.items[0]
+    items = [replace(item, message_header=headers.header(item.message_header.creation_date_time)) for _ in range(count)]
+    return replace(message, items=tuple(items))
+
+
+async def sent_in_parts(middle: Middle, message: Any, limit_bytes: int) -> list[Any]:
+    """What the partner hears of a message when bulk messages may have so many bytes."""
+    door = middle.enterprise
+    door._bulk_bytes_max = limit_bytes
+    async with middle.database.begin() as transaction:
+        await door.send(transaction, message, business_key="devices")
+    while await middle.outbox._deliver_batch():
+        pass
+    assert all(one.business_key == "devices" for one in middle.heard)
+    return [codec.decode(one.body) for one in middle.heard]
+
+
+@pytest.mark.parametrize("count", [2, 7, 50])
+async def test_a_large_bulk_leaves_in_parts_that_are_small_enough(middle: Middle, count: int) -> None:
+    message = bulk_of(BULK, count)
+    limit_bytes = len(codec.encode(message)) * 2 // 5
+    parts = await sent_in_parts(middle, message, limit_bytes)
+    assert [item for part in parts for item in part.items] == list(message.items)
+    assert len({part.message_header.uuid for part in parts}) == len(parts) >= 2
+    assert all(
+        len(one.body) <= limit_bytes or len(part.items) == 1 for one, part in zip(middle.heard, parts, strict=True)
+    )
+
+
+async def test_what_fits_leaves_whole_under_its_own_id(middle: Middle) -> None:
+    message = bulk_of(BULK, 7)
+    assert await sent_in_parts(middle, message, len(codec.encode(message))) == [message]
+
+
+async def test_one_item_that_is_too_large_leaves_all_the_same(middle: Middle) -> None:
+    parts = await sent_in_parts(middle, bulk_of(BULK, 3), 1)
+    assert [len(part.items) for part in parts] == [1, 1, 1]
+
+
+async def test_a_confirmation_is_never_split_as_a_request_gets_exactly_one(middle: Middle) -> None:
+    answer = confirm.confirmation_for(bulk_of(BULK, 7), logs.success(), created=middle.enterprise._clock.now())
+    assert await sent_in_parts(middle, answer, 1) == [answer]

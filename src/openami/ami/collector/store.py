@@ -26,7 +26,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from openami.ami.headend.store import meter_table
 from openami.ami.headend.tables import metadata
-from openami.shared.database import given, insert_rows
+from openami.shared.database import columns_of, given, insert_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,7 +98,7 @@ async def keep(transaction: AsyncConnection, telegrams: Sequence[KeptTelegram], 
     once = {telegram.digest: telegram for telegram in telegrams}
     times = Counter(telegram.digest for telegram in telegrams)
     kept = list(once.values())
-    columns: dict[str, object] = {name: [getattr(one, name) for one in kept] for name in _AS_THEY_ARE}
+    columns = columns_of(kept, _AS_THEY_ARE)
     columns["digest"] = list(once)
     columns["repeats"] = [times[digest] - 1 for digest in once]
     columns["readings"] = [None if one.readings is None else list(one.readings) for one in kept]

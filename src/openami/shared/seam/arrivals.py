@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from openami.shared.database import given, insert_rows
+from openami.shared.database import columns_of, given, insert_rows
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -37,7 +37,7 @@ class Arrival:
 
     seam: Seam
     partner: str
-    message_id: UUID
+    id: UUID
     operation: str
     body: bytes
     business_key: str = ""
@@ -50,7 +50,7 @@ class Arrival:
     @property
     def key(self) -> tuple[str, str, UUID, bytes]:
         """By what a repeat is known: sender, id and content."""
-        return (self.seam.value, self.partner, self.message_id, self.digest)
+        return (self.seam.value, self.partner, self.id, self.digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,18 +131,7 @@ async def store_arrivals(
     transaction: AsyncConnection, table: Table, arrivals: Sequence[Arrival], *, now: datetime
 ) -> list[Receipt]:
     """Insert messages of different keys by one statement; a known one counts as repeated once more."""
-    values = {
-        "id": [one.message_id for one in arrivals],
-        "seam": [one.seam.value for one in arrivals],
-        "partner": [one.partner for one in arrivals],
-        "digest": [one.digest for one in arrivals],
-        "operation": [one.operation for one in arrivals],
-        "business_key": [one.business_key for one in arrivals],
-        "reference_id": [one.reference_id for one in arrivals],
-        "body": [one.body for one in arrivals],
-        "next_attempt_at": datetime.now(UTC),
-        "received_at": now,
-    }
+    values = columns_of(arrivals, _COLUMNS) | {"next_attempt_at": datetime.now(UTC), "received_at": now}
     rows = await transaction.execute(_insert(table), given(values))
     known = {(row.seam, row.partner, row.id, bytes(row.digest)): row for row in rows}
     return [

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -22,7 +22,7 @@ from openami.shared.contract.enterprise.catalogue import Side, catalogue
 from openami.shared.contract.enterprise.errors import Refusal
 from openami.shared.contract.enterprise.fault import encode_fault
 from openami.shared.contract.enterprise.intervals import decode_in_columns
-from openami.shared.contract.enterprise.model import HeadedMessage, Message
+from openami.shared.contract.enterprise.model import Bulk, BulkConfirmation, HeadedMessage, Message
 from openami.shared.contract.enterprise.model import Response as Answer
 from openami.shared.contract.enterprise.wsdl import operation_wsdl, side_wsdl
 from openami.shared.errors import OpenAmiError
@@ -56,6 +56,7 @@ PATH = "/services"
 REMEMBERED_MAX = 1024  # messages read on arrival and not handled yet: what comes in a second
 REMEMBERED_BYTES_MAX = 16 * 1024
 LARGE_BYTES = 1024 * 1024
+BULK_BYTES_MAX = 16 * 1024 * 1024  # two of them fit into what the outbox has in hand at once
 
 
 class NotOfferedError(Refusal):
@@ -101,10 +102,12 @@ class EnterpriseDoor:
         partner: str,
         passwords: Mapping[str, str],
         rights: Mapping[str, Rights] | None = None,
+        bulk_bytes_max: int = BULK_BYTES_MAX,
     ) -> None:
         """Take the area's stores, which side we are, to whom we send, and who may send to us.
 
-        `passwords` by user name are for partners that may do everything, `rights` for all others.
+        `passwords` by user name are for partners that may do everything, `rights` for all others. Bulk messages over
+        `bulk_bytes_max` leave in parts.
         """
         self.side = side
         self.partner = partner
@@ -119,6 +122,7 @@ class EnterpriseDoor:
         self._inbox = inbox
         self._fresh: OrderedDict[bytes, HeadedMessage] = OrderedDict()
         self._partners = {user: Rights(password) for user, password in passwords.items()} | dict(rights or {})
+        self._bulk_bytes_max = bulk_bytes_max
         self._system_id = side.value.upper()
         inbox.connect(Seam.ENTERPRISE, self._handle, self._refuse, self._handle_many)
 
@@ -141,7 +145,31 @@ class EnterpriseDoor:
 
     async def send_many(self, transaction: AsyncConnection, messages: Sequence[tuple[HeadedMessage, str]]) -> None:
         """Put messages into the outbox, each with the name of its business object, in the caller's transaction."""
-        await self._outbox.put(transaction, *(self._envelope(message, key) for message, key in messages))
+        await self._outbox.put(
+            transaction, *(one for message, key in messages for one in self._envelopes(message, key))
+        )
+
+    def _envelopes(self, message: HeadedMessage, business_key: str) -> list[Envelope]:
+        """The message; a bulk one that is too large in parts, each under an id of its own.
+
+        Its items have headers of their own and are confirmed under those. A confirmation is never split: a request gets
+        exactly one.
+        """
+        whole = self._envelope(message, business_key)
+        fits = len(whole.body) <= self._bulk_bytes_max
+        if fits or not isinstance(message, Bulk) or isinstance(message, BulkConfirmation) or len(message.items) < 2:
+            return [whole]
+        share = len(message.items) * self._bulk_bytes_max // len(whole.body)
+        count = min(max(share, 1), len(message.items) - 1)
+        parts = [
+            replace(
+                message,
+                message_header=replace(message.message_header, uuid=str(uuid.uuid4())),
+                items=message.items[first : first + count],
+            )
+            for first in range(0, len(message.items), count)
+        ]
+        return [one for part in parts for one in self._envelopes(part, business_key)]
 
     def _envelope(self, message: HeadedMessage, business_key: str) -> Envelope:
         operation = codec.codec().operation_of(message)
@@ -244,7 +272,7 @@ class EnterpriseDoor:
             Arrival(
                 seam=Seam.ENTERPRISE,
                 partner=partner,
-                message_id=message_id,
+                id=message_id,
                 operation=codec.codec().operation_of(message).name,
                 body=body,
                 business_key=headers.subject(message),

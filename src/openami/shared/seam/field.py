@@ -120,7 +120,7 @@ class FieldDoor:
             Arrival(
                 seam=Seam.FIELD,
                 partner=partner,
-                message_id=_uuid(header.message_id),
+                id=_uuid(header.message_id),
                 operation=f"{header.verb.value} {header.noun}",
                 body=body,
                 reference_id=_uuid(header.correlation_id),

@@ -9,20 +9,20 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from sqlalchemy import ARRAY, BigInteger, and_, bindparam, func, select, update
+from sqlalchemy import ARRAY, BigInteger, bindparam, func, select, update
 
 from openami.shared.database import after_commit
 from openami.shared.errors import OpenAmiError
 from openami.shared.seam.arrivals import Arrival, Arrivals, Receipt, store_arrivals
 from openami.shared.seam.model import InboundMessage, NotYet, Seam
 from openami.shared.seam.outbox import back_off_s
-from openami.shared.seam.store import PARKED, PROCESSED, RECEIVED, REFUSED, claim
+from openami.shared.seam.store import PARKED, PROCESSED, RECEIVED, REFUSED, Claim, in_state, of_seams
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from uuid import UUID
 
-    from sqlalchemy import Row
+    from sqlalchemy import ColumnElement, Row
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from openami.shared.clock import Clock
@@ -40,6 +40,18 @@ BATCH_BYTES = 32 * 1024 * 1024  # of bodies in hand at once
 LOOK_AGAIN_S = 0.5
 ATTEMPTS_MAX = 8  # of a handler that fails without a reason of ours: then the message is refused and shown
 PARK_FOR = timedelta(hours=2)  # business time that a predecessor may take
+_HANDLED = (
+    "sequence",
+    "id",
+    "seam",
+    "partner",
+    "operation",
+    "body",
+    "business_key",
+    "reference_id",
+    "attempts",
+    "park_until",
+)
 
 
 class HandlingFailedError(OpenAmiError):
@@ -82,11 +94,18 @@ class Inbox:
         self._wake = asyncio.Event()
         self._handlers: dict[Seam, Handlers] = {}
         self._arrivals = Arrivals(self._store)
-        state = tables.inbox.c.state
+        table = tables.inbox
         self._in_hand = select(
-            func.count().filter(state == RECEIVED),
-            func.min(tables.inbox.c.park_until).filter(state == PARKED),
-        ).where(state.in_([RECEIVED, PARKED]))
+            func.count().filter(in_state(table, RECEIVED)),
+            func.min(table.c.park_until).filter(in_state(table, PARKED)),
+        ).where(in_state(table, RECEIVED, PARKED))
+        self._claim_due = self._claim(in_state(table, RECEIVED), table.c.next_attempt_at <= bindparam("now"))
+        self._claim_parked = self._claim(in_state(table, PARKED))
+        self._moved = (
+            update(table)
+            .where(table.c.sequence == func.any(bindparam("moved", type_=ARRAY(BigInteger))))
+            .values(attempts=table.c.attempts + 1)
+        )
         self.processed = 0
 
     def connect(self, seam: Seam, handle: Handle, refuse: Refuse, many: HandleMany | None = None) -> None:
@@ -154,22 +173,21 @@ class Inbox:
 
     async def _handle_batch(self, *, retry_parked: bool) -> bool:
         async with self._database.begin() as transaction:
-            rows = await self._claim(transaction, parked=False)
+            seams = list(self._handlers)
+            rows = await self._claim_due(transaction, now=datetime.now(UTC), seams=seams)
             if not rows and retry_parked:
-                rows = await self._claim(transaction, parked=True)
+                rows = await self._claim_parked(transaction, seams=seams)
             done = sum([await self._handle_run(transaction, run) for run in _runs(rows)])
         self.processed += done
         return done > 0
 
-    async def _claim(self, transaction: AsyncConnection, *, parked: bool) -> list[Row[Any]]:
-        table = self._table
-        due = and_(table.c.state == RECEIVED, table.c.next_attempt_at <= datetime.now(UTC))
-        return await claim(
-            transaction,
-            table,
-            table.c.state == PARKED if parked else due,
-            table.c.seam.in_(list(self._handlers)),
-            order_by=[table.c.sequence],
+    def _claim(self, *conditions: ColumnElement[bool]) -> Claim:
+        return Claim(
+            self._table,
+            _HANDLED,
+            *conditions,
+            of_seams(self._table),
+            order_by=[self._table.c.sequence],
             rows_max=BATCH,
             bytes_max=BATCH_BYTES,
         )
@@ -244,15 +262,9 @@ class Inbox:
     async def _move(
         self, transaction: AsyncConnection, messages: Sequence[InboundMessage], state: str, **values: object
     ) -> None:
-        if not messages:
-            return
-        table = self._table
-        moved = bindparam("moved", [one.sequence for one in messages], type_=ARRAY(BigInteger))
-        await transaction.execute(
-            update(table)
-            .where(table.c.sequence == func.any(moved))
-            .values(state=state, attempts=table.c.attempts + 1, **values)
-        )
+        if messages:
+            moved = [one.sequence for one in messages]
+            await transaction.execute(self._moved, {"moved": moved, "state": state, **values})
 
 
 def _runs(rows: Sequence[Row[Any]]) -> list[list[Waiting]]:

@@ -9,19 +9,20 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 
-from openami.shared.database import after_commit, given, insert_rows, update_rows
+from openami.shared.database import after_commit, columns_of, given, insert_rows, update_rows
 from openami.shared.errors import OpenAmiError
 from openami.shared.seam.model import Envelope, Seam
-from openami.shared.seam.store import DEAD, DELIVERED, PENDING, claim
+from openami.shared.seam.store import DEAD, DELIVERED, PENDING, Claim, in_state, of_seams
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from sqlalchemy import Row
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from openami.shared.clock import Clock
@@ -74,7 +75,20 @@ class Outbox:
             tables.outbox, _GIVEN, for_all=("next_attempt_at", "created_at")
         ).on_conflict_do_nothing(index_elements=["id"])
         self._update = update_rows(tables.outbox, _MARKED, key="id")
-        self._in_hand = select(func.count()).where(tables.outbox.c.state == PENDING)
+        self._in_hand = select(func.count()).where(in_state(tables.outbox, PENDING))
+        self._claim = Claim(
+            tables.outbox,
+            (*_GIVEN, "attempts"),
+            in_state(tables.outbox, PENDING),
+            tables.outbox.c.next_attempt_at <= bindparam("now"),
+            of_seams(tables.outbox),
+            order_by=[
+                tables.outbox.c.next_attempt_at,
+                tables.outbox.c.sequence,
+            ],  # as the index of the pending has them
+            rows_max=BATCH,
+            bytes_max=BATCH_BYTES,
+        )
         self._wake = asyncio.Event()
         self._crowded = asyncio.Event()
         self._deliver: dict[Seam, Deliver] = {}
@@ -94,18 +108,7 @@ class Outbox:
         await transaction.execute(
             self._insert,
             given(
-                {
-                    "id": [one.id for one in envelopes],
-                    "seam": [one.seam.value for one in envelopes],
-                    "partner": [one.partner for one in envelopes],
-                    "operation": [one.operation for one in envelopes],
-                    "path": [one.path for one in envelopes],
-                    "business_key": [one.business_key for one in envelopes],
-                    "reference_id": [one.reference_id for one in envelopes],
-                    "body": [one.body for one in envelopes],
-                    "next_attempt_at": datetime.now(UTC),
-                    "created_at": self._clock.now(),
-                }
+                columns_of(envelopes, _GIVEN) | {"next_attempt_at": datetime.now(UTC), "created_at": self._clock.now()}
             ),
         )
         after_commit(transaction, self._wake)
@@ -155,10 +158,10 @@ class Outbox:
 
     async def _deliver_batch(self) -> bool:
         async with self._database.begin() as transaction:
-            rows = await self._claim(transaction)
+            rows = await self._claim(transaction, now=datetime.now(UTC), seams=list(self._deliver))
             if len(rows) == BATCH:
                 self._crowded.set()
-            deliveries = await asyncio.gather(*(self._attempt(envelope, attempts) for envelope, attempts in rows))
+            deliveries = await asyncio.gather(*(self._attempt(_envelope(row), row.attempts) for row in rows))
             await self._mark(transaction, deliveries)
             for delivery in deliveries:
                 on_answer = self._on_answer.get(delivery.envelope.seam)
@@ -166,35 +169,6 @@ class Outbox:
                     await on_answer(transaction, delivery.envelope, delivery.answer)
         self.delivered += sum(delivery.error is None for delivery in deliveries)
         return bool(rows)
-
-    async def _claim(self, transaction: AsyncConnection) -> list[tuple[Envelope, int]]:
-        table = self._table
-        rows = await claim(
-            transaction,
-            table,
-            table.c.state == PENDING,
-            table.c.next_attempt_at <= datetime.now(UTC),
-            table.c.seam.in_(list(self._deliver)),
-            order_by=[table.c.next_attempt_at, table.c.sequence],  # as the index of what is pending has them
-            rows_max=BATCH,
-            bytes_max=BATCH_BYTES,
-        )
-        return [
-            (
-                Envelope(
-                    id=row.id,
-                    seam=Seam(row.seam),
-                    partner=row.partner,
-                    operation=row.operation,
-                    path=row.path,
-                    body=row.body,
-                    business_key=row.business_key,
-                    reference_id=row.reference_id,
-                ),
-                row.attempts,
-            )
-            for row in rows
-        ]
 
     async def _attempt(self, envelope: Envelope, attempts: int) -> Delivery:
         try:
@@ -230,6 +204,19 @@ class Outbox:
             "answer": delivery.answer,
             "error": str(error) if error else None,
         }
+
+
+def _envelope(row: Row[Any]) -> Envelope:
+    return Envelope(
+        id=row.id,
+        seam=Seam(row.seam),
+        partner=row.partner,
+        operation=row.operation,
+        path=row.path,
+        body=row.body,
+        business_key=row.business_key,
+        reference_id=row.reference_id,
+    )
 
 
 def back_off_s(attempts: int) -> float:

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Uuid,
     bindparam,
     func,
+    literal_column,
     select,
 )
 
@@ -129,27 +130,43 @@ def _quarantine(metadata: MetaData) -> Table:
     )
 
 
-async def claim(
-    transaction: AsyncConnection,
-    table: Table,
-    *conditions: ColumnElement[bool],
-    order_by: Sequence[Column[Any]],
-    rows_max: int,
-    bytes_max: int,
-) -> list[Row[Any]]:
-    """Lock the first rows that nobody else works on, and read as many as fit into memory together; always one."""
-    sizes = select(table.c.sequence, func.octet_length(table.c.body).label("size_bytes"))
-    locked = await transaction.execute(
-        sizes.where(*conditions).order_by(*order_by).limit(rows_max).with_for_update(skip_locked=True)
-    )
-    wanted: list[int] = []
-    total_bytes = 0
-    for row in locked:
-        total_bytes += row.size_bytes
-        if wanted and total_bytes > bytes_max:
-            break
-        wanted.append(row.sequence)
-    if not wanted:
-        return []
-    given = bindparam("wanted", wanted, type_=ARRAY(BigInteger))
-    return list(await transaction.execute(select(table).where(table.c.sequence == func.any(given)).order_by(*order_by)))
+class Claim:
+    """Locks the first rows that nobody else works on, and reads as many as fit into memory together; always one."""
+
+    def __init__(
+        self,
+        table: Table,
+        columns: Sequence[str],
+        *conditions: ColumnElement[bool],
+        order_by: Sequence[Column[Any]],
+        rows_max: int,
+        bytes_max: int,
+    ) -> None:
+        """Take the columns to read; the conditions may have named parameters."""
+        self._bytes_max = bytes_max
+        sizes = select(table.c.sequence, func.octet_length(table.c.body))
+        self._lock = sizes.where(*conditions).order_by(*order_by).limit(rows_max).with_for_update(skip_locked=True)
+        wanted = bindparam("wanted", type_=ARRAY(BigInteger))
+        read = select(*(table.c[name] for name in columns))
+        self._read = read.where(table.c.sequence == func.any(wanted)).order_by(*order_by)
+
+    async def __call__(self, transaction: AsyncConnection, **parameters: object) -> Sequence[Row[Any]]:
+        """The rows, in order."""
+        wanted: list[int] = []
+        total_bytes = 0
+        for sequence, size_bytes in await transaction.execute(self._lock, parameters):
+            total_bytes += size_bytes
+            if wanted and total_bytes > self._bytes_max:
+                break
+            wanted.append(sequence)
+        return (await transaction.execute(self._read, {"wanted": wanted})).all() if wanted else ()
+
+
+def in_state(table: Table, *states: str) -> ColumnElement[bool]:
+    """Rows of these states, which the statement itself names: then the index of just those serves it, planned once."""
+    return table.c.state.in_([literal_column(f"'{state}'") for state in states])
+
+
+def of_seams(table: Table) -> ColumnElement[bool]:
+    """Rows of the seams in the parameter `seams`."""
+    return table.c.seam == func.any(bindparam("seams", type_=ARRAY(Text)))

@@ -35,6 +35,11 @@ def times_as_fast(name: str, value: float, unit: str, *, beside: tuple[str, floa
     return row(name, value, unit, beside=beside) | {"ratio": round(beside[1] / value, 1), "goal": goal}
 
 
+def rate_beside(name: str, value: float, unit: str, *, beside: tuple[str, float], goal: float) -> dict[str, Any]:
+    """A rate held against another's; the goal is one of the ratio."""
+    return row(name, value, unit, beside=beside) | {"goal": goal}
+
+
 def print_rows(rows: Iterable[dict[str, Any]]) -> None:
     """One row a line."""
     for one in rows:

@@ -142,7 +142,7 @@ def given(columns: Mapping[str, object]) -> dict[str, object]:
     return {f"given_{name}": values for name, values in columns.items()}
 
 
-def columns_of(values: Sequence[object], names: Iterable[str]) -> dict[str, object]:
+def columns_of(values: Sequence[object], names: Sequence[str]) -> dict[str, object]:
     """Attributes of values, a list each: the columns of their rows."""
     return {name: [getattr(one, name) for one in values] for name in names}
 

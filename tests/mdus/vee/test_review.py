@@ -164,6 +164,33 @@ async def test_a_day_that_changes_after_its_review_is_reviewed_again_once(
         assert len(await series.versions(tx, 1, day)) == len(versions), "a review that finds the same writes nothing"
 
 
+async def test_with_a_day_that_changes_its_neighbours_are_reviewed(mdus: Database, series: Series, vee: Vee) -> None:
+    """The end of an evening was held at its last value; when the day after comes, a line over midnight is known."""
+    evening = np.where(np.arange(48) >= 46, -1, SHAPE)
+    await live(mdus, vee, 41, {39: evening, 40: np.full(48, -1)})
+    day = FIRST + timedelta(days=39)
+    review_ = Review(vee)
+    async with mdus.begin() as tx:
+        await review_.start(tx, datetime(2026, 4, 10, tzinfo=UTC))
+        await vee.estimate_days(tx, [(1, day), (1, day + timedelta(days=1))], AT)
+    await mornings(mdus, review_, day + timedelta(days=1))
+
+    async def methods() -> set[int]:
+        async with mdus.begin() as tx:
+            (kept,) = await series.days(tx, [1], range(day.toordinal(), day.toordinal() + 1))
+        return set(origins(kept.quality)[0, 46:].tolist())
+
+    assert await methods() == {Origin.E02_FLAT_EDGE}
+    await late(mdus, vee, 40, SHAPE)
+    assert await methods() == {Origin.E02_FLAT_EDGE}
+    await mornings(mdus, review_, day + timedelta(days=1))
+    assert await methods() == {Origin.E01_LINEAR}
+    async with mdus.begin() as tx:
+        proofs = await recompute(series, tx, 1, day)
+    assert all(one.equal for one in proofs)
+    assert await mornings(mdus, review_, day + timedelta(days=1)) == 0
+
+
 async def test_days_yet_to_be_reviewed_are_not_reviewed_twice(mdus: Database, vee: Vee) -> None:
     review_ = Review(vee)
     async with mdus.begin() as tx:

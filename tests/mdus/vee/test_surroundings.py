@@ -13,6 +13,7 @@ from openami.mdus.series import Channel, ChannelDays, Provenance, RegisterReadin
 from openami.mdus.series.calendar import Calendar
 from openami.mdus.vee import reference_data
 from openami.mdus.vee.explain import recompute
+from openami.mdus.vee.review import Review
 from openami.mdus.vee.store import findings_of
 from openami.mdus.virtual import store as virtual
 from openami.mdus.virtual.model import Definition, Purpose, terms_of
@@ -138,6 +139,25 @@ async def test_v30_reactive_energy_without_active(device: Database, vee: Vee) ->
         await vee.review_days(tx, [(1, FIRST)], AT)
         found = await findings_of(tx, 1, FIRST, FIRST + timedelta(days=1))
     assert [one.slots for _, _, one in found if one.rule == "V30"] == [(3,)]
+
+
+async def test_what_comes_late_has_the_other_channels_of_its_device_reviewed(device: Database, vee: Vee) -> None:
+    async def morning() -> set[str]:
+        while True:
+            async with device.begin() as tx:
+                if not await review.act(tx, FIRST, AT):
+                    return {one.rule for _, _, one in await findings_of(tx, 1, FIRST, FIRST + timedelta(days=1))}
+
+    review = Review(vee)
+    async with device.begin() as tx:
+        await review.start(tx, datetime(2026, 3, 9, tzinfo=UTC))
+    active = np.where(np.arange(48) == 3, 0, SHAPE)
+    await bring(device, vee, 1, FIRST, active)
+    assert "V30" not in await morning()
+    await bring(device, vee, REACTIVE, FIRST, np.full(48, 10))
+    assert "V30" in await morning(), "reactive energy that came later fits no active energy"
+    async with device.begin() as tx:
+        assert await Series().days(tx, [VOLTAGE, CURRENT], range(FIRST.toordinal(), 1_000_000)) == [], "nothing came"
 
 
 @pytest.mark.parametrize(

@@ -157,7 +157,7 @@ class Vee:
         return await self._run(tx, keys, at, estimate=True)
 
     async def review_days(self, tx: AsyncConnection, keys: Iterable[tuple[int, date]], at: datetime) -> Judged:
-        """Judge channel-days once more, with the weeks before them at hand; what was noted is kept in any case."""
+        """Judge kept channel-days once more, with the weeks before them at hand; what was noted is kept in any case."""
         return await self._run(tx, keys, at, estimate=False, review=True)
 
     async def estimate_due(self, tx: AsyncConnection, up_to_day: date, at: datetime, *, limit: int = 10_000) -> Judged:
@@ -210,7 +210,7 @@ class Vee:
     ) -> Judged:
         distinct = sorted({(channel, day.toordinal()) for channel, day in keys})
         rows = np.array(distinct, np.int64).reshape(-1, 2)
-        return await self._judge_again(tx, rows, at, estimate=estimate, review=review)
+        return await self._judge_again(tx, rows, at, estimate=estimate, review=review, kept_only=review)
 
     async def _judge_again(
         self,

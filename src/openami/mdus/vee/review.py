@@ -2,7 +2,8 @@
 
 Validation on arrival looks at a day alone, so that loading costs the same whatever is kept. What only history can tell
 is asked once a morning, in pages of channels; a page is one transaction. The change feed tells which days have changed
-since their review (late data, edits, estimates, replays): they are reviewed again, until a review changes nothing.
+since their review (late data, edits, estimates, replays): they are reviewed again, until a review changes nothing; and
+with them the days that look at them.
 """
 
 from __future__ import annotations
@@ -17,9 +18,12 @@ from sqlalchemy import select
 from openami.mdus.duties import done_until, note_done
 from openami.mdus.series import tables
 from openami.mdus.series.feed import begin_now, take_changed_days
+from openami.mdus.unify.columns import spread
 from openami.mdus.vee.handlers import BY_REVIEW
+from openami.mdus.vee.surroundings import alongside
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from openami.mdus.vee.handlers import Vee
@@ -72,5 +76,24 @@ class Review:
         while some and not len(due):
             changed, some = await take_changed_days(tx, NAME, self.channels_a_turn, but_for=BY_REVIEW)
             due = changed[changed[:, 1] <= reviewed.toordinal()]
-        await self.vee.review_days(tx, [(channel, date.fromordinal(day)) for channel, day in due.tolist()], now)
+        near = await _beside(tx, due)
+        near = near[near[:, 1] <= reviewed.toordinal()]
+        await self.vee.review_days(tx, [(channel, date.fromordinal(day)) for channel, day in near.tolist()], now)
         return len(due)
+
+
+async def _beside(tx: AsyncConnection, keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Channel-days and those that look at them.
+
+    A line or a jump over midnight (E01, E02, V19) looks at the days before and after, and channels of one device look
+    at each other on the same day (V28, V30, V32). What weeks say of a day (V17, V20) is not asked anew for one of them.
+    """
+    others = await alongside(tx, keys[:, 0])
+    others = others.where(others.interval_s > 0)
+    order = np.argsort(others.own, kind="stable")
+    first = np.searchsorted(others.own[order], keys[:, 0])
+    number = np.searchsorted(others.own[order], keys[:, 0], side="right") - first
+    same_day = np.repeat(keys, number, axis=0)
+    same_day[:, 0] = others.other[order[spread(first, number)]]
+    around = [keys + np.array([0, step]) for step in (-1, 0, 1)]
+    return np.unique(np.concatenate([*around, same_day]), axis=0)

@@ -192,6 +192,50 @@ async def test_many_row_groups_are_read_piece_by_piece(
     assert footer.metadata.num_row_groups == 3, "of 2,048 rows"
 
 
+async def test_columns_of_one_value_are_not_read_and_those_of_several_are(mdus: Database, lake: Lake) -> None:
+    """Version, length of day and flags are alike in most row groups: their footers say so, and are right."""
+    await keep(mdus, 0, 1)
+    flagged = ChannelDays.of(np.array([5]), np.array([FIRST + 7]), np.full((1, 48), 7), np.full((1, 48), MEASURED))
+    flagged.flags[0, 3] = 16
+    flagged.quality[0, 5] = EMPTY
+    async with mdus.begin() as tx:
+        first = await Series().merge(tx, flagged, by())
+        await Series().revise(tx, first.changed.with_results(first.changed.values + 1, first.changed.quality), by())
+    await keep(mdus, 7, channels=(1, 2, 3, 4))
+    await seal(mdus, lake, date.fromordinal(FIRST + 14), LATER)
+    async with mdus.begin() as tx:
+        (found,) = newest(await lake.sealed.days_between(tx, np.arange(1, 6), range(FIRST, FIRST + 14)))
+    assert found.channel.tolist() == sorted(3 * [1, 2, 3, 4, 5])
+    assert found.version.tolist() == [1] * 14 + [2]
+    assert np.argwhere(found.flags).tolist() == [[14, 3]]
+    assert np.argwhere(found.quality == EMPTY).tolist() == [[14, 5]]
+    assert np.delete(found.values[-1], 5).tolist() == [8] * 47
+    alike = [dict(one) for footer in lake.sealed._footers.values() for one in footer.alike]
+    said = sorted([sorted((name, value.as_py()) for name, value in one.items()) for one in alike], key=len)
+    assert said == [[("intervals", 48)], [("flags", b""), ("intervals", 48), ("version", 1)]]
+
+
+async def test_a_reader_that_failed_is_not_used_again(mdus: Database, lake: Lake) -> None:
+    await keep(mdus, 0)
+    await seal(mdus, lake, date.fromordinal(FIRST + 7), LATER)
+    assert len(await read(mdus, lake, [1], range(1))) == 1
+    ((path, footer),) = lake.sealed._footers.items()
+    (kept,) = footer.idle
+    with lake.sealed._reader(path, footer) as first, lake.sealed._reader(path, footer) as second:
+        assert first is kept, "what is idle is taken"
+        assert second is not kept, "and one reader serves one thread"
+    assert len(footer.idle) == 2
+
+    def fail() -> None:
+        with lake.sealed._reader(path, footer):
+            raise OSError("the disk is gone")
+
+    with pytest.raises(OSError, match="gone"):
+        fail()
+    assert len(footer.idle) == 1
+    assert len(await read(mdus, lake, [1], range(1))) == 1
+
+
 async def test_rows_that_somebody_deletes_by_sql_are_gone(mdus: Database, lake: Lake) -> None:
     await keep(mdus, *range(7))
     await seal(mdus, lake, date.fromordinal(FIRST + 7), LATER)

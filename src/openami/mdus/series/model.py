@@ -188,6 +188,15 @@ class ChannelDays:
         return ChannelDays(channel, day, values, quality, flags, np.zeros(channel.shape, np.int64))
 
     @staticmethod
+    def unfilled(
+        channel: NDArray[np.int64], day: NDArray[np.int64], version: NDArray[np.int64], count: int
+    ) -> ChannelDays:
+        """Kept days whose matrices have any content until they are filled."""
+        shape = (len(channel), count)
+        values, quality, flags = np.empty(shape, np.int64), np.empty(shape, np.uint8), np.empty(shape, np.uint8)
+        return ChannelDays(channel, day, values, quality, flags, version)
+
+    @staticmethod
     def empty(channel: NDArray[np.int64], day: NDArray[np.int64], count: int) -> ChannelDays:
         """Days of which nothing has arrived."""
         shape = (len(channel), count)

@@ -124,7 +124,9 @@ def batch_of(count: int, values: int, quality: int, flags: int, joined: bytes) -
         TornRowError: lengths that contradict one another.
     """
     rows = records(joined, (values, quality, flags))
-    return unpacked(count, *keys_of(rows), *(rows[name].ravel() for name in MATRICES))
+    batch = ChannelDays.unfilled(*keys_of(rows), count)
+    fill(batch, slice(None), *(rows[name].ravel() for name in MATRICES))
+    return batch
 
 
 def keys_of(rows: NDArray[np.void]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
@@ -133,31 +135,23 @@ def keys_of(rows: NDArray[np.void]) -> tuple[NDArray[np.int64], NDArray[np.int64
     return channel, day + _EPOCH_2000_ORDINAL, version
 
 
-def unpacked(
-    count: int,
-    channel: NDArray[np.int64],
-    day: NDArray[np.int64],
-    version: NDArray[np.int64],
+def fill(
+    batch: ChannelDays,
+    rows: NDArray[np.bool_] | slice,
     values: NDArray[np.uint8],
     quality: NDArray[np.uint8],
     flags: NDArray[np.uint8],
-) -> ChannelDays:
-    """Rows that pack alike as one batch; values, qualities and flags are joined end to end.
+) -> None:
+    """Unpack rows that pack alike into their places in a batch; each column is joined end to end.
 
     Raises:
         TornRowError: lengths that contradict one another.
     """
-    rows = len(channel)
-    width, of_quality, of_flags = _lengths(rows, count, len(values), len(quality), len(flags))
-    shape = (rows, count)
-    return ChannelDays(
-        channel=channel,
-        day=day,
-        version=version,
-        values=values.view(f"<i{width}").reshape(shape).astype(np.int64),
-        quality=np.broadcast_to(quality.reshape(rows, of_quality), shape).copy(),
-        flags=flags.reshape(shape).copy() if of_flags else np.zeros(shape, np.uint8),
-    )
+    n, count = len(batch.channel[rows]), batch.count
+    width, of_quality, of_flags = _lengths(n, count, len(values), len(quality), len(flags))
+    batch.values[rows] = values.view(f"<i{width}").reshape(n, count)
+    batch.quality[rows] = quality.reshape(n, of_quality)
+    batch.flags[rows] = flags.reshape(n, count) if of_flags else 0
 
 
 def _lengths(rows: int, count: int, values: int, quality: int, flags: int) -> tuple[int, int, int]:

@@ -13,6 +13,7 @@ from collections import OrderedDict, deque
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -27,7 +28,7 @@ from openami.mdus.series.model import ChannelDays, Version
 from openami.shared.object_store import file_system
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -42,8 +43,9 @@ IDLE: Final = 2  # readers of one file that stay open: a reader serves one threa
 GROUPS_AT_ONCE: Final = 64  # bounds what lies unpacked in memory, whatever is asked
 _FEW: Final = 4  # row groups for which it is not worth to wake other threads
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MATRICES: Final = ("values", "quality", "flags")
+_MATRICES: Final = packing.MATRICES
 _COLUMNS: Final = ("channel", "day", "version", "intervals", *_MATRICES)
+_OFTEN_ALIKE: Final = {"version": pa.int32(), "intervals": pa.int16(), "flags": pa.binary()}
 _KNOWN_BY: Final = ("transaction", "recorded_us")
 _AUTHORSHIP: Final = (*_KNOWN_BY, "author", "cause", "delivery")
 
@@ -85,6 +87,8 @@ class _Footer:
     metadata: parquet.FileMetaData
     bounds: Bounds
     begins: NDArray[np.int64]
+    alike: Sequence[frozenset[tuple[str, pa.Scalar[Any]]]]
+    """Of each row group the columns that have one value only, with that value."""
     idle: deque[parquet.ParquetFile] = field(default_factory=lambda: deque(maxlen=IDLE))
 
 
@@ -124,7 +128,8 @@ class Sealed:
         columns = _COLUMNS if wanted.as_of is None else (*_COLUMNS, *_KNOWN_BY)
 
         def read() -> list[ChannelDays]:
-            return [batch for table in self._tables(files, wanted, columns) for batch in batches(table)]
+            tables = [*self._tables(files, wanted, columns)]
+            return batches(pa.concat_tables(tables)) if tables else []
 
         return await asyncio.to_thread(read)
 
@@ -149,13 +154,18 @@ class Sealed:
         with self._reader(path, footer) as file:
             for begin in range(0, len(groups), GROUPS_AT_ONCE):
                 some = groups[begin : begin + GROUPS_AT_ONCE]
-                table = file.read_row_groups(some.tolist(), columns=list(columns), use_threads=len(some) > _FEW)
+                alike = dict(frozenset.intersection(*(footer.alike[at] for at in some)))
+                read = [name for name in columns if name not in alike]
+                table = file.read_row_groups(some.tolist(), columns=read, use_threads=len(some) > _FEW)
                 kept = wanted.among(table)
                 if len(deleted):
                     rows = np.concatenate([np.arange(footer.begins[at], footer.begins[at + 1]) for at in some])
                     kept &= ~np.isin(rows, deleted)
                 if kept.any():
-                    yield table.filter(pa.array(kept))
+                    table = table.filter(pa.array(kept))
+                    for name, value in alike.items():
+                        table = table.append_column(name, pa.repeat(value, len(table)))
+                    yield table.select(columns)
 
     def _footer(self, path: str) -> _Footer:
         with self._lock:
@@ -196,13 +206,27 @@ class Sealed:
 def _read_footer(metadata: parquet.FileMetaData) -> _Footer:
     names = metadata.schema.names
     channel, day = names.index("channel"), names.index("day")
-    bounds, rows = [], [0]
+    bounds, rows, alike = [], [0], []
     for number in range(metadata.num_row_groups):
         group: Any = metadata.row_group(number)  # we wrote it: there are statistics
         of_channel, of_day = group.column(channel).statistics, group.column(day).statistics
         bounds.append((of_channel.min, of_channel.max, of_day.min, of_day.max))
         rows.append(group.num_rows)
-    return _Footer(metadata, Bounds.of(bounds), np.cumsum(rows))
+        alike.append(frozenset(_alike(group, names)))
+    return _Footer(metadata, Bounds.of(bounds), np.cumsum(rows), alike)
+
+
+def _alike(group: Any, names: Sequence[str]) -> Iterator[tuple[str, pa.Scalar[Any]]]:  # noqa: ANN401 - a row group has no stub
+    """The columns of which all rows of a group have one value; of bytes only the bounds of nothing are exact."""
+    for name in _OFTEN_ALIKE:
+        of = group.column(names.index(name)).statistics
+        if of is not None and of.has_min_max and of.min == of.max and (isinstance(of.min, int) or not of.min):
+            yield name, _scalar(name, of.min)
+
+
+@lru_cache(maxsize=1024)
+def _scalar(name: str, value: int | bytes) -> pa.Scalar[Any]:
+    return pa.scalar(value, _OFTEN_ALIKE[name])
 
 
 def _known(table: pa.Table, as_of: Knowledge | datetime) -> NDArray[np.bool_]:
@@ -214,19 +238,23 @@ def _known(table: pa.Table, as_of: Knowledge | datetime) -> NDArray[np.bool_]:
 
 
 def batches(table: pa.Table) -> list[ChannelDays]:
-    """Rows of the lake as batches, one for each way to pack them, without a loop over rows."""
+    """Rows of the lake as batches of equally long days, in their order, without a loop over rows."""
     count = _numbers(table, "intervals")
+    return [_batch(table if (count == n).all() else table.filter(pa.array(count == n)), n) for n in np.unique(count)]
+
+
+def _batch(table: pa.Table, count: int) -> ChannelDays:
+    channel, day, version = (_numbers(table, name) for name in ("channel", "day", "version"))
+    batch = ChannelDays.unfilled(channel, day, version, int(count))
     lengths = [pc.binary_length(table.column(name)).to_numpy().astype(np.int64) for name in _MATRICES]
-    # no length is over 8 bytes x 1,500 minutes: four of them fit into one number
-    sort = ((count << 14 | lengths[0]) << 14 | lengths[1]) << 14 | lengths[2]
-    found = []
-    for code in np.unique(sort).tolist():
+    # no length is over 8 bytes x 1,500 minutes: three of them fit into one number
+    sort = (lengths[0] << 14 | lengths[1]) << 14 | lengths[2]
+    for code in np.unique(sort):  # rows that pack alike
         alike = sort == code
-        part = table if alike.all() else table.filter(pa.array(alike))
-        channel, day, version = (_numbers(part, name) for name in ("channel", "day", "version"))
-        packed = (_joined(part, name) for name in _MATRICES)
-        found.append(packing.unpacked(code >> 42, channel, day, version, *packed))
-    return found
+        whole = bool(alike.all())
+        part = table if whole else table.filter(pa.array(alike))
+        packing.fill(batch, slice(None) if whole else alike, *(_joined(part, name) for name in _MATRICES))
+    return batch
 
 
 def _numbers(table: pa.Table, name: str) -> NDArray[np.int64]:

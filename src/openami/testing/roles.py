@@ -50,6 +50,8 @@ class Role:
     wants: str
     """What somebody has to do in the back office."""
     play: Play
+    holds_back: bool = False
+    """Where only such roles are played, orders are accepted and not carried out: else nothing is left to withdraw."""
 
 
 ROLES: Final[dict[str, Role]] = {}
@@ -71,6 +73,7 @@ def _hears(
     wants: str,
     *kinds: type[Any],
     where: Callable[[Any], bool] = lambda _one: True,
+    holds_back: bool = False,
 ) -> None:
     """A role that is through when a message of one of these kinds was heard, and answered."""
 
@@ -80,7 +83,7 @@ def _hears(
             " or ".join(kind.__name__ for kind in kinds),
         )
 
-    ROLES[name] = Role(number, name, wants, play)
+    ROLES[name] = Role(number, name, wants, play, holds_back)
 
 
 @role("1", "device initialization", "Receive a device, install it: device, registers and location are sent.")
@@ -154,9 +157,10 @@ _hears(
 )
 _hears("2", "replication", "Send devices again.", inferred_device.UtilitiesDeviceERPSmartMeterReplicationRequest)
 _hears(
-    *("3", "cancelled reading orders", "Withdraw a reading order."),
+    *("3", "cancelled reading orders", "Withdraw a reading order. Nothing is read if only withdrawals are played."),
     reading_order.SmartMeterMeterReadingDocumentERPCancellationRequest,
     reading_order.SmartMeterMeterReadingDocumentERPBulkCancellationRequest,
+    holds_back=True,
 )
 _hears(
     *("3", "readings known to SAP", "Enter or correct a reading by hand, or install with one."),
@@ -167,7 +171,11 @@ _hears(
     *("6", "usage calculation", "Request quantities of a profile."),
     inferred_calculation.UtilitiesTimeSeriesCalculationERPCreateRequest,
 )
-_hears("7", "withdrawn switching", "Withdraw a disconnection or a reconnection.", SwitchCancel)
+_hears(
+    *("7", "withdrawn switching", "Withdraw a switching order. Nothing is switched if only withdrawals are played."),
+    SwitchCancel,
+    holds_back=True,
+)
 _hears(
     *("10", "operational state", "Ask for the state of a device."),
     inferred_device.UtilitiesDeviceERPSmartMeterOperationalStateByIDQuery,

@@ -164,6 +164,7 @@ async def play_mdus(
     async with poster(office, "services") as post:
         party = FakeMdus(clock or RealClock(), post, faults=faults, patience_s=FOR_EVER_S)
         party.driven = True
+        party.holds_back = all(one.holds_back for one in chosen)
         ended: list[Told] = []
         async with listening(party.hear, endpoint, side=Side.MDUS):
             playing = {asyncio.create_task(_play_role(party, one, ended, told)): one for one in chosen}
@@ -173,6 +174,7 @@ async def play_mdus(
                     if deadline is not None and time.monotonic() > deadline:
                         break
                     await asyncio.sleep(LOOK_S)
+                await party.work()  # what was heard last is answered, too
             for task in playing:
                 task.cancel()
             for end in await asyncio.gather(*playing, return_exceptions=True):

@@ -112,7 +112,7 @@ async def everything(person: Person) -> None:
 
 
 WITHDRAWALS = {"cancelled reading orders", "withdrawn switching"}
-"""An office withdraws what is still open; this MDUS answers at once. They are played by `FakeMdus.holds_back`."""
+"""An office withdraws what is still open; the others answer at once."""
 
 
 @pytest.mark.parametrize("kinds", [(), ("late", "duplicate", "reordered", "malformed")])
@@ -126,6 +126,37 @@ async def test_every_role_passes_against_the_office(person: Person, clock: Manua
     told = await playing
     assert {one.name: one.note for one in told if one.outcome is not Outcome.PASSED} == {}
     assert len(told) == len(names)
+
+
+@pytest.mark.parametrize("kinds", [(), ("late", "duplicate", "reordered", "malformed")])
+async def test_withdrawals_pass_as_nothing_is_carried_out_before(
+    person: Person, clock: ManualClock, kinds: tuple[str, ...]
+):
+    faults = Faults.of(kinds, share=0.4, seed=7, late_s=0.01)
+    playing = asyncio.create_task(
+        play_mdus(Peer(person.url, "MDUS", "secret"), MDUS, sorted(WITHDRAWALS), faults=faults, clock=clock, for_s=40)
+    )
+    await person.do("/api/devices/receive", devices=[{"serial": "E1", "interval_s": 1800}])
+    await installed(person, 1)
+    reading = await person.do("/api/readings", device="E1")
+    switching = await person.do("/api/disconnections", point_of_delivery="P1", reason="customer request")
+    await person.until("/api/orders", lambda rows: state_of(rows, reading) == "accepted")
+    await person.do("/api/reading-orders/cancel", order=reading["order"])
+    await person.until("/api/orders", lambda rows: state_of(rows, reading) == "cancelled")
+    await person.do("/api/connections/cancel", order=switching["order"])
+    told = await playing
+    assert [(one.name, one.outcome) for one in told] == [(name, Outcome.PASSED) for name in sorted(WITHDRAWALS)]
+    page = await person.until("/api/connections", lambda rows: state_of(rows, switching) not in {"sent", "cancelling"})
+    assert state_of(page, switching) in {"cancelled", "failed"}, "whichever confirmation comes first"
+
+
+def state_of(rows: list[dict[str, Any]], ordered: dict[str, Any]) -> str | None:
+    """The state of an order on a page of them."""
+    return next((one["state"] for one in rows if one["id"] == ordered["order"]), None)
+
+
+def test_only_withdrawals_hold_back():
+    assert {name for name, one in ROLES.items() if one.holds_back} == WITHDRAWALS
 
 
 async def test_what_the_fake_mdus_refuses_is_seen_at_the_office(person: Person, clock: ManualClock):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from datetime import UTC, datetime
@@ -187,6 +188,26 @@ async def test_new_workers_take_over_when_the_first_ones_die(ground: Any) -> Non
         pools = iter([dead, alive])
         progress = await ground.load(lambda: next(pools))
     assert progress.deliveries == 2
+
+
+async def test_workers_that_take_long_to_start_keep_nobody_waiting(ground: Any) -> None:
+    """The first task that a pool is handed starts its processes: the loop goes on meanwhile."""
+    await ground.accept(ground.fleet.day(0).arrow())
+    starting, answered = threading.Event(), threading.Event()
+
+    class Slow(ThreadPoolExecutor):
+        def submit(self, *task: Any, **more: Any) -> Future[Any]:
+            starting.set()
+            assert answered.wait(5), "the loop stood still"
+            return super().submit(*task, **more)
+
+    with Slow(1) as slow:
+        loading = asyncio.create_task(ground.load(lambda: slow))
+        while not loading.done():
+            await asyncio.sleep(0)
+            if starting.is_set():
+                answered.set()
+    assert (await loading).deliveries == 1
 
 
 async def test_workers_that_always_die_are_given_up(ground: Any, monkeypatch: pytest.MonkeyPatch) -> None:

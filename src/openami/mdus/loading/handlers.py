@@ -108,7 +108,9 @@ class _Run:
 
     async def _once(self, tasks: list[Task]) -> tuple[bool, bool]:
         """Every task once; whether any got anything done, and whether workers died."""
-        results = [asyncio.wrap_future(self._workers.submit(*task)) for task in tasks]
+        # in a thread: the first task starts the workers, which takes seconds in which the loop has others to answer
+        handed = await asyncio.to_thread(lambda: [self._workers.submit(*task) for task in tasks])
+        results = [asyncio.wrap_future(one) for one in handed]
         done = broken = False
         for result in asyncio.as_completed(results):
             try:

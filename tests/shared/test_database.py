@@ -135,3 +135,18 @@ async def test_rows_in_lists_are_inserted_in_their_order(database: Database) -> 
     async with database.read() as connection:
         rows = (await connection.execute(select(things).order_by(things.c.id))).all()
     assert [tuple(row) for row in rows] == [(1, "b", b"b"), (2, "a", b"a"), (3, "c", b"c"), (4, None, None)]
+
+
+@pytest.mark.postgres
+async def test_octets_go_to_the_server_as_they_are(database: Database) -> None:
+    things = Table("thing", MetaData(), Column("id", Integer, primary_key=True), Column("octets", LargeBinary))
+    statement = insert_rows(things, ("octets",))
+    every = bytes(range(256))
+    given_ = [every, b"", None, b"\\x00", b"{}", b'"', every * 300, bytes(3)]
+    async with database.begin() as transaction:
+        await transaction.run_sync(things.metadata.create_all)
+        for some in (given_, [None], [None, None], [b""]):
+            await transaction.execute(statement, given({"octets": some}))
+    async with database.read() as connection:
+        found = (await connection.execute(select(things.c.octets).order_by(things.c.id))).scalars().all()
+    assert found == [*given_, None, None, None, b""]

@@ -10,18 +10,22 @@ import asyncio
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from sqlalchemy import ARRAY, bindparam, func, select, update
+import psycopg
+from psycopg.types.array import ListBinaryDumper
+from sqlalchemy import ARRAY, LargeBinary, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.types import UserDefinedType
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
     from typing import Any
 
     from psycopg import AsyncConnection as PsycopgConnection
-    from sqlalchemy import Connection, Table, TableValuedAlias, Update
+    from sqlalchemy import Connection, Dialect, Table, TableValuedAlias, Update
     from sqlalchemy.dialects.postgresql import Insert
+    from sqlalchemy.types import TypeEngine
 
 _T = TypeVar("_T")
 
@@ -147,6 +151,30 @@ def columns_of(values: Sequence[object], names: Sequence[str]) -> dict[str, obje
     return {name: [getattr(one, name) for one in values] for name in names}
 
 
+class _Octets(list[bytes | None]):
+    """Texts of octets that go to the server as they are: as hexadecimal text they cost a fifth of all work."""
+
+
+psycopg.adapters.register_dumper(_Octets, ListBinaryDumper)
+
+
+class _OctetsArray(UserDefinedType[list[bytes | None]]):
+    """`bytea[]`, sent in binary form."""
+
+    cache_ok = True
+    render_bind_cast = True
+
+    def get_col_spec(self, **_: object) -> str:
+        return "BYTEA[]"
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[list[bytes | None] | None], _Octets]:  # noqa: ARG002
+        return lambda octets: _Octets(octets or ())
+
+
+def _array_of(element: TypeEngine[Any]) -> TypeEngine[Any]:
+    return _OctetsArray() if isinstance(element, LargeBinary) else ARRAY(element, dimensions=1)
+
+
 def _given(table: Table, columns: Sequence[str]) -> TableValuedAlias:
-    arrays = [bindparam(f"given_{name}", type_=ARRAY(table.c[name].type, dimensions=1)) for name in columns]
+    arrays = [bindparam(f"given_{name}", type_=_array_of(table.c[name].type)) for name in columns]
     return func.unnest(*arrays).table_valued(*columns, with_ordinality="place").render_derived("given")

@@ -106,6 +106,19 @@ async def test_rules_that_are_not_installed_any_more_prove_nothing_and_say_so(
     assert all("the rules are not those of then" in one.reason and "X99" in one.reason for one in proofs)
 
 
+async def test_what_a_rule_found_that_is_not_installed_any_more_is_still_told(
+    mdus: Database, series: Series, vee: Vee
+) -> None:
+    await story(mdus, series, vee)
+    async with mdus.begin() as tx:
+        await tx.exec_driver_sql("UPDATE vee_finding SET rule = 'X99' WHERE rule = 'V05'")
+    async with mdus.begin() as tx:
+        found = await explain(series, tx, 1, local_day("Europe/Amsterdam", DAY))
+    told = {one.rule: one.sentence for one in found[30].fired}
+    assert told["X99"] == "This rule is not installed any more."
+    assert told["E03"] != told["X99"]
+
+
 async def test_a_value_that_was_tampered_with_does_not_come_out_again(mdus: Database, series: Series, vee: Vee) -> None:
     await story(mdus, series, vee)
     async with mdus.begin() as tx:

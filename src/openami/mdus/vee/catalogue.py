@@ -151,6 +151,12 @@ def rule(rule_id: str) -> Rule:
     return found
 
 
+def sentence_of(rule_id: str) -> str:
+    """What a rule says; also of one that judged once and is not installed any more."""
+    found = checks().get(rule_id) or methods().get(rule_id)
+    return "This rule is not installed any more." if found is None else found.sentence
+
+
 def _refuse_second(rule_id: str) -> None:
     if rule_id in _CHECKS or rule_id in _METHODS:
         raise RuleError(f"Two rules have the id {rule_id}.", hint="Give a rule of your own an id of your own.")

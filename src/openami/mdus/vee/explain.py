@@ -16,7 +16,7 @@ import numpy as np
 from openami.mdus.series.calendar import instant_of
 from openami.mdus.series.model import ChannelDays
 from openami.mdus.vee import store
-from openami.mdus.vee.catalogue import rule
+from openami.mdus.vee.catalogue import sentence_of
 from openami.mdus.vee.context import facts_of, with_history
 from openami.mdus.vee.engine import evaluate
 from openami.mdus.vee.errors import RuleSetError
@@ -98,7 +98,7 @@ def _explained(
     for slot, place in enumerate(came.tolist()):
         current, source = versions[-1], versions[place]
         fired = tuple(
-            Fired(one.rule, rule(one.rule).sentence, one.verdict.name, one.inputs, stamp, version)
+            Fired(one.rule, sentence_of(one.rule), one.verdict.name, one.inputs, stamp, version)
             for version, stamp, one in findings
             if version >= source.version and (not one.slots or slot in one.slots)
         )

@@ -18,8 +18,8 @@ from typing import Any
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 RESULTS = HERE / "results.json"
-NOTHING_WHEN_SMALL = {"enterprise_bulk", "mdus_rules", "mdus_scale"}
-"""Bulk, shares and growth say little of small fleets: quick only if named."""
+NOTHING_WHEN_SMALL = {"enterprise_bulk", "mdus_rules", "mdus_scale", "mdus_series"}
+"""Bulk, shares, growth and reads among many say little of small fleets: quick only if named."""
 FIELDS = ("name", "value", "unit", "baseline", "baseline_value", "ratio", "goal", "machine")
 
 

@@ -137,3 +137,19 @@ def test_a_structure_of_another_length_is_refused(obis: str, attribute: int):
     device = device_of(street_of_a_day())
     with pytest.raises(REFUSALS):
         device.set(device.class_of(Obis.of(obis)), Obis.of(obis), attribute, d.structure(d.unsigned8(1)))
+
+
+@pytest.mark.parametrize(
+    ("obis", "value"),
+    [
+        ("0-1:94.31.23", d.structure(*[d.octet_string(b"x")] * 3)),
+        ("0-1:94.31.23", d.structure(d.unsigned16(80), d.unsigned16(10), d.unsigned64(2**63))),
+        ("0-1:94.31.12", d.structure(*[d.octet_string(b"x")] * 4)),
+    ],
+)
+def test_members_of_another_type_are_refused_and_the_meter_lives_on(obis: str, value: d.Data):
+    fleet = street_of_a_day()
+    device = device_of(fleet)
+    with pytest.raises(REFUSALS):
+        device.set(device.class_of(Obis.of(obis)), Obis.of(obis), 2, value)
+    fleet.live_through(fleet.lived_s + 86400)

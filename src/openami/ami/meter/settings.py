@@ -164,16 +164,22 @@ def _setter(meter: Meter, obis: Obis, attribute: int, now_s: Callable[[], int]) 
     default = KEPT[obis, attribute].default
 
     def write(value: Data) -> None:
-        if value.tag != default.tag and not {value.tag, default.tag} <= _STRINGS:
+        if not _is_like(value, default):
             raise AccessDeniedError(DataAccessResult.TYPE_UNMATCHED)
-        if value.tag is Tag.STRUCTURE:
-            value.fields(len(default.elements()))
         octets = encode(value)
         if len(octets) > _FEW:
             raise AccessDeniedError(DataAccessResult.OTHER_REASON)
         meter.write_setting(now_s(), obis, attribute, octets)
 
     return write
+
+
+def _is_like(value: Data, default: Data) -> bool:
+    """Whether a value is of the type of the default, and a structure member by member."""
+    if value.tag is Tag.STRUCTURE and default.tag is Tag.STRUCTURE:
+        members, defaults = value.elements(), default.elements()
+        return len(members) == len(defaults) and all(map(_is_like, members, defaults))
+    return value.tag == default.tag or {value.tag, default.tag} <= _STRINGS
 
 
 def _push_now(meter: Meter, setup: Obis, now_s: Callable[[], int]) -> Callable[[Data | None], None]:

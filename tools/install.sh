@@ -35,7 +35,7 @@ else
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -e . ${group:+--group "$group"}
 fi
-# A landscape is six processes: each starts in a third of the time when nothing has to be compiled first.
+# A landscape is six processes: each starts in half of the time when nothing has to be compiled first.
 "$venv/bin/python" -m compileall -q src
 "$venv/bin/python" tools/compile_loops.py
 if [ -n "$group" ] && ! command -v chromium >/dev/null 2>&1; then

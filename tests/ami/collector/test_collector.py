@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from openami.ami.headend import stages
 from openami.ami.headend.store import meter_table
 from openami.ami.headend.tables import seam
 from openami.shared.contract import field as contract
@@ -136,8 +137,17 @@ async def test_unknown_and_unprovisioned_meters_are_kept_until_they_are_provisio
 async def test_readings_from_before_the_installation_are_not_told(station, make_telegram):
     await provisioned(station)
     await collect(station, make_telegram(1, START - timedelta(hours=1)), make_telegram(2, START))
+    assert await waiting_to_be_told(station) == 1
     await station.forwarding.tell_all()
     assert await station.told() == [("G0001", START, 2)]
+    assert await waiting_to_be_told(station) == 0
+
+
+async def waiting_to_be_told(station) -> int:
+    """As the status page of the head-end has it."""
+    async with station.database.begin() as transaction:
+        found = await stages.stages(transaction, station.clock.now())
+    return next(int(row["waiting"]) for row in found if row["stage"] == "telegrams to forward")
 
 
 async def test_the_first_reading_discovers_the_meter_once(station, make_telegram):

@@ -106,7 +106,11 @@ async def keep(transaction: AsyncConnection, telegrams: Sequence[KeptTelegram], 
     return sum((await transaction.execute(_KEEP, given(columns))).scalars())
 
 
-def _forwardable() -> ColumnElement[bool]:
+OF_METERS: Final = telegram_table.join(meter_table, meter_table.c.mbus_id == telegram_table.c.mbus_id)
+"""Telegrams with the meter that each came from."""
+
+
+def forwardable() -> ColumnElement[bool]:
     """Readings of meters that the MDUS has provisioned, from their installation on, not told yet."""
     return and_(
         telegram_table.c.forwarded_at.is_(None),
@@ -133,8 +137,8 @@ async def waiting(transaction: AsyncConnection, *, limit: int) -> list[Row[Any]]
             meter_table.c.usage_point,
             meter_table.c.discovered_at,
         )
-        .join(meter_table, meter_table.c.mbus_id == telegram_table.c.mbus_id)
-        .where(_forwardable())
+        .select_from(OF_METERS)
+        .where(forwardable())
         .order_by(meter_table.c.serial, telegram_table.c.measured_at, telegram_table.c.id)
         .limit(limit)
         .with_for_update(of=telegram_table)
@@ -144,11 +148,7 @@ async def waiting(transaction: AsyncConnection, *, limit: int) -> list[Row[Any]]
 
 async def waiting_count(transaction: AsyncConnection) -> int:
     """How many telegrams wait to be told."""
-    query = (
-        select(func.count())
-        .select_from(telegram_table.join(meter_table, meter_table.c.mbus_id == telegram_table.c.mbus_id))
-        .where(_forwardable())
-    )
+    query = select(func.count()).select_from(OF_METERS).where(forwardable())
     return int((await transaction.execute(query)).scalar_one())
 
 
@@ -158,7 +158,7 @@ async def told_instants(
     """Which (instant, litres, Wh) of these the MDUS was told already, in another telegram of the same reading."""
     query = (
         select(telegram_table.c.measured_at, telegram_table.c.volume_litres, telegram_table.c.energy_wh)
-        .join(meter_table, meter_table.c.mbus_id == telegram_table.c.mbus_id)
+        .select_from(OF_METERS)
         .where(meter_table.c.serial == serial, telegram_table.c.measured_at.in_(instants))
         .where(telegram_table.c.forwarded_at.is_not(None))
     )
@@ -176,7 +176,7 @@ async def last_reading(
     """The newest reading of a one-way meter, or the newest up to an instant."""
     query = (
         select(telegram_table)
-        .join(meter_table, meter_table.c.mbus_id == telegram_table.c.mbus_id)
+        .select_from(OF_METERS)
         .where(meter_table.c.serial == serial, telegram_table.c.measured_at.is_not(None))
         .order_by(telegram_table.c.measured_at.desc(), telegram_table.c.id.desc())
         .limit(1)

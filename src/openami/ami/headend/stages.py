@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import func, select
 
-from openami.ami.collector.store import telegram_table
+from openami.ami.collector.store import OF_METERS, forwardable, telegram_table
 from openami.ami.headend.command_store import WAITING, item_table
 from openami.ami.headend.model import Kind, Stream
 from openami.ami.headend.store import mark_table, meter_table
@@ -30,8 +30,6 @@ async def stages(transaction: AsyncConnection, now: datetime) -> list[dict[str, 
     read = _lag(meter_table, meter.next_due_at, meter.next_due_at <= now)
     orders = _lag(item_table, item.next_due_at, (item.state == WAITING) & (item.next_due_at <= now))
     put_off = _lag(item_table, item.next_due_at, (item.state == WAITING) & (item.next_due_at > now))
-    known = select(meter.mbus_id).where(meter.mbus_id.is_not(None), meter.provisioned_at.is_not(None))
-    forward = telegram.forwarded_at.is_(None) & telegram.error.is_(None) & telegram.mbus_id.in_(known)
     found = [
         ("readings due", *await _one(transaction, read)),
         *[
@@ -40,7 +38,7 @@ async def stages(transaction: AsyncConnection, now: datetime) -> list[dict[str, 
         ],
         ("orders due", *await _one(transaction, orders)),
         ("orders put off or for later", *await _one(transaction, put_off)),
-        ("telegrams to forward", *await _one(transaction, _lag(telegram_table, telegram.received_at, forward))),
+        ("telegrams to forward", *await _one(transaction, _lag(OF_METERS, telegram.received_at, forwardable()))),
         (
             "messages to the MDUS",
             *await _one(transaction, _lag(seam.outbox, outbox.created_at, outbox.state == PENDING)),

@@ -299,4 +299,6 @@ def test_parts_of_a_payload_are_told_apart_and_dials_are_found():
     assert heard(0, rate, rate).energy_wh == 1400
     assert heard(0, DecodedReading(5, "W", obis="1-0:1.8.0")).energy_wh is None
     assert heard(0, rate).measured_at == NOON
+    heat = DecodedReading(Decimal(3_600_000), "J", quantity="energy")
+    assert heard(0, DecodedReading(7, "Wh", quantity="energy, storage 1"), heat).energy_wh == 1000
     assert heard(0, DecodedReading(Decimal("1.2345"), "m3", quantity="volume")).volume_litres == 1234

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from openami.ami.collector.model import KeptTelegram, telegram_of
 from openami.ami.mbus import Acknowledge, LongFrame, ShortFrame, decode
+from openami.ami.meter.slave import telegram_of as slave_telegram_of
+from openami.ami.meter.street import MODERN, Kind, build_street
 
 ZONE = "Europe/Amsterdam"
 
@@ -46,4 +48,15 @@ def test_the_same_bytes_are_the_same_telegram() -> None:
 def test_any_frame_gives_a_telegram_or_a_reason(control: int, address: int, information: int, data: bytes) -> None:
     telegram = telegram_of(LongFrame(control, address, information, data), data, ZONE)
     assert telegram is not None
-    assert (telegram.error is None) == (telegram.volume_litres is not None)
+    assert (telegram.error is None) == (telegram.volume_litres is not None or telegram.energy_wh is not None)
+
+
+def test_a_heat_telegram_says_energy_and_volume() -> None:
+    street = build_street(10, 1, MODERN)
+    heat = next(each for each in street.devices if each.kind is Kind.HEAT)
+    at = datetime(2026, 7, 1, 10, tzinfo=UTC)
+    raw = slave_telegram_of(heat, int(at.timestamp()), 46_520_000, 0, ZONE).octets
+    telegram = telegram_of(decode(raw), raw, ZONE)
+    assert telegram is not None
+    assert (telegram.error, telegram.mbus_id, telegram.measured_at) == (None, heat.mbus_id, at)
+    assert (telegram.energy_wh, telegram.volume_litres) == (46_520_000, 1_000_000)

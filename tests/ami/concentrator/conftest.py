@@ -72,7 +72,7 @@ class Collector:
                 self._heard.clear()
                 await self._heard.wait()
 
-    def distinct(self) -> set[tuple[str, datetime, int]]:
+    def distinct(self) -> set[tuple[str, datetime, int | None]]:
         return {(each.identification, each.instant, each.volume_litres) for each in self.readings}
 
 

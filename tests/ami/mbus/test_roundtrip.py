@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import struct
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.cmac import CMAC
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -30,11 +32,20 @@ from openami.ami.mbus import (
     reading_of,
     values,
 )
-from openami.ami.mbus.errors import EncryptedError, FrameStopError, UnencodableError
+from openami.ami.mbus.errors import (
+    ControlInformationError,
+    EncryptedError,
+    FrameStopError,
+    HeaderTruncatedError,
+    KeyMissingError,
+    UnencodableError,
+    WrongKeyError,
+)
 from openami.ami.mbus.frames import RSP_UD
 from openami.ami.mbus.header import manufacturer_code, manufacturer_letters
 from openami.ami.mbus.readings import NoReadingError
 from openami.ami.mbus.records import Function, RawRecord, interpret, split_records, variable_size
+from openami.ami.mbus.security import derived_key
 from openami.ami.mbus.telegram import decode_application
 from openami.ami.telegrams.decode import decode as tell
 
@@ -259,6 +270,54 @@ def test_an_encrypted_telegram_is_read_with_its_key():
         assert told.error
 
 
+def wired_mode_7(*, damage: int = 0, mac_octets: int = 8, behind: int = 0x72) -> LongFrame:
+    """A wired answer sealed by mode 7, its counter and code in the authentication layer."""
+    counter = (99).to_bytes(4, "little")
+    plain = b"\x2f\x2f" + build.volume_litres(4711).octets + b"\x2f" * 8
+    header = Header("12345678", "OAG", 1, Medium.GAS, 42, configuration=0x0710).encode()
+    cipher = Cipher(algorithms.AES(derived_key(KEY, b"\x00", counter, header[:4])), modes.CBC(bytes(16))).encryptor()
+    transport = bytes([behind]) + header + b"\x10" + cipher.update(plain)
+    cmac = CMAC(algorithms.AES(derived_key(KEY, b"\x01", counter, header[:4])))
+    cmac.update(b"\x25" + counter + transport)
+    mac = bytearray(cmac.finalize()[:8])
+    mac[3] ^= damage
+    layer = (0x2C00).to_bytes(2, "little") + b"\x25" + counter + bytes(mac[:mac_octets])
+    return LongFrame(RSP_UD, 1, 0x90, bytes([len(layer)]) + layer + transport)
+
+
+def test_mode_7_on_the_wire_is_read_with_its_key():
+    telegram = decode_telegram(wired_mode_7(), {"12345678": KEY}.get)
+    assert isinstance(telegram, VariableData)
+    assert [record.value for record in telegram.records] == [Decimal("4.711")]
+    (told,) = tell(encode(wired_mode_7()), key=KEY)
+    assert (told.language, told.meter, told.error) == ("mbus", "OAG12345678", "")
+
+
+@pytest.mark.parametrize(
+    ("frame", "key", "error", "found"),
+    [
+        (wired_mode_7(), None, KeyMissingError, "12345678"),
+        (wired_mode_7(), bytes(16), WrongKeyError, "authentication code"),
+        (wired_mode_7(damage=1), KEY, WrongKeyError, "authentication code"),
+        (wired_mode_7(mac_octets=1), KEY, HeaderTruncatedError, "code of 8 bytes has 1"),
+        (wired_mode_7(behind=0x7A), KEY, ControlInformationError, "7Ah behind"),
+        (LongFrame(RSP_UD, 1, 0x90, b""), KEY, HeaderTruncatedError, "layer of 0"),
+        (LongFrame(RSP_UD, 1, 0x90, b"\x09\x00"), KEY, HeaderTruncatedError, "of 9 bytes has 1"),
+    ],
+)
+def test_mode_7_on_the_wire_that_cannot_be_read_says_why(
+    frame: LongFrame, key: bytes | None, error: type[MBusError], found: str
+):
+    with pytest.raises(error, match=found):
+        decode_telegram(frame, lambda _identification: key)
+
+
+@given(st.binary(max_size=80))
+def test_any_authentication_layer_is_read_or_refused(data: bytes):
+    with suppress(MBusError):
+        decode_telegram(LongFrame(RSP_UD, 1, 0x90, data), lambda _identification: KEY)
+
+
 def test_a_scaled_quantity_with_correction_and_qualifier():
     raw = RawRecord(b"\x02", bytes.fromhex("93 BB 74"), (4564).to_bytes(2, "little"))
     record = interpret(raw)
@@ -277,3 +336,16 @@ def test_the_reading_of_a_gas_meter():
     fixed = bytes.fromhex("78563412 0A 00 E9 7E 01000000 35010000")
     with pytest.raises(NoReadingError):
         reading_of(decode_application(0x73, fixed), AMSTERDAM)
+
+
+@pytest.mark.parametrize(
+    ("vif", "number", "energy_wh"), [(b"\x03", 4711, 4711), (b"\x06", 4711, 4_711_000), (b"\x0f", 36, 100_000)]
+)
+def test_the_energy_of_a_heat_meter_is_told_in_watt_hours(vif: bytes, number: int, energy_wh: int):
+    time = LocalTime.of(datetime(2026, 3, 1, 1, 0, tzinfo=UTC), AMSTERDAM)
+    header = Header("00000008", "OAH", 1, Medium.HEAT_INLET, 9)
+    frame = encode_telegram(header, [build.date_time(time), build.integer(vif, number, 4)])
+    reading = reading_of(decode_telegram(frame), AMSTERDAM)
+    assert (reading.energy_wh, reading.volume_litres) == (energy_wh, None)
+    with pytest.raises(NoReadingError, match="no volume or energy"):
+        reading_of(decode_telegram(encode_telegram(header, [build.date_time(time)])), AMSTERDAM)

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from openami.ami.mbus import LongFrame, MBusError, decode_telegram, reading_of
+from openami.ami.mbus.readings import energy_wh
 
 if TYPE_CHECKING:
     from openami.ami.mbus import Frame
@@ -82,17 +83,19 @@ def _volume_litres(telegram: DecodedTelegram) -> int | None:
 
 
 def _energy_wh(telegram: DecodedTelegram) -> int | None:
-    """The energy taken from the grid: the total register, or the sum of the tariffs' where there is no total."""
+    """The energy taken from a network: the total register, or the sum of the tariffs' where there is no total."""
     tariffs: list[int] = []
     for reading in telegram.readings:
+        if (present := energy_wh(reading.quantity, reading.value, reading.unit)) is not None:
+            return present
         scale = _WATT_HOURS.get(reading.unit)
         matched = _IMPORT.match(reading.obis)
         if matched is None or scale is None or not isinstance(reading.value, int | Decimal):
             continue
-        energy_wh = int(reading.value * scale)
+        taken_wh = int(reading.value * scale)
         if matched[1] == "0":
-            return energy_wh
-        tariffs.append(energy_wh)
+            return taken_wh
+        tariffs.append(taken_wh)
     return sum(tariffs) if tariffs else None
 
 
@@ -118,4 +121,5 @@ def telegram_of(frame: Frame, raw: bytes, zone_name: str) -> KeptTelegram | None
         measured_at=reading.instant,
         volume_litres=reading.volume_litres,
         status=reading.status,
+        energy_wh=reading.energy_wh,
     )

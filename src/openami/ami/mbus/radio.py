@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from openami.ami.mbus import security
+from openami.ami.mbus.authentication import CI_AFL, NO_AUTHENTICATION, Authentication
 from openami.ami.mbus.compact import FormatBook
 from openami.ami.mbus.driver import meaning_of, own_records
 from openami.ami.mbus.errors import (
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 CI_ELL_2, CI_ELL_8, CI_ELL_10, CI_ELL_16 = 0x8C, 0x8D, 0x8E, 0x8F
-CI_AFL: Final = 0x90
 CI_SHORT_HEADER, CI_LONG_HEADER, CI_NO_HEADER = 0x7A, 0x72, 0x78
 CI_COMPACT, CI_COMPACT_SHORT_HEADER = 0x79, 0x7B
 _ELL_SIZES: Final = {CI_ELL_2: 2, CI_ELL_8: 8, CI_ELL_10: 10, CI_ELL_16: 16}
@@ -58,9 +58,7 @@ class _Opening:
     key: bytes | None
     information: int
     data: bytes
-    counter: bytes = b""
-    mac: bytes = b""
-    protected_head: bytes = b""
+    authentication: Authentication = NO_AUTHENTICATION
     access_number: int = 0
     encrypted: bool = False
     authenticated: bool = False
@@ -115,26 +113,7 @@ def _extended_link_layer(opening: _Opening) -> None:
 
 
 def _authentication_layer(opening: _Opening) -> None:
-    """OMS volume 2 clause 6: length, fragmentation control, then what its bits announce."""
-    content = _take(opening, _take(opening, 1)[0])
-    if len(content) < 2:
-        raise HeaderTruncatedError("The authentication layer has no control field.", hint="The telegram was cut.")
-    control, rest = int.from_bytes(content[:2], "little"), content[2:]
-    if control & 0x4000:
-        raise ControlInformationError("The telegram is a fragment.", hint="Fragments are not put together.")
-    message_control = b""
-    if control & 0x2000:
-        message_control, rest = rest[:1], rest[1:]
-    if control & 0x0200:
-        rest = rest[2:]  # key information: we know one key a meter
-    if control & 0x0800:
-        opening.counter, rest = rest[:4], rest[4:]
-    if control & 0x0400 and message_control:
-        size = security.MAC_SIZES.get(message_control[0] & 0x0F, 0)
-        opening.mac, rest = rest[:size], rest[size:]
-    # what the code protects begins with these fields, and goes on with the transport layer
-    opening.protected_head = message_control + opening.counter + (rest[:2] if control & 0x1000 else b"")
-    opening.information = _take(opening, 1)[0]
+    opening.authentication, opening.information, opening.data = Authentication.decode(opening.data)
 
 
 def _transport_layer(opening: _Opening, keys: Callable[[str], bytes | None], book: FormatBook) -> RadioTelegram:
@@ -191,7 +170,6 @@ def _told(opening: _Opening, header: Header, records: list[Record], own: bytes =
 
 def _open(opening: _Opening, header: Header, transport: bytes) -> None:
     mode, blocks = encryption_mode(header.configuration), header.configuration >> 4 & 0x0F
-    identification = opening.address[2:6]
     extension = int(mode == security.MODE_CBC_NO_IV)  # which key derivation
     if mode == security.MODE_NONE or opening.data[extension:].startswith(security.FILLERS):
         _take(opening, extension)
@@ -206,11 +184,8 @@ def _open(opening: _Opening, header: Header, transport: bytes) -> None:
         opening.data = security.decrypt_mode_5(opening.data, blocks, key, opening.address, header.access_number)
         return
     _take(opening, extension)
-    if opening.mac:
-        protected = opening.protected_head + transport
-        security.check_mac(key, opening.counter, identification, protected, opening.mac)
-        opening.authenticated = True
-    opening.data = security.decrypt_mode_7(opening.data, blocks, key, opening.counter, identification)
+    opening.data = opening.authentication.open(key, header, opening.address[2:6], transport, opening.data)
+    opening.authenticated = bool(opening.authentication.mac)
 
 
 def _is_plain(data: bytes) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from openami.ami.mbus import security
+from openami.ami.mbus.authentication import NO_AUTHENTICATION, Authentication
 from openami.ami.mbus.driver import meaning_of, own_records
 from openami.ami.mbus.errors import ControlInformationError, EncryptedError, SlaveError
 from openami.ami.mbus.fixed import FixedData, decode_fixed
@@ -68,7 +69,8 @@ def decode_telegram(frame: LongFrame, keys: Callable[[str], bytes | None] = _no_
     Raises:
         SlaveError: the slave reports an application error.
         ControlInformationError: the CI field is of another application layer.
-        EncryptedError: the records are encrypted (EN 13757-7), and the key is missing or wrong, or the mode is not 5.
+        EncryptedError: the records are encrypted (EN 13757-7), and the key is missing or wrong, or the mode is neither
+            5 nor 7.
         MBusError: the header or a record is cut, or breaks a bound of the standard.
     """
     return decode_application(frame.control_information, frame.data, keys)
@@ -81,7 +83,15 @@ def decode_application(
     match control_information:
         case 0x72:
             header = decode_long_header(data)
-            return _variable(header, _opened(header, data, keys))
+            return _variable(header, _opened(header, data, keys, NO_AUTHENTICATION))
+        case 0x90:
+            authentication, information, transport = Authentication.decode(data)
+            if information != CI_VARIABLE:
+                raise ControlInformationError(
+                    f"CI {information:02X}h behind an authentication layer is not read.", hint="Read is 72h there."
+                )
+            header = decode_long_header(transport)
+            return _variable(header, _opened(header, transport, keys, authentication))
         case 0x7A:
             short = decode_short_header(data)
             if _is_sealed(short, data[SHORT_HEADER_SIZE:]):
@@ -96,7 +106,7 @@ def decode_application(
             raise SlaveError(code, _SLAVE_ERRORS.get(code, f"code {code}") if code is not None else "no code given")
         case other:
             raise ControlInformationError(
-                f"CI {other:02X}h is not an answer with data.", hint="Read are CI 70h, 72h, 73h, 78h and 7Ah."
+                f"CI {other:02X}h is not an answer with data.", hint="Read are CI 70h, 72h, 73h, 78h, 7Ah and 90h."
             )
 
 
@@ -127,16 +137,21 @@ def _is_sealed(header: Header, data: bytes) -> bool:
     return encryption_mode(header.configuration) in modes and not data.startswith(security.FILLERS)
 
 
-def _opened(header: Header, data: bytes, keys: Callable[[str], bytes | None]) -> bytes:
+def _opened(header: Header, data: bytes, keys: Callable[[str], bytes | None], authentication: Authentication) -> bytes:
     """The records behind a long header, deciphered where they are ciphered."""
     records = data[LONG_HEADER_SIZE:]
-    if not _is_sealed(header, records):
-        return records
+    extension = int(encryption_mode(header.configuration) == security.MODE_CBC_NO_IV)
+    if not _is_sealed(header, records[extension:]):
+        return records[extension:]
     key = security.need_key(keys(header.identification), header.identification)
-    if encryption_mode(header.configuration) != security.MODE_CBC_IV:
-        raise EncryptedError("Mode 7 needs a message counter, which no wired telegram has.", hint="Use its radio.")
-    address = data[4:6] + data[:4] + data[6:8]
-    return security.decrypt_mode_5(records, header.configuration >> 4 & 0x0F, key, address, header.access_number)
+    if not extension:
+        address = data[4:6] + data[:4] + data[6:8]
+        return security.decrypt_mode_5(records, header.configuration >> 4 & 0x0F, key, address, header.access_number)
+    if not authentication.counter:
+        raise EncryptedError(
+            "Mode 7 needs a message counter, which no layer of this telegram brings.", hint="It comes with CI 90h."
+        )
+    return authentication.open(key, header, data[:4], bytes([CI_VARIABLE]) + data, records[extension:])
 
 
 def _variable(header: Header, data: bytes) -> VariableData:

@@ -37,6 +37,7 @@ def channel(obis: str = "1-0:1.29.0", **more: object) -> Channel:
         ("ZB07", "7-0:3.29.0", ("ontario", "gas", 6_000)),
         ("", "8-0:1.29.0", ("ontario", "water", 3_125)),
         ("", "9-0:1.29.0", ("ontario", "water", 3_125)),
+        ("", "6-0:1.29.0", ("ontario", "heat", 116_300)),
     ],
 )
 def test_profile_medium_and_installation_say_how_a_channel_is_judged(

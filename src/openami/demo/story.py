@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 YEAR, MONTH = 2026, 3
 MONTH_NAME = f"{YEAR}-{MONTH:02}"
-KIND_DIGITS = {"electricity": "1", "gas": "2", "water": "3"}
+KIND_DIGITS = {"electricity": "1", "gas": "2", "water": "3", "heat": "4"}
 _FAMILIES = ("de Vries", "Jansen", "Bakker", "Visser", "Smit", "Meijer", "Mulder", "Bos", "Peters", "Hendriks")
 _FIRST = ("Anna", "Bram", "Cora", "Daan", "Eva", "Femke", "Gijs", "Hanna", "Ivo", "Julia")
 

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from openami.demo.areas import Areas
     from openami.shared.spans import Span
 
-UNITS = {"electricity": "Wh", "gas": "L", "water": "L"}
-WORDS = {"electricity": "kWh", "gas": "gas m³", "water": "water m³"}
+UNITS = {"electricity": "Wh", "gas": "L", "water": "L", "heat": "Wh"}
+WORDS = {"electricity": "kWh", "gas": "gas m³", "water": "water m³", "heat": "heat kWh"}
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One home and one kind of energy; all amounts in Wh (electricity) or litres (gas, water)."""
+    """One home and one kind of energy; all amounts in Wh (electricity, heat) or litres (gas, water)."""
 
     home: str
     kind: str

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from openami.mdus.registry.channels import Channel
     from openami.mdus.registry.model import Device
 
-_MEDIA: Final = {"7": "gas", "8": "water", "9": "water"}
+_MEDIA: Final = {"6": "heat", "7": "gas", "8": "water", "9": "water"}
 """Class of a medium, value group A of its OBIS code (hot water is water)."""
-_CLASSES: Final = frozenset({"residential", "commercial", "industrial", "gas", "water"})
+_CLASSES: Final = frozenset({"residential", "commercial", "industrial", "gas", "water", "heat"})
 _NET: Final = frozenset({"1:16"})
 """Quantities that may be negative: energy taken less energy fed in."""
 
@@ -36,9 +36,12 @@ class Judging:
     rule_set: str = "default"
     folder: Path | None = None
     """Where rule sets of one's own lie; they go before the shipped ones."""
-    rating_w: Mapping[str, int] = field(default_factory=lambda: {"residential": 55_200, "gas": 6_000, "water": 3_125})
+    rating_w: Mapping[str, int] = field(
+        default_factory=lambda: {"residential": 55_200, "gas": 6_000, "water": 3_125, "heat": 116_300}
+    )
     """The most that a connection of a class can take in an hour, in watt-hours or litres: a home with three phases of
-    80 A at 230 V; a gas meter G4 (6 m3/h); the overload flow of a water meter Q3 2.5 (OIML R 49: Q4 = 1.25 x Q3)."""
+    80 A at 230 V; a gas meter G4 (6 m3/h); the overload flow of a water meter Q3 2.5 (OIML R 49: Q4 = 1.25 x Q3); a
+    heat meter of 2.5 m3/h at a difference of 40 K (1.163 Wh a litre and kelvin)."""
 
 
 def series_channel(

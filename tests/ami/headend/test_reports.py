@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 
 from openami.ami.headend import reports
-from openami.ami.headend.model import Address, Collected, Meter, RegisterValue
+from openami.ami.headend.model import Address, Collected, Kind, Meter, RegisterValue
 
 NOON = datetime(2026, 3, 16, 12, tzinfo=UTC)
 METER = Meter("OAE0000006", Address("127.0.0.1", 4059), b"", mrid="4711", usage_point="871687110000000006")
@@ -39,3 +40,21 @@ def test_what_a_dial_shows_after_the_removal_is_not(after_s: int):
 def test_nothing_is_told_where_nothing_is_left():
     removed = replace(METER, removed_at=NOON)
     assert reports.meter_reading(removed, dials(NOON + timedelta(minutes=10)), source="AMS1") is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "code"),
+    [
+        (Kind.ELECTRICITY, Decimal("4.711"), "0.0.0.1.1.1.12.0.0.0.0.0.0.0.0.3.72.0"),
+        (Kind.GAS, Decimal("1.234"), "0.0.0.1.1.7.58.0.0.0.0.0.0.0.0.0.42.0"),
+        (Kind.WATER, Decimal("1.234"), "0.0.0.1.1.9.58.0.0.0.0.0.0.0.0.0.42.0"),
+        (Kind.HEAT, Decimal("0.004711"), "0.0.0.1.1.12.12.0.0.0.0.0.0.0.0.6.72.0"),
+    ],
+)
+def test_a_one_way_meter_tells_what_its_kind_measures(kind: Kind, value: Decimal, code: str):
+    telegram = SimpleNamespace(energy_wh=4711, volume_litres=1234, status=0, measured_at=NOON, received_at=NOON)
+    told = reports.dial_reading(kind, telegram, source="AMS1")  # type: ignore[arg-type] # a row with these columns
+    assert told is not None
+    assert (told.value, str(told.reading_type)) == (value, code)
+    silent = SimpleNamespace(**vars(telegram) | {"energy_wh": None, "volume_litres": None})
+    assert reports.dial_reading(kind, silent, source="AMS1") is None  # type: ignore[arg-type]

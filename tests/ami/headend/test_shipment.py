@@ -42,6 +42,12 @@ def test_a_bare_list_is_a_shipment_too() -> None:
     assert rows[1]["sealed_password"] is None
 
 
+@pytest.mark.parametrize("kind", ["gas", "water", "heat"])
+def test_every_kind_of_a_one_way_meter_is_shipped(kind: str) -> None:
+    (row,) = rows_of([device(serial="M1", kind=kind, mbus_id="12345678", lls_password=None)], SEALER, NOW)
+    assert (row["kind"], row["mbus_id"]) == (kind, "12345678")
+
+
 @pytest.mark.parametrize(
     ("body", "found"),
     [

@@ -101,6 +101,12 @@ def test_gas_is_converted_by_the_rate_of_the_day(make_input: Make, make_slice: M
     assert len(bill.notes) == 2
 
 
+def test_heat_is_billed_as_it_is_measured(make_input: Make, make_slice: MakeSlice) -> None:
+    bill = calculate(make_input(shipped_tariffs()["home-heat"], [make_slice(MARCH, 200, interval_s=3600)]))
+    assert (bill.division, bill.measured_unit, bill.billed_unit) == ("heat", "kWh", "kWh")
+    assert bill.lines[0].quantity == Decimal(743 * 200) / 1000
+
+
 def test_tiers_split_a_bucket_and_its_estimated_part(make_input: Make, make_slice: MakeSlice) -> None:
     tiers = (Tier(Decimal("0.1"), Decimal(50)), Tier(Decimal("0.2"), Decimal(100)), Tier(Decimal("0.3")))
     tariff = Tariff("tiers", "Tiers", Division.ELECTRICITY, "kWh", "EUR", (Bucket("all", "All", tiers),))

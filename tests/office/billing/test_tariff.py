@@ -28,7 +28,7 @@ price = "0.25"
 """
 
 
-def test_the_shipped_tariffs_cover_the_three_divisions() -> None:
+def test_the_shipped_tariffs_cover_the_four_divisions() -> None:
     divisions = {tariff.division for tariff in shipped_tariffs().values()}
     assert divisions == set(Division)
 
@@ -40,8 +40,11 @@ def test_a_flat_tariff_needs_one_bucket_only() -> None:
     assert len(tariff.digest) == 64
 
 
-def test_water_is_billed_in_cubic_metres() -> None:
-    assert shipped_tariffs()["home-water"].unit == "m3"
+@pytest.mark.parametrize(
+    ("tariff", "unit"), [("home-electricity", "kWh"), ("home-gas", "kWh"), ("home-water", "m3"), ("home-heat", "kWh")]
+)
+def test_water_is_billed_in_cubic_metres_and_energy_in_kilowatt_hours(tariff: str, unit: str) -> None:
+    assert shipped_tariffs()[tariff].unit == unit
 
 
 def test_a_float_is_not_a_price() -> None:

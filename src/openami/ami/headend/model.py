@@ -21,6 +21,7 @@ class Kind(StrEnum):
     ELECTRICITY = "electricity"
     GAS = "gas"
     WATER = "water"
+    HEAT = "heat"
 
 
 class Stream(StrEnum):

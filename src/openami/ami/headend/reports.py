@@ -22,7 +22,13 @@ if TYPE_CHECKING:
     from openami.ami.headend.model import Collected, LoadProfile, LoggedEvent, Meter, RegisterValue
 
 SERIAL: Final = "SerialNumber"
-DIAL_CODES: Final = {Kind.ELECTRICITY: "1-0:1.8.0", Kind.GAS: "7-0:3.0.0", Kind.WATER: "8-0:1.0.0"}
+DIAL_CODES: Final = {
+    Kind.ELECTRICITY: "1-0:1.8.0",
+    Kind.GAS: "7-0:3.0.0",
+    Kind.WATER: "8-0:1.0.0",
+    Kind.HEAT: "6-0:1.0.0",
+}
+_BY_ENERGY: Final = {Kind.ELECTRICITY, Kind.HEAT}
 # status byte of EN 13757-3 table 23: battery low, permanent and temporary error
 _MBUS_QUALITIES: Final = {
     0x04: field.QualityCode(1, 1, 1),
@@ -117,11 +123,11 @@ def dial_reading(kind: Kind, telegram: Row[Any], *, source: str) -> field.Readin
 
     None if the telegram tells nothing that a meter of this kind measures.
     """
-    amount = telegram.energy_wh if kind is Kind.ELECTRICITY else telegram.volume_litres
+    amount = telegram.energy_wh if kind in _BY_ENERGY else telegram.volume_litres
     if amount is None:
         return None
     code = register_type(DIAL_CODES[kind])
-    exponent = 0 if kind is Kind.ELECTRICITY else -3
+    exponent = 0 if kind in _BY_ENERGY else -3
     flags = tuple(quality for bit, quality in _MBUS_QUALITIES.items() if telegram.status & bit)
     return field.Reading(
         reading_type=code,

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from openami.office.billing.tariff import Conversion
 
-_MEASURED_UNITS: Final = {"electricity": "kWh", "gas": "m3", "water": "m3"}
+_MEASURED_UNITS: Final = {"electricity": "kWh", "gas": "m3", "water": "m3", "heat": "kWh"}
 
 
 def calculate(source: BillInput) -> Bill:

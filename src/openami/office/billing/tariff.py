@@ -42,6 +42,7 @@ class Division(StrEnum):
     ELECTRICITY = "electricity"
     GAS = "gas"
     WATER = "water"
+    HEAT = "heat"
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ class Kind(StrEnum):
     ELECTRICITY = "electricity"
     GAS = "gas"
     WATER = "water"
+    HEAT = "heat"
 
 
 class Category(StrEnum):
@@ -92,6 +93,7 @@ KINDS: Final = {
         _spec(Kind.ELECTRICITY, (1800, 900), "KWH", "1-0:1.8.0", "1-0:1.29.0"),
         _spec(Kind.GAS, (3600,), "M3", "7-0:3.0.0", "7-0:3.29.0"),
         _spec(Kind.WATER, (3600,), "M3", "8-0:1.0.0", "8-0:1.29.0"),
+        _spec(Kind.HEAT, (3600,), "KWH", "6-0:1.0.0", "6-0:1.29.0"),
     )
 }
 

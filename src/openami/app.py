@@ -226,6 +226,7 @@ def _field(parts: Parts) -> Area:
     from openami.ami.concentrator.cache import Mode  # noqa: PLC0415 - each process imports its own area only
     from openami.ami.concentrator.segment import Line  # noqa: PLC0415
     from openami.ami.meter.area import build  # noqa: PLC0415
+    from openami.ami.meter.street import STREETS  # noqa: PLC0415
 
     settings = parts.settings
     given = settings.fleet_secret
@@ -242,6 +243,7 @@ def _field(parts: Parts) -> Area:
         collector_port=settings.collector_port,
         mode=Mode(settings.concentrator_mode),
         line=Line(settings.segment_bits_per_s, settings.segment_latency_s, settings.segment_loss),
+        equipment=STREETS[settings.street],
     )
 
 

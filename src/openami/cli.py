@@ -37,6 +37,13 @@ def demo(
     data_dir: DataDir = None,
     port: Port = None,
     homes: Annotated[int, typer.Option(help="Homes in the street.", min=10, max=500)] = 50,
+    street: Annotated[
+        str | None,
+        typer.Option(
+            help="[bold]plain[/], or [bold]modern[/]: with three phases, solar roofs, charged cars and district heat.",
+            show_default=False,
+        ),
+    ] = None,
     exit_: Annotated[
         bool, typer.Option("--exit", help="End after the table instead of leaving the console open.")
     ] = False,
@@ -48,7 +55,9 @@ def demo(
     """
     from openami.demo.run import run_demo  # noqa: PLC0415 - other commands start faster without it
 
-    settings = load_settings(data_dir=data_dir or Path("data/demo"), base_port=port, homes=homes, clock="shared")
+    settings = load_settings(
+        data_dir=data_dir or Path("data/demo"), base_port=port, homes=homes, street=street, clock="shared"
+    )
     raise typer.Exit(asyncio.run(run_demo(settings, console, stay=not exit_)))
 
 

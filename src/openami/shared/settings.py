@@ -107,6 +107,9 @@ class Settings(BaseSettings):
     tls: TlsSettings | None = Field(default=None, description="The enterprise services over TLS (TOML table).")
     homes: int = Field(default=50, ge=1, le=10_000, description="Homes of the simulated street.")
     seed: int = Field(default=1, description="Seed of the simulated street.")
+    street: Literal["plain", "modern"] = Field(
+        default="plain", description="`modern`: homes with three phases, solar roofs, charged cars and district heat."
+    )
     concentrator_mode: Literal["router", "store_and_forward", "hybrid"] = Field(
         default="router", description="Whether simulated concentrators pass on what is asked, or answer from a cache."
     )

@@ -92,3 +92,25 @@ async def test_on_a_slow_segment_an_answer_takes_its_time(tables: Database, coll
         assert asyncio.get_running_loop().time() - begin > 0.01, "some hundred octets at 12.5 kB/s"
         assert (await head_end.ask(read("0-0:96.1.0", 1))).text() == SERIAL
         head_end.close()
+
+
+async def test_what_was_read_outlives_a_restart(tables: Database, collector: Collector):
+    clock = ManualClock(GENESIS)
+    async with running(tables, clock, collector, Mode.HYBRID) as field:
+        for hour in (2, 3):
+            await field.advance(GENESIS + timedelta(hours=hour))
+        truth = await field.get(f"/api/meters/{SERIAL}")
+        await field.post("/api/faults", cut((3.1, 6)))
+        await field.advance(GENESIS + timedelta(hours=3.2))
+        (box,) = (await field.get("/api/status"))["concentrators"]
+        known = {each["serial"]: each for each in box["meters"]}
+    async with running(tables, clock, collector, Mode.HYBRID) as field:
+        (box,) = (await field.get("/api/status"))["concentrators"]
+        again = {each["serial"]: each for each in box["meters"]}
+        assert again[SERIAL]["discovered_at"] == known[SERIAL]["discovered_at"]
+        assert again[SERIAL]["read_at"] == known[SERIAL]["read_at"] == (GENESIS + timedelta(hours=3)).isoformat()
+        head_end = await (await HeadEnd.connect(field)).open()
+        rows = await head_end.ask(read_entries("1-0:99.1.0"))
+        assert len(rows) == 6, "the meter is in the dark: this was read before the restart"
+        assert (await head_end.ask(read("1-0:1.8.0", 3))).integer() == truth["register_wh"]
+        head_end.close()

@@ -19,10 +19,10 @@ from openami.ami.mbus import decode_telegram, reading_of
 from openami.ami.mbus.frames import LongFrame, decode
 from openami.ami.meter import profiles
 from openami.ami.meter.breaker import Trigger
-from openami.ami.meter.fleet import CRADLE_S, Fleet
+from openami.ami.meter.fleet import CRADLE_S, Fleet, OtherStreetError
 from openami.ami.meter.happenings import BadHappeningError, Stage, TooLateError, happening_of
 from openami.ami.meter.settings import CALENDAR, PUSH_SCHEDULE
-from openami.ami.meter.street import Kind, Street, UnknownMeterError, build_street
+from openami.ami.meter.street import MODERN, Kind, Street, UnknownMeterError, build_street
 from openami.ami.meter.times import instant_of, seconds_of
 
 if TYPE_CHECKING:
@@ -338,3 +338,12 @@ def test_time_only_looks_at_meters_to_which_it_can_do_something(fleet: Fleet, ch
     if change == "limit":
         meter.set_limit(fleet.lived_s, 0, 0)
         assert fleet._attention.timed == {}
+
+
+def test_what_another_street_stored_is_not_taken_for_its_own():
+    modern = Fleet(build_street(10, 1, MODERN), ZONE, GENESIS_S)
+    modern.begin()
+    facts, happenings = modern.take_changes()
+    with pytest.raises(OtherStreetError, match="OAH0000001") as error:
+        Fleet(build_street(10, 1), ZONE, GENESIS_S).replay(facts, happenings, GENESIS_S)
+    assert "street as they were" in str(error.value.hint)

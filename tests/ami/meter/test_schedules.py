@@ -11,18 +11,29 @@ from tests.ami.meter.conftest import GENESIS, SECRET, ZONE, Reader
 
 from openami.ami.dlms import data as d
 from openami.ami.dlms.axdr import encode
+from openami.ami.dlms.errors import AccessDeniedError
 from openami.ami.dlms.push.listener import Listener
-from openami.ami.dlms.queries import write
+from openami.ami.dlms.queries import read, write
 from openami.ami.dlms.times import CosemDate, CosemTime
 from openami.ami.dlms.wrapper import WrapperFrame
 from openami.ami.meter.calendars import fits
 from openami.ami.meter.capacitor import CAPACITY_MJ, CHARGING_MW, GASP_MJ, Capacitor
+from openami.ami.meter.facts import DuePush
 from openami.ami.meter.fleet import Fleet
 from openami.ami.meter.model import PUSHES_MAX
 from openami.ami.meter.protection import factory_keys, system_title
 from openami.ami.meter.pushing import push_frame
-from openami.ami.meter.schedules import due_pushes_s
-from openami.ami.meter.settings import PUSH_INTERVAL, PUSH_LAST_GASP, PUSH_SCHEDULE, Settings
+from openami.ami.meter.schedules import due_pushes_s, first_try_s, next_try_s
+from openami.ami.meter.settings import (
+    CONFIGURATION,
+    PUSH_ALARM,
+    PUSH_INTERVAL,
+    PUSH_LAST_GASP,
+    PUSH_SCHEDULE,
+    RANDOMISATION,
+    Flag,
+    Settings,
+)
 from openami.ami.meter.times import instant_of, seconds_of
 from openami.shared.spans import zone
 
@@ -170,3 +181,89 @@ def test_without_mains_it_keeps_what_it_has():
     assert gasped is not None
     assert gasped.level_at(10**9) == CAPACITY_MJ - GASP_MJ
     assert gasped.gasped(62) is None
+
+
+def randomised(window_s: int, *, direct: int = 0, factor: int = 1, tries: int = 0) -> Settings:
+    settings = Settings()
+    members = (d.unsigned8(direct), d.unsigned16(window_s), d.unsigned8(factor), d.unsigned8(tries))
+    settings.put(RANDOMISATION, 2, encode(d.structure(*members)))
+    return settings
+
+
+def flags(*flags: Flag) -> bytes:
+    bits = "".join("1" if bit in flags else "0" for bit in range(16))
+    return encode(d.structure(d.enum(1), d.bit_string(bits)))
+
+
+ALARM, DUE, GASP = (DuePush(setup, START_S) for setup in (PUSH_ALARM, PUSH_INTERVAL, PUSH_LAST_GASP))
+
+
+def test_what_comes_up_by_itself_waits_a_while_of_its_own_meter():
+    settings = Settings()
+    assert first_try_s(settings, SERIAL, ALARM) == START_S
+    settings.put(PUSH_ALARM, 5, encode(d.unsigned16(600)))
+    settings.put(PUSH_LAST_GASP, 5, encode(d.unsigned16(600)))
+    waits = {first_try_s(settings, f"OAE{number:07d}", ALARM) - START_S for number in range(50)}
+    assert len(waits) > 30
+    assert all(0 <= wait <= 600 for wait in waits)
+    assert first_try_s(settings, SERIAL, GASP) == START_S, "the capacitor does not wait"
+    assert first_try_s(settings, SERIAL, DUE) == START_S, "the schedule has waited already"
+
+
+def test_a_push_is_tried_as_often_as_its_setup_says():
+    settings = Settings()
+    settings.put(PUSH_ALARM, 6, encode(d.unsigned8(2)))
+    settings.put(PUSH_ALARM, 7, encode(d.unsigned16(90)))
+    assert [next_try_s(settings, SERIAL, ALARM, failed, START_S) for failed in (1, 2, 3)] == [
+        *(START_S + 90, START_S + 90),
+        None,
+    ]
+    assert next_try_s(settings, SERIAL, GASP, 1, START_S) is None
+
+
+def test_pauses_grow_by_the_exponent_of_the_push_setup_up_to_its_longest():
+    settings = Settings()
+    settings.put(PUSH_ALARM, 6, encode(d.unsigned8(10)))
+    settings.put(PUSH_ALARM, 7, encode(d.structure(d.unsigned16(60), d.unsigned16(200), d.unsigned16(300))))
+    pauses = [(next_try_s(settings, SERIAL, ALARM, failed, 0) or 0) for failed in range(1, 6)]
+    assert pauses == [60, 120, 240, 300, 300]
+
+
+@given(st.integers(1, 600), st.integers(1, 7), st.integers(1, 31), st.integers(1, 31))
+def test_the_window_grows_by_the_factor_and_tries_end(window_s: int, factor: int, tries: int, failed: int):
+    settings = randomised(window_s, factor=factor, tries=tries)
+    settings.put(PUSH_ALARM, 6, encode(d.unsigned8(0)))
+    settings.put(PUSH_ALARM, 7, encode(d.unsigned16(0)))
+    at_s = next_try_s(settings, SERIAL, ALARM, failed, START_S)
+    if failed >= 1 + tries:
+        assert at_s is None
+    else:
+        assert at_s is not None
+        assert 0 <= at_s - START_S <= min(window_s * factor**failed, 86_400)
+
+
+def test_who_calls_directly_does_not_wait_whichever_setting_says_so():
+    assert randomised(300).spread_s(PUSH_ALARM) == 300
+    assert randomised(300, direct=1).spread_s(PUSH_ALARM) == 0
+    settings = randomised(300)
+    settings.put(CONFIGURATION, 2, flags(Flag.HLS5_ON_P3, Flag.DIRECT_ATTACH_AT_POWER_ON))
+    assert settings.spread_s(PUSH_ALARM) == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "taken"),
+    [
+        (d.unsigned16(30), True),
+        (d.structure(d.unsigned16(30), d.unsigned16(150), d.unsigned16(900)), True),
+        (d.structure(d.unsigned16(30), d.unsigned16(150)), False),
+        (d.unsigned8(30), False),
+    ],
+)
+def test_the_pause_is_written_as_either_version_of_the_class_has_it(reader: Reader, value: d.Data, taken: bool):
+    query = write("0-1:25.9.0", 40, 7, value)
+    if taken:
+        reader.ask(query)
+        assert reader.ask(read("0-1:25.9.0", 40, 7)) == value
+    else:
+        with pytest.raises(AccessDeniedError):
+            reader.ask(query)

@@ -7,12 +7,15 @@ from collections import Counter
 import pytest
 
 from openami.ami.meter.street import (
+    STREETS,
     Kind,
     UnknownMeterError,
     UnknownTransformerError,
     build_street,
     lls_password,
 )
+
+LETTERS = {Kind.ELECTRICITY: "OAE", Kind.GAS: "OAG", Kind.WATER: "OAW", Kind.HEAT: "OAH"}
 
 
 def test_fifty_homes_as_the_story_needs_them():
@@ -42,8 +45,19 @@ def test_identities_are_unique_and_sound(homes: int):
     assert len({(device.transformer, device.mbus_address) for device in slaves}) == len(slaves)
     for device in street.devices:
         assert len(device.serial) == 10
-        assert device.serial.startswith({Kind.ELECTRICITY: "OAE", Kind.GAS: "OAG", Kind.WATER: "OAW"}[device.kind])
+        assert device.serial.startswith(LETTERS[device.kind])
         assert device.home is None or street.home_by_name[device.home].transformer == device.transformer
+
+
+def test_a_modern_street_has_every_sort_of_home():
+    plain, modern = (build_street(20, 1, STREETS[name]) for name in ("plain", "modern"))
+    assert STREETS.keys() == {"plain", "modern"}
+    assert {home.phases for home in modern.homes} == {1, 3}
+    assert all(any(getattr(home.behind, what) for home in modern.homes) for what in ("solar_w", "charger_w"))
+    kinds = Counter(device.kind for device in modern.devices)
+    assert kinds == Counter(device.kind for device in plain.devices) + Counter({Kind.HEAT: 2})
+    assert {device.serial for device in plain.devices} < {device.serial for device in modern.devices}
+    assert {home.behind.solar_w + home.behind.charger_w for home in plain.homes} == {0}
 
 
 def test_the_seed_decides_everything():

@@ -1,13 +1,16 @@
 """What a concentrator has read of its meters by itself, and answers from when it cannot, or shall not, ask them.
 
-It is a client of its meters like any other: it finds them on its segment, keeps the password of each, and reads every
-hour what is new. It speaks for a meter only to who proves to know that password; it carries out nothing. Kept in
-memory: after a restart the meters, who hold sixty days, are read anew.
+It is a client of its meters like any other: it finds them on its segment, keeps password and keys of each, and reads
+every hour what is new. It speaks for a meter only to who proves to know that password or those keys; it carries out
+nothing. Sealed answers bear its own system title and counters of its own: with the same key, a meter and its
+concentrator never use one nonce twice. What it has read outlives a restart.
 """
 
 from __future__ import annotations
 
 import hmac
+import zlib
+from base64 import b64decode, b64encode
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
@@ -15,12 +18,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from openami.ami.dlms import data as d
+from openami.ami.dlms.axdr import Encoded
 from openami.ami.dlms.device import serve
 from openami.ami.dlms.enums import ActionResult, DataAccessResult, Mechanism
 from openami.ami.dlms.errors import AccessDeniedError, ActionRefusedError
 from openami.ami.dlms.obis import Obis
 from openami.ami.dlms.profile_encode import NumberColumn, StampColumn
 from openami.ami.dlms.profile_times import utc_s_to_stamps
+from openami.ami.dlms.security import Ciphering, Keys, Prover, SendCounter
 from openami.ami.dlms.selection import capture_objects
 from openami.ami.dlms.server import ServerConnection
 from openami.ami.dlms.wrapper import WrapperFraming
@@ -29,9 +34,10 @@ from openami.ami.meter.cosem import MANAGEMENT_CLIENT
 from openami.shared.spans import zone
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
-    from openami.ami.dlms.axdr import Encoded
     from openami.ami.dlms.data import Data
     from openami.ami.dlms.profile import Profile
     from openami.ami.dlms.references import Selection
@@ -43,6 +49,9 @@ CLOCK: Final = Obis.of("0-0:1.0.0")
 LOAD_PROFILE, DAILY_PROFILE = Obis.of("1-0:99.1.0"), Obis.of("1-0:98.2.0")
 PROFILES: Final = (LOAD_PROFILE, DAILY_PROFILE)
 KEPT_S: Final = 10 * 86400
+STEP: Final = 1000
+"""Counters are reserved in steps, so that not every answer costs a write; a restart skips at most one step."""
+_RUNNING_LOW: Final = 64
 _PROFILE_CLASS: Final = 7
 
 
@@ -98,20 +107,53 @@ class CachedMeter:
     """How often in a row it could not be read."""
     values: dict[tuple[int, Obis, int], Encoded] = field(default_factory=dict)
     profiles: dict[Obis, CachedProfile] = field(default_factory=dict)
+    sent: SendCounter = field(default_factory=lambda: SendCounter(1, 1))
+    """What sealed answers count with, under the meter's key and the concentrator's title."""
+
+    @property
+    def running_low(self) -> bool:
+        """Whether a step of counters must be reserved before the next sealed answer."""
+        return self.sent.remaining < _RUNNING_LOW
+
+    def packed(self) -> dict[str, dict[str, str]]:
+        """What was read, as it is stored: values by class, logical name and attribute, and the rows of profiles."""
+        return {
+            "values": {
+                f"{class_id} {obis} {part}": each.raw.hex() for (class_id, obis, part), each in self.values.items()
+            },
+            "rows": {
+                str(obis): b64encode(zlib.compress(each.columns.astype("<i8").tobytes())).decode()
+                for obis, each in self.profiles.items()
+            },
+        }
+
+    def unpack(self, packed: Mapping[str, Mapping[str, str]]) -> None:
+        """Take back what was stored."""
+        for key, octets in packed["values"].items():
+            class_id, name, part = key.split(" ")
+            self.values[int(class_id), Obis.of(name), int(part)] = Encoded(bytes.fromhex(octets))
+        for name, text in packed["rows"].items():
+            obis = Obis.of(name)
+            profile = empty_profile(self.values[_PROFILE_CLASS, obis, 3].data())
+            numbers = np.frombuffer(zlib.decompress(b64decode(text)), "<i8").astype(np.int64)
+            profile.columns = numbers.reshape(len(profile.captures), -1)
+            self.profiles[obis] = profile
 
 
 class CachedDevice:
     """A logical device that answers what was read; the time it shows is that of the reading."""
 
-    def __init__(self, meter: CachedMeter, zone_name: str) -> None:
+    def __init__(self, meter: CachedMeter, zone_name: str, *, ciphered: bool = False) -> None:
         self._meter = meter
         self._zone_name = zone_name
+        self._ciphered = ciphered
         self._admitted = False
 
     def admit(self, client_sap: int, mechanism: Mechanism, password: bytes) -> bool:
-        """Whoever knows the password of the meter."""
-        known = hmac.compare_digest(password, self._meter.password)
-        self._admitted = client_sap == MANAGEMENT_CLIENT and mechanism is Mechanism.LOW and known
+        """Whoever knows the password of the meter, or will prove its keys to the connection."""
+        known = mechanism is Mechanism.LOW and hmac.compare_digest(password, self._meter.password)
+        proves = self._ciphered and mechanism is Mechanism.HIGH_GMAC
+        self._admitted = client_sap == MANAGEMENT_CLIENT and (known or proves)
         return self._admitted
 
     def get(self, class_id: int, obis: Obis, attribute: int, selection: Selection | None) -> Data | Encoded:
@@ -156,11 +198,16 @@ class CachedDevice:
 
 
 class CachedSession:
-    """One client's association with what is known of one meter."""
+    """One client's association with what is known of one meter; sealed with its keys under the title of who answers."""
 
-    def __init__(self, meter: CachedMeter, zone_name: str) -> None:
-        self._device = CachedDevice(meter, zone_name)
-        self._connection = ServerConnection(WrapperFraming.server())
+    def __init__(self, meter: CachedMeter, zone_name: str, keys: Keys | None = None, title: bytes = b"") -> None:
+        self._device = CachedDevice(meter, zone_name, ciphered=keys is not None)
+        if keys is None:
+            self._connection = ServerConnection(WrapperFraming.server())
+            return
+        ciphering = Ciphering(title, keys, sent=meter.sent)
+        prover = Prover.of(ciphering, Mechanism.HIGH_GMAC)
+        self._connection = ServerConnection(WrapperFraming.server(), protection=ciphering, prover=prover)
 
     def serve(self, frame: WrapperFrame) -> bytes:
         """What is answered to a frame.

@@ -11,7 +11,7 @@ import structlog
 from openami.ami.concentrator.router import READ_OCTETS, Session
 from openami.ami.dlms.errors import RemoteProtocolError
 from openami.ami.dlms.wrapper import WrapperBuffer
-from openami.ami.meter.model import DuePush
+from openami.ami.meter.facts import DuePush
 from openami.ami.meter.pushing import push_frame
 from openami.ami.meter.settings import PUSH_INTERVAL
 

@@ -24,6 +24,8 @@ from openami.ami.meter.times import instant_of
 from openami.shared.errors import OpenAmiError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from openami.ami.concentrator.segment import Segment
     from openami.ami.dlms.events import Event
     from openami.ami.dlms.queries import Query
@@ -66,6 +68,8 @@ class Collecting:
 
     def __init__(self, transformer: Transformer, segment: Segment, fleet_secret: str) -> None:
         self.meters: dict[str, CachedMeter] = {}
+        self.changed: set[str] = set()
+        """Meters of which something was read, or not, since they were stored."""
         self._transformer = transformer
         self._segment = segment
         self._fleet_secret = fleet_secret
@@ -92,6 +96,14 @@ class Collecting:
         except AirSpentError:
             log.info("concentrator.air_spent", transformer=self._transformer.name)
 
+    def know(self, meters: Iterable[CachedMeter]) -> None:
+        """Take back what was read before a restart."""
+        self.meters.update({meter.serial: meter for meter in meters})
+
+    def password_of(self, serial: str) -> bytes:
+        """The password that the factory gave a meter."""
+        return lls_password(self._fleet_secret, serial).encode()
+
     def _read_s(self, serial: str) -> int:
         known = self.meters.get(serial)
         return 0 if known is None else known.read_s
@@ -99,6 +111,7 @@ class Collecting:
     def _one(self, fleet: Fleet, device: Device) -> None:
         known = self.meters.get(device.serial)
         try:
+            self.changed.add(device.serial)
             if known is None:
                 known = self.meters[device.serial] = self._discover(fleet, device)
             self._read(fleet, device, known)
@@ -112,7 +125,7 @@ class Collecting:
         dialogue = _Dialogue(self, fleet, device, PUBLIC_CLIENT)
         serial = dialogue.open().ask(read(SERIAL, 1)).octets().decode("ascii")
         log.info("concentrator.discovered", transformer=self._transformer.name, serial=serial)
-        return CachedMeter(serial, lls_password(self._fleet_secret, serial).encode(), fleet.lived_s)
+        return CachedMeter(serial, self.password_of(serial), fleet.lived_s)
 
     def _read(self, fleet: Fleet, device: Device, known: CachedMeter) -> None:
         dialogue = _Dialogue(self, fleet, device, MANAGEMENT_CLIENT, known.password).open()

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from openami.ami.concentrator.cache import CachedSession, Mode
+from openami.ami.concentrator import store
+from openami.ami.concentrator.cache import STEP, CachedSession, Mode
 from openami.ami.concentrator.datagrams import Datagrams
 from openami.ami.concentrator.segment import PERFECT, Segment
 from openami.ami.dlms.device import serve
@@ -21,7 +22,7 @@ from openami.ami.dlms.errors import RemoteProtocolError
 from openami.ami.dlms.server import ServerConnection
 from openami.ami.dlms.wrapper import WrapperBuffer, WrapperFrame, WrapperFraming
 from openami.ami.meter.cosem import ElectricityDevice
-from openami.ami.meter.protection import code_of, keys_of, protection_of
+from openami.ami.meter.protection import code_of, keys_of, protection_of, system_title
 from openami.ami.meter.street import Kind, lls_password
 
 if TYPE_CHECKING:
@@ -141,10 +142,7 @@ class Router:
             self._field.counters.frames += 1
             answers = fleet.answers(fleet.meters[device.serial])
         if self._mode is Mode.STORE_AND_FORWARD or (self._mode is Mode.HYBRID and not answers):
-            known = self._known.get(device.serial)
-            if known is None:
-                return b""
-            return sessions.cached.setdefault(device.serial, CachedSession(known, self._field.zone_name)).serve(frame)
+            return await self._answer_itself(device, frame, sessions)
         session = sessions.live.pop(device.gateway_address, None)
         session = session or Session(device, self._fleet_secret, self._field.now_s)
         sessions.live[device.gateway_address] = session  # the last one used is the last one to be forgotten
@@ -157,6 +155,25 @@ class Router:
                 return b""
             answer = session.serve(fleet, frame)
         return answer if await self._carry(answer) else b""
+
+    async def _answer_itself(self, device: Device, frame: WrapperFrame, sessions: Sessions) -> bytes:
+        """What the concentrator knows of a meter, sealed with counters that are durable before they are used."""
+        known = self._known.get(device.serial)
+        if known is None:
+            return b""
+        session = sessions.cached.get(device.serial)
+        if session is None:
+            wrapped = self._field.fleet.meters[device.serial].wrapped_keys
+            keys = keys_of(self._fleet_secret, device.serial, wrapped)
+            title = system_title(self._transformer.concentrator)
+            session = sessions.cached[device.serial] = CachedSession(known, self._field.zone_name, keys, title)
+        if known.running_low:
+            until = known.sent.reserved_until + STEP
+            async with self._field.database.begin() as tx:
+                await store.keep_cached(tx, self._transformer.name, [known])
+                await store.reserve_counters(tx, known.serial, until)
+            known.sent.reserved_until = until
+        return session.serve(frame)
 
     async def _carry(self, octets: bytes) -> bool:
         """Whether a frame arrives over the segment; it takes the time that it takes."""

@@ -1,17 +1,34 @@
-"""What concentrators keep: telegrams that the head-end has not acknowledged yet."""
+"""What concentrators keep: telegrams that the head-end has not acknowledged yet, and what they read of their meters."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import BigInteger, Column, DateTime, Identity, Index, LargeBinary, Table, Text, delete, func, select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    delete,
+    func,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import JSONB, insert
 
+from openami.ami.concentrator.cache import CachedMeter
+from openami.ami.dlms.security import SendCounter
 from openami.ami.meter.tables import metadata
-from openami.ami.meter.times import instant_of
+from openami.ami.meter.times import instant_of, seconds_of
 from openami.shared.database import given, insert_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -26,6 +43,17 @@ telegrams: Final = Table(
     Column("taken_at", DateTime(timezone=True), nullable=False),
     Column("octets", LargeBinary, nullable=False),
     Index("ix_telegram_transformer_id", "transformer", "id"),
+)
+cached_meters: Final = Table(
+    "cached_meter",
+    metadata,
+    Column("serial", Text, primary_key=True),
+    Column("transformer", Text, nullable=False),
+    Column("found_at", DateTime(timezone=True), nullable=False),
+    Column("read_at", DateTime(timezone=True)),
+    Column("failures", Integer, nullable=False),
+    Column("content", JSONB, nullable=False),
+    Column("counters_until", BigInteger, nullable=False, server_default="1"),
 )
 _INSERT: Final = insert_rows(telegrams, ("transformer", "serial", "taken_at", "octets"))
 
@@ -62,3 +90,34 @@ async def count_waiting(tx: AsyncConnection) -> dict[str, int]:
     """How many telegrams wait at each concentrator."""
     rows = await tx.execute(select(telegrams.c.transformer, func.count()).group_by(telegrams.c.transformer))
     return {row[0]: row[1] for row in rows}
+
+
+async def keep_cached(tx: AsyncConnection, transformer: str, meters: Iterable[CachedMeter]) -> None:
+    """Store what was read of some meters."""
+    for meter in meters:
+        values = {
+            "transformer": transformer,
+            "found_at": instant_of(meter.found_s),
+            "read_at": instant_of(meter.read_s) if meter.read_s else None,
+            "failures": meter.failures,
+            "content": meter.packed(),
+        }
+        statement = insert(cached_meters).values(serial=meter.serial, **values)
+        await tx.execute(statement.on_conflict_do_update(index_elements=["serial"], set_=values))
+
+
+async def cached(tx: AsyncConnection, transformer: str, password: Callable[[str], bytes]) -> list[CachedMeter]:
+    """What a concentrator had read; counters go on above all that may have been used."""
+    found = []
+    for row in await tx.execute(select(cached_meters).where(cached_meters.c.transformer == transformer)):
+        read_s = 0 if row.read_at is None else seconds_of(row.read_at)
+        sent = SendCounter(row.counters_until, row.counters_until)
+        meter = CachedMeter(row.serial, password(row.serial), seconds_of(row.found_at), read_s, row.failures, sent=sent)
+        meter.unpack(row.content)
+        found.append(meter)
+    return found
+
+
+async def reserve_counters(tx: AsyncConnection, serial: str, until: int) -> None:
+    """Counters below `until` may be used for a meter that is stored."""
+    await tx.execute(update(cached_meters).where(cached_meters.c.serial == serial).values(counters_until=until))

@@ -8,7 +8,7 @@ expects above that is believed upwards only, and noted.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -47,6 +47,8 @@ class Protection:
     keys: Keys
     sent: SendCounter
     received: ReceiveCounter
+    heard: dict[str, ReceiveCounter] = field(default_factory=dict)
+    """Counters received from whoever answers in the place of the meter."""
 
     @property
     def low(self) -> bool:
@@ -57,9 +59,8 @@ class Protection:
         self, title: bytes, peer_title: bytes, mechanism: Mechanism = Mechanism.HIGH_GMAC, secret: bytes = b""
     ) -> tuple[Ciphering, Prover]:
         """Ciphering and the proof of high level security for one association."""
-        ciphering = Ciphering(
-            title, self.keys, peer_title=peer_title, sent=self.sent, received={_UNICAST: self.received}
-        )
+        self.heard[_UNICAST] = self.received
+        ciphering = Ciphering(title, self.keys, peer_title=peer_title, sent=self.sent, received=self.heard)
         return ciphering, Prover.of(ciphering, mechanism, secret=secret)
 
 

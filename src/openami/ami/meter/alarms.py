@@ -16,7 +16,7 @@ BITS: Final = {
     14: 1 << 10,
     16: 1 << 11,
     15: 1 << 12,
-    **dict.fromkeys((40, 42, 44, 46, 49, 50), FRAUD_ATTEMPT),
+    **dict.fromkeys((40, 42, 44, 46, 49, 50, 91, 200), FRAUD_ATTEMPT),
 }
 FILTER_ALL: Final = 0xFFFFFFFF
 

@@ -20,7 +20,7 @@ from openami.ami.meter.altering import alteration_of
 from openami.ami.meter.customer_port import p1_telegram
 from openami.ami.meter.field import Field
 from openami.ami.meter.happenings import HappeningKind, happening_of, instant_in
-from openami.ami.meter.street import Kind, build_street
+from openami.ami.meter.street import PLAIN, Kind, build_street
 from openami.ami.meter.times import instant_of, seconds_of
 from openami.shared.service import Area, Work, json_body
 from openami.shared.spans import local_date, local_midnight
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from openami.ami.meter.fleet import Fleet
-    from openami.ami.meter.street import Transformer
+    from openami.ami.meter.street import Equipment, Transformer
     from openami.shared.clock import Clock
     from openami.shared.database import Database
 
@@ -50,9 +50,10 @@ def build(
     collector_port: int,
     mode: Mode = Mode.ROUTER,
     line: Line = PERFECT,
+    equipment: Equipment = PLAIN,
 ) -> Area:
     """Wire the field. A `first_concentrator_port` of 0 lets the system choose all ports."""
-    field = Field(database, clock, build_street(homes, seed), zone)
+    field = Field(database, clock, build_street(homes, seed, equipment), zone)
 
     def concentrator(transformer: Transformer) -> Concentrator:
         port = first_concentrator_port + transformer.index if first_concentrator_port else 0
@@ -64,15 +65,16 @@ def build(
         return Concentrator(field, transformer, router, uplink, collecting)
 
     concentrators = [concentrator(transformer) for transformer in field.street.transformers]
-    field.listeners += concentrators
+    pushes = Pushes(field, fleet_secret)
+    field.listeners += [*concentrators, pushes]
     calls = Calls(field, fleet_secret)
     door = Door(field, concentrators, calls, host, fleet_secret)
     area = Area("field", clock, database)
     area.routes += door.routes()
-    area.on_start += [field.start, *(each.uplink.start for each in concentrators)]
+    area.on_start += [*(each.start for each in concentrators), field.start]
+    area.on_start += [each.uplink.start for each in concentrators]
     area.on_start += [each.router.start for each in concentrators]
     area.loops.append(field.live)
-    pushes = Pushes(field, fleet_secret)
     area.loops += [pushes.run, calls.run]
     area.loops += [loop for each in concentrators for loop in (each.router.run, each.uplink.run)]
     area.work.append(door.work)

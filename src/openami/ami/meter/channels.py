@@ -17,6 +17,7 @@ from openami.ami.dlms.selection import CLOCK_COLUMN, CaptureObject
 from openami.ami.dlms.times import CosemDateTime
 from openami.ami.meter.buffers import ProfileTable
 from openami.ami.meter.parts import Part
+from openami.ami.meter.settings import Flag
 from openami.ami.meter.street import Kind
 from openami.ami.meter.times import instant_of
 
@@ -65,6 +66,19 @@ class Channels:
         self.by_number[detail["channel"]] = replace(self.of(detail["channel"]), **changes)
 
 
+def couple(meter: Meter, number: int, at_s: int) -> None:
+    """Put the slave that is heard on a channel to use."""
+    code = INSTALLED_CODE + 10 * (number - 1)
+    meter.couple(at_s, {"channel": number, "decoupled": False, "code": code})
+
+
+def discover(meter: Meter, slaves: Sequence[Meter], at_s: int) -> None:
+    """Look for slaves, and couple those that somebody had taken off their channel."""
+    for number, _slave in enumerate(slaves[:COUNT], 1):
+        if meter.channels.of(number).decoupled:
+            couple(meter, number, at_s)
+
+
 class _View:
     """What one channel shows."""
 
@@ -85,6 +99,11 @@ class _View:
 
     def number_of(self, take: Callable[[Meter], int]) -> int:
         return 0 if self.slave is None else take(self.slave)
+
+    def address_of(self, slave: Meter) -> int:
+        """The primary address of a slave: its own, or its channel where the meter gives them out."""
+        dynamic = self.meter.settings.flag(Flag.DYNAMIC_MBUS_ADDRESS)
+        return self.number if dynamic else slave.device.mbus_address
 
     def hours_s(self, first_s: int, last_s: int) -> list[int]:
         """The hours at which the slave answered."""
@@ -121,8 +140,7 @@ class _View:
     def install(self, _parameter: Data | None) -> None:
         if self._slave is None:
             raise ActionRefusedError(ActionResult.OBJECT_UNAVAILABLE)
-        code = INSTALLED_CODE + 10 * (self.number - 1)
-        self.meter.couple(self.now_s(), {"channel": self.number, "decoupled": False, "code": code})
+        couple(self.meter, self.number, self.now_s())
 
     def deinstall(self, _parameter: Data | None) -> None:
         if self.slave is None:
@@ -182,7 +200,7 @@ def _client(view: _View) -> dict[int, Getter]:
         2: lambda: d.octet_string(Obis.of("0-0:24.6.0")),
         3: lambda: d.array([]),
         4: lambda: d.unsigned32(_POLL_S),
-        5: lambda: d.unsigned8(view.number_of(lambda slave: slave.device.mbus_address)),
+        5: lambda: d.unsigned8(view.number_of(view.address_of)),
         6: lambda: d.unsigned32(view.number_of(lambda slave: int(slave.device.mbus_id, 16))),
         7: lambda: d.unsigned16(view.number_of(maker)),
         8: lambda: d.unsigned8(view.number_of(lambda _slave: 1)),

@@ -25,7 +25,7 @@ from openami.ami.dlms.times import STATUS_DAYLIGHT_SAVING, CosemDateTime
 from openami.ami.meter import buffers, clock, profiles
 from openami.ami.meter.breaker import MODE_COUNT, Trigger
 from openami.ami.meter.electricity import EXPORT, INTERVAL_EXPORT
-from openami.ami.meter.model import ASSOCIATION_FAILURES, BREAKER_FAILURE
+from openami.ami.meter.facts import ASSOCIATION_FAILURES, BREAKER_FAILURE
 from openami.ami.meter.objects import (
     BILLING_PROFILE,
     INVOCATION_COUNTER,
@@ -36,6 +36,7 @@ from openami.ami.meter.objects import (
     further_profiles,
     further_writers,
 )
+from openami.ami.meter.settings import Flag
 from openami.ami.meter.times import instant_of, seconds_of
 
 if TYPE_CHECKING:
@@ -127,7 +128,8 @@ class ElectricityDevice:
             if self._meter.failed_logins == FAILURES_LOGGED_AFTER:
                 self._meter.log(self._now_s(), ASSOCIATION_FAILURES)
         # the secret of high level security is proved afterwards, by the connection
-        good = good or (client_sap == MANAGEMENT_CLIENT and mechanism is Mechanism.HIGH_GMAC)
+        if client_sap == MANAGEMENT_CLIENT and mechanism is Mechanism.HIGH_GMAC:
+            good = self._meter.settings.flag(Flag.HLS5_ON_P3)
         if good:
             self._client = client_sap
         return good

@@ -9,28 +9,43 @@ import numpy as np
 
 from openami.ami.meter.breaker import Trigger
 from openami.ami.meter.calendars import due_activation_s
+from openami.ami.meter.channels import discover
 from openami.ami.meter.distortion import due_events
-from openami.ami.meter.happenings import LOGGED, BadHappeningError, Happening, HappeningKind, Stage, TooLateError
+from openami.ami.meter.happenings import (
+    COVERS,
+    LOGGED,
+    BadHappeningError,
+    Happening,
+    HappeningKind,
+    Stage,
+    TooLateError,
+    tampering,
+)
 from openami.ami.meter.homes import connections_of
 from openami.ami.meter.limiter import first_trip_s
-from openami.ami.meter.model import PUSHES_MAX, Attention, Fact, Meter
+from openami.ami.meter.model import PUSHES_MAX, Attention, Meter
 from openami.ami.meter.prepayment import empty_s
 from openami.ami.meter.schedules import due_pushes_s
-from openami.ami.meter.settings import PUSH_INTERVAL, PUSH_SMS
+from openami.ami.meter.settings import PUSH_INTERVAL, PUSH_SMS, Flag
 from openami.ami.meter.slave import SlaveTelegram, telegram_of
 from openami.ami.meter.times import instant_of, seconds_of
+from openami.shared.errors import OpenAmiError
 from openami.shared.spans import local_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from openami.ami.meter.facts import DuePush, Fact
     from openami.ami.meter.history import RegisterHistory
-    from openami.ami.meter.model import DuePush
     from openami.ami.meter.street import Street
 
 POLL_S: Final = 3600
 CRADLE_S: Final = 2 * 86400
 """How long a removed meter can still be read: the fitter puts it into the concentrator's cradle."""
+
+
+class OtherStreetError(OpenAmiError):
+    """What was stored belongs to a street of another layout."""
 
 
 class Fleet:
@@ -60,9 +75,18 @@ class Fleet:
                 self._install(meter, self.genesis_s, meter.home)
 
     def replay(self, facts: Iterable[Fact], happenings: Iterable[Happening], lived_s: int) -> None:
-        """Take back what was stored."""
+        """Take back what was stored.
+
+        Raises:
+            OtherStreetError: it is of a meter that this street does not have.
+        """
         for fact in facts:
-            meter = self.meters[fact.serial]
+            meter = self.meters.get(fact.serial)
+            if meter is None:
+                raise OtherStreetError(
+                    f"What is stored tells of the meter {fact.serial}, which this street does not have.",
+                    hint="Set homes, seed and street as they were, or begin anew: openami reset.",
+                )
             meter.replay(fact, self.connections[meter.device.kind])
         self._slaves = self._by_home()
         for happening in happenings:
@@ -209,7 +233,7 @@ class Fleet:
         detail = happening.detail
         match happening.kind:
             case kind if kind in LOGGED:
-                self.meters[detail["serial"]].log(at_s, LOGGED[kind][0])
+                self._log(happening, at_s, LOGGED[kind][0], begins=True)
             case HappeningKind.POWER_CUT:
                 self.meters[detail["serial"]].power_down(at_s)
             case HappeningKind.LOSE_PROFILE_DAY:
@@ -227,11 +251,24 @@ class Fleet:
                 pass  # concentrators ask `link_is_down`
 
     def _ends(self, happening: Happening, at_s: int) -> None:
-        ended = LOGGED.get(happening.kind, (None, None))[1]
-        if ended is not None:
-            self.meters[happening.detail["serial"]].log(at_s, ended)
+        if happening.kind in LOGGED:
+            self._log(happening, at_s, LOGGED[happening.kind][1], begins=False)
         elif happening.kind is HappeningKind.POWER_CUT:
             self._power_up(self.meters[happening.detail["serial"]], at_s)
+
+    def _log(self, happening: Happening, at_s: int, code: int | None, *, begins: bool) -> None:
+        meter, changes = self.meters[happening.detail["serial"]], tampering(happening, begins=begins)
+        if changes:
+            meter.tamper(at_s, code, changes)
+        elif code is not None:
+            meter.log(at_s, code)
+        if begins and happening.kind in COVERS:
+            self._discover(meter, at_s, Flag.DISCOVER_ON_OPEN_COVER)
+
+    def _discover(self, meter: Meter, at_s: int, flag: Flag) -> None:
+        """Where the configuration object says so, a meter looks for its slaves again."""
+        if meter.power.on and meter.settings.flag(flag):
+            discover(meter, self.slaves_of(meter), at_s)
 
     def _power_up(self, meter: Meter, at_s: int) -> None:
         cut_off = any(
@@ -242,6 +279,7 @@ class Fleet:
         )
         if not self._dark and not cut_off:
             meter.power_up(at_s)
+            self._discover(meter, at_s, Flag.DISCOVER_ON_POWER_ON)
 
     def _swap(self, old: Meter, new: Meter, at_s: int) -> None:
         if not old.hangs or new.installed_s is not None or old.home is None:

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
+from openami.ami.meter.history import ALL
 from openami.ami.meter.street import Kind, Street
 from openami.ami.meter.times import seconds_of
 from openami.shared.errors import OpenAmiError
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 _COVER_OPEN_S: Final = 600
 BYPASS: Final = 200
 """Current without voltage on L1: a bridge past the meter."""
+REVERSED: Final = 91
+BRIDGED_PERCENT: Final = 30
+"""How much still goes through a meter past which a bridge was laid, unless the order says so."""
 
 
 class BadHappeningError(OpenAmiError):
@@ -51,12 +55,24 @@ LOGGED: Final[dict[HappeningKind, tuple[int, int | None]]] = {
     HappeningKind.TAMPER_COVER: (44, 45),
     HappeningKind.TAMPER_TERMINAL: (40, 41),
     HappeningKind.TAMPER_MAGNET: (42, 43),
-    HappeningKind.TAMPER_REVERSE: (91, None),
+    HappeningKind.TAMPER_REVERSE: (REVERSED, None),
     HappeningKind.TAMPER_BYPASS: (BYPASS, None),
     HappeningKind.VOLTAGE_SAG: (76, 85),
     HappeningKind.VOLTAGE_SWELL: (79, 85),
 }
-"""What only shows in a log: the codes of its beginning and its end (IDIS numbering)."""
+"""What shows in a log: the codes of its beginning and its end (IDIS numbering)."""
+COVERS: Final = (HappeningKind.TAMPER_COVER, HappeningKind.TAMPER_TERMINAL)
+
+
+def tampering(happening: Happening, *, begins: bool) -> dict[str, Any]:
+    """What an order changes about how its meter is connected while it lasts; nothing if it only shows in the log."""
+    match happening.kind:
+        case HappeningKind.TAMPER_REVERSE:
+            return {"turned": begins}
+        case HappeningKind.TAMPER_BYPASS:
+            return {"through_permille": 10 * int(happening.detail["percent"]) if begins else ALL}
+        case _:
+            return {}
 
 
 class Stage(StrEnum):
@@ -134,16 +150,21 @@ def _detail(kind: HappeningKind, body: Mapping[str, Any], street: Street) -> dic
         case HappeningKind.LOSE_PROFILE_DAY:
             return {"serial": _electricity(body, "serial", street), "day": _day(body).isoformat()}
         case HappeningKind.CLOCK_DRIFT:
-            return {"serial": _electricity(body, "serial", street), "seconds": str(_seconds(body))}
+            return {"serial": _electricity(body, "serial", street), "seconds": str(_whole(body, "seconds"))}
+        case HappeningKind.TAMPER_BYPASS:
+            percent = _whole(body, "percent") if "percent" in body else BRIDGED_PERCENT
+            if not 0 <= percent < 100:
+                raise BadHappeningError(f"`percent` is {percent}.", hint="Send what still goes through: 0 to 99.")
+            return {"serial": _electricity(body, "serial", street), "percent": str(percent)}
         case _:
             return {"serial": _electricity(body, "serial", street)}
 
 
-def _seconds(body: Mapping[str, Any]) -> int:
+def _whole(body: Mapping[str, Any], name: str) -> int:
     try:
-        return int(_text(body, "seconds"))
+        return int(str(body.get(name)))
     except ValueError as error:
-        raise BadHappeningError(f"`seconds` is {body['seconds']!r}.", hint="Send a whole number.") from error
+        raise BadHappeningError(f"`{name}` is {body.get(name)!r}.", hint="Send a whole number.") from error
 
 
 def _swap_detail(body: Mapping[str, Any], street: Street) -> dict[str, str]:

@@ -21,6 +21,17 @@ if TYPE_CHECKING:
     from openami.ami.meter.recordings import Loads
 
 FOREVER_S: Final = 2**62
+ALL: Final = 1000
+"""Per mille of what flows that goes through a meter which nobody has tampered with."""
+_MIRRORED: Final = {
+    Flow.IMPORT: Flow.EXPORT,
+    Flow.EXPORT: Flow.IMPORT,
+    Flow.Q1: Flow.Q3,
+    Flow.Q3: Flow.Q1,
+    Flow.Q2: Flow.Q4,
+    Flow.Q4: Flow.Q2,
+}
+"""What a meter takes each flow for whose connection is the wrong way round."""
 
 
 class Changes:
@@ -64,36 +75,37 @@ class Connection:
 class RegisterHistory:
     """The cumulative registers of one meter, in units of its load, at any instant it has lived through.
 
-    A gas, water or heat meter only has one flow, its import.
+    A gas, water or heat meter only has one flow, its import. How much of what flows goes through the meter is in per
+    mille: nothing while its output is dead, a part of it past a bridge, and negative the wrong way round.
     """
 
     def __init__(self, connection: Connection, start_register: int) -> None:
         self._loads = connection.loads
         self._rows = connection.rows
-        self._home = connection.rows[Flow.IMPORT]
         self._start_register = start_register
-        self._live = Changes()
+        self._through = Changes()
         self._registers = Changes()
         self._derived: dict[Flow, NDArray[np.int64]] = {}
 
     @property
+    def through_permille(self) -> int:
+        """How much of what the home uses is being counted now."""
+        return self._through.last
+
+    @property
     def live(self) -> bool:
         """Whether what the home uses is being counted."""
-        return bool(self._live.last)
+        return bool(self._through.last)
 
     @property
     def live_since_s(self) -> int:
         """When what is in force now began."""
-        return self._live.at_s[-1]
+        return self._through.at_s[-1]
 
     @property
     def slot_s(self) -> int:
         """For how long the home's power stays the same."""
-        return self._loads.slot_s(self._home)
-
-    def has(self, flow: Flow) -> bool:
-        """Whether anything can flow that way here."""
-        return flow in self._rows
+        return self._loads.slot_s(self._rows[Flow.IMPORT])
 
     def rates(self, at_s: NDArray[np.int64], flow: Flow = Flow.IMPORT) -> NDArray[np.int64]:
         """What would flow at each instant, in units per hour (watts, var), whether it is counted or not."""
@@ -101,15 +113,20 @@ class RegisterHistory:
             return np.zeros(len(at_s), np.int64)
         return self._loads.rates(self._rows[flow], at_s)
 
-    def switch(self, at_s: int, *, live: bool, register: int | None = None) -> int:
-        """From `at_s` on, count or do not count; returns the register at that instant.
+    def measured(self, at_s: NDArray[np.int64], flow: Flow = Flow.IMPORT) -> NDArray[np.int64]:
+        """What the meter sees of a flow at each instant, as long as what is in force now stays so."""
+        seen = _MIRRORED.get(flow, flow) if self.through_permille < 0 else flow
+        return self.rates(at_s, seen) * abs(self.through_permille) // ALL
+
+    def switch(self, at_s: int, through_permille: int, *, register: int | None = None) -> int:
+        """From `at_s` on, count this part of what flows; returns the register at that instant.
 
         `register` is given when a stored history is replayed: the register that the meter had shown then stays true
         even if the recordings have been exchanged meanwhile.
         """
         shown = self.at(at_s) if register is None else register
         self._registers.add(at_s, shown)
-        self._live.add(at_s, int(live))
+        self._through.add(at_s, through_permille)
         self._derived.clear()
         return shown
 
@@ -120,30 +137,40 @@ class RegisterHistory:
     def registers(self, at_s: NDArray[np.int64], flow: Flow = Flow.IMPORT) -> NDArray[np.int64]:
         """The register of a flow at many instants (seconds since 1970 UTC); all but the import begin at zero."""
         if flow is Flow.IMPORT:
-            return self._counted(at_s, self._home, self._registers.arrays[1], self._start_register)
-        if flow not in self._rows:
-            return np.zeros(len(at_s), np.int64)
-        row = self._rows[flow]
+            return self._counted(at_s, flow, self._registers.arrays[1], self._start_register)
         if flow not in self._derived:
-            changes_s, live = self._live.arrays
-            between = np.diff(self._loads.cumulative(row, changes_s)) * live[:-1]
+            changes_s, through = self._through.arrays
+            between = self._flowed(flow, changes_s[:-1], changes_s[1:], through[:-1])
             self._derived[flow] = np.concatenate([np.zeros(1, np.int64), np.cumsum(between)])
-        return self._counted(at_s, row, self._derived[flow], 0)
+        return self._counted(at_s, flow, self._derived[flow], 0)
 
     def _counted(
-        self, at_s: NDArray[np.int64], row: int, at_changes: NDArray[np.int64], start: int
+        self, at_s: NDArray[np.int64], flow: Flow, at_changes: NDArray[np.int64], start: int
     ) -> NDArray[np.int64]:
-        """What was shown at the last change, and what has flowed since if it is counted."""
-        changes_s, live = self._live.arrays
+        """What was shown at the last change, and the counted part of what has flowed since."""
+        changes_s, through = self._through.arrays
         index = np.searchsorted(changes_s, at_s, side="right") - 1
         known = index >= 0
         if not known.any():
             return np.full(len(at_s), start, np.int64)
         index = np.maximum(index, 0)
-        since_s = changes_s[index]
-        used = self._loads.cumulative(row, at_s) - self._loads.cumulative(row, since_s)
-        shown = at_changes[index] + np.where(live[index] > 0, used, 0)
+        shown = at_changes[index] + self._flowed(flow, changes_s[index], at_s, through[index])
         return np.where(known, shown, start)
+
+    def _flowed(
+        self, flow: Flow, from_s: NDArray[np.int64], to_s: NDArray[np.int64], through: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """What was counted of a flow in each span."""
+        used = self._used(flow, from_s, to_s)
+        if (through < 0).any():
+            used = np.where(through < 0, self._used(_MIRRORED.get(flow, flow), from_s, to_s), used)
+        return used * np.abs(through) // ALL
+
+    def _used(self, flow: Flow, from_s: NDArray[np.int64], to_s: NDArray[np.int64]) -> NDArray[np.int64]:
+        if flow not in self._rows:
+            return np.zeros(len(to_s), np.int64)
+        row = self._rows[flow]
+        return self._loads.cumulative(row, to_s) - self._loads.cumulative(row, from_s)
 
 
 class PowerHistory:

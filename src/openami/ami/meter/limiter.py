@@ -85,7 +85,7 @@ def _first_trip_s(limiter: Limiter, history: RegisterHistory, after_s: int, to_s
     begin_s = max(earliest_s, (after_s - patience_s) // slot_s * slot_s - 2 * slot_s)
     slots_s = np.arange(begin_s // slot_s * slot_s + slot_s, to_s + slot_s + 1, slot_s, dtype=np.int64)
     edges_s = np.concatenate([[begin_s], slots_s])
-    above = history.rates(edges_s) > limiter.threshold_w
+    above = history.measured(edges_s) > limiter.threshold_w
     starts = np.flatnonzero(above & ~np.concatenate([[False], above[:-1]]))
     ends = np.flatnonzero(~above & np.concatenate([[False], above[:-1]]))
     for start in starts:

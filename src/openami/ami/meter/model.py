@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from openami.ami.dlms.obis import Obis
 from openami.ami.meter.alarms import BITS
 from openami.ami.meter.breaker import EVENTS, Breaker, ControlState, Trigger
-from openami.ami.meter.calendars import FACTORY, calendar_of, make_active
+from openami.ami.meter.calendars import FACTORY
 from openami.ami.meter.capacitor import Capacitor
 from openami.ami.meter.channels import Channels
 from openami.ami.meter.clock import place_of
+from openami.ami.meter.facts import (
+    CALENDAR_WRITTEN,
+    CONFIGURATION_CHANGED,
+    LIMIT_EXCEEDED,
+    LOGGED_CODES,
+    POWER_DOWN,
+    DuePush,
+    Fact,
+    FactKind,
+    LoggedEvent,
+)
 from openami.ami.meter.firmware import ImageTransfer
-from openami.ami.meter.history import PowerHistory, RegisterHistory
+from openami.ami.meter.history import ALL, PowerHistory, RegisterHistory
 from openami.ami.meter.limiter import Limiter
 from openami.ami.meter.prepayment import Purse
 from openami.ami.meter.protection import InvocationCounters
 from openami.ami.meter.recordings import Flow
+from openami.ami.meter.remembering import remember
 from openami.ami.meter.settings import (
     ALARM_FILTER,
     CALENDAR,
@@ -33,100 +43,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import tzinfo
 
+    from openami.ami.dlms.obis import Obis
     from openami.ami.meter.calendars import Calendar
     from openami.ami.meter.history import Connection
     from openami.ami.meter.street import Device
-
-# standard and fraud log, IDIS numbering
-POWER_DOWN: Final = 1
-POWER_UP: Final = 2
-CLOCK_OLD_TIME: Final = 4
-CLOCK_NEW_TIME: Final = 5
-MEMORY_ERROR: Final = 14
-ASSOCIATION_FAILURES: Final = 46
-METER_COVER_REMOVED: Final = 44
-METER_COVER_CLOSED: Final = 45
-BREAKER_FAILURE: Final = 68
-ALARMS_CLEARED: Final = 11
-LIMIT_EXCEEDED: Final = 65
-CALENDAR_ACTIVATED: Final = 9
-CALENDAR_WRITTEN: Final = 19
-CONFIGURATION_CHANGED: Final = 47
-KEYS_CHANGED: Final = 48
-LIMIT_CHANGED: Final = 67
-
 
 LAST_PASSIVE: Final = 9
 UNLOGGED: Final = frozenset({MESSAGE_TEXT, MESSAGE_CODE})
 
 
-class FactKind(StrEnum):
-    """What can happen to a meter for good."""
-
-    INSTALLED = "installed"
-    REMOVED = "removed"
-    POWER_DOWN = "power down"
-    POWER_UP = "power up"
-    SWITCHED = "switched"
-    MODE = "control mode"
-    EVENT = "event"
-    ROWS_LOST = "rows lost"
-    CLOCK_SET = "clock set"
-    LIMIT_SET = "limit set"
-    ALARMS_CLEARED = "alarms cleared"
-    COUNTERS_RESERVED = "counters reserved"
-    WRITTEN = "written"
-    CALENDAR = "calendar activated"
-    EMERGENCY = "emergency profile"
-    IMAGE = "image"
-    KEYS = "keys"
-    RELAY = "relay switched"
-    COUPLED = "channel"
-    CREDIT = "credit"
-    DEMAND_RESET = "demand reset"
-    DRIFTED = "clock drifted"
-    ALTERED = "value altered"
-
-
-_LOGGED: Final = {
-    FactKind.POWER_DOWN: POWER_DOWN,
-    FactKind.POWER_UP: POWER_UP,
-    FactKind.ROWS_LOST: MEMORY_ERROR,
-    FactKind.LIMIT_SET: LIMIT_CHANGED,
-    FactKind.ALARMS_CLEARED: ALARMS_CLEARED,
-    FactKind.CALENDAR: CALENDAR_ACTIVATED,
-    FactKind.KEYS: KEYS_CHANGED,
-}
 PUSHES_MAX: Final = 64
 """A meter that cannot push any more forgets its oldest pushes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """Something that happened to a meter at an instant (seconds since 1970 UTC); `register` is what it showed then."""
-
-    serial: str
-    at_s: int
-    kind: FactKind
-    register: int
-    detail: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedEvent:
-    """A row of an event log."""
-
-    at_s: int
-    code: int
-
-
-@dataclass(frozen=True, slots=True)
-class DuePush:
-    """Something that a meter wants to tell by itself: by which push setup, and what happened."""
-
-    setup: Obis
-    at_s: int
-    codes: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -161,16 +88,20 @@ class Meter:
         """Values that somebody laid over what the meter would say, to test who reads it."""
         self.calendars: list[tuple[int, Calendar]] = [(0, FACTORY)]
         """Which calendar is in force from when on."""
-        self.image = ImageTransfer()
+        self.image: ImageTransfer = ImageTransfer()
         self.wrapped_keys: list[dict[str, str]] = []
         """Keys that replaced the factory's, as they came: wrapped by the master key."""
         self.relay_closed = True
-        self.channels = Channels()
-        self.purse = Purse()
+        self.channels: Channels = Channels()
+        self.purse: Purse = Purse()
         self.pushes: list[DuePush] = []
         self.gasping = False
+        self.through_permille = ALL
+        """How much of what flows goes through it, and not past it over a bridge."""
+        self.turned = False
+        """Whether its connection is the wrong way round."""
         self.demand_reset_s = 0
-        self.counters = InvocationCounters()
+        self.counters: InvocationCounters = InvocationCounters()
         self.events_acknowledged = 0
         self.failed_logins = 0
         self.installed_s: int | None = None
@@ -250,6 +181,10 @@ class Meter:
     def log(self, at_s: int, code: int) -> None:
         """An event for the log that has this code."""
         self._happened(at_s, FactKind.EVENT, {"code": code})
+
+    def tamper(self, at_s: int, code: int | None, changes: Mapping[str, Any]) -> None:
+        """Somebody turns the connection round or lays a bridge (`turned`, `through_permille`), or takes it back."""
+        self._happened(at_s, FactKind.TAMPERED, {**changes, "code": code})
 
     def lose_rows(self, at_s: int, from_s: int, to_s: int) -> None:
         """The memory forgets the profile rows of intervals that begin in [from, to)."""
@@ -392,8 +327,8 @@ class Meter:
             case FactKind.MODE:
                 self.breaker = Breaker(self.breaker.state, detail["mode"])
             case _:
-                self._remember(fact)
-        code = _LOGGED.get(fact.kind, detail.get("code"))
+                remember(self, fact)
+        code = LOGGED_CODES.get(fact.kind, detail.get("code"))
         if code is not None:
             self.events.append(LoggedEvent(fact.at_s, code))
         if fact.kind is FactKind.ALARMS_CLEARED:
@@ -426,62 +361,14 @@ class Meter:
         if told:
             self.push(fact.at_s, PUSH_ALARM, told)
 
-    def _remember(self, fact: Fact) -> None:
-        detail = fact.detail
-        match fact.kind:
-            case FactKind.WRITTEN:
-                self.settings.put(Obis.of(detail["obis"]), detail["attribute"], bytes.fromhex(detail["value"]))
-            case FactKind.CALENDAR:
-                make_active(self.settings)
-                self.calendars.append((fact.at_s, calendar_of(self.settings)))
-            case FactKind.EMERGENCY:
-                self.limiter = self.limiter.with_emergency(detail, fact.at_s)
-            case FactKind.IMAGE:
-                self.image.apply(detail)
-            case FactKind.KEYS:
-                self.wrapped_keys.append(detail["wrapped"])
-            case FactKind.COUPLED:
-                self.channels.apply(detail)
-            case FactKind.CREDIT:
-                self.purse.apply(fact.at_s, fact.register, detail)
-            case _:
-                self._remember_more(fact)
-
-    def _remember_more(self, fact: Fact) -> None:
-        detail = fact.detail
-        match fact.kind:
-            case FactKind.RELAY:
-                self.relay_closed = detail["closed"]
-            case FactKind.DEMAND_RESET:
-                self.demand_reset_s = fact.at_s
-            case FactKind.DRIFTED:
-                self.clock_offset_s = detail["offset_s"]
-            case FactKind.ROWS_LOST:
-                self.lost_rows_s.append((detail["from_s"], detail["to_s"]))
-            case FactKind.ALTERED if detail["value"] is None:
-                self.altered.pop((Obis.of(detail["obis"]), detail["attribute"]), None)
-            case FactKind.ALTERED:
-                self.altered[Obis.of(detail["obis"]), detail["attribute"]] = bytes.fromhex(detail["value"])
-            case FactKind.CLOCK_SET:
-                self._set_clock(fact.at_s, detail["offset_s"])
-            case FactKind.COUNTERS_RESERVED:
-                self.counters.reserved(detail["sent"], detail["received"])
-            case FactKind.LIMIT_SET:
-                self.limiter = replace(
-                    self.limiter, threshold_w=detail["threshold_w"], over_s=detail["over_s"], since_s=fact.at_s
-                )
-            case _:
-                pass  # only logged
-
-    def _set_clock(self, at_s: int, offset_s: int) -> None:
-        self.events.append(LoggedEvent(at_s + self.clock_offset_s, CLOCK_OLD_TIME))
-        self.events.append(LoggedEvent(at_s + offset_s, CLOCK_NEW_TIME))
-        self.clock_offset_s = offset_s
-
     def _count(self, fact: Fact) -> None:
-        """Count from now on exactly when it hangs, has mains, and its breaker is closed (or it is mechanical)."""
+        """Count from now on exactly when it hangs, has mains, and its breaker is closed (or it is mechanical).
+
+        A meter turned round counts as export what comes in; one without export registers counts whichever way.
+        """
         if self._history is None:
             return
         live = self.hangs and (not self.mains_fed or (self.power.on and self.breaker.closed))
-        if live != self._history.live or fact.kind is FactKind.INSTALLED:
-            self._history.switch(fact.at_s, live=live, register=fact.register)
+        through = (self.through_permille if live else 0) * (-1 if self.turned and self.device.exports else 1)
+        if through != self._history.through_permille or fact.kind is FactKind.INSTALLED:
+            self._history.switch(fact.at_s, through, register=fact.register)

@@ -22,6 +22,7 @@ from openami.ami.meter.channels import channels_part
 from openami.ami.meter.electricity import EXPORT, electricity_part
 from openami.ami.meter.firmware import image_part
 from openami.ami.meter.parts import Part
+from openami.ami.meter.phases import power_at
 from openami.ami.meter.prepayment import prepayment_part
 from openami.ami.meter.protection import system_title
 from openami.ami.meter.quality import quality_part
@@ -75,9 +76,7 @@ def further_objects(
         return lambda: d.unsigned32(meter.device.shown(derived.tariff_registers(meter, now_s(), zone_name)[index]))
 
     def power() -> Data:
-        live = meter.history is not None and meter.history.live
-        watts = meter.history.rates(np.array([now_s()], np.int64))[0] if live and meter.history else 0
-        return d.unsigned32(int(watts))
+        return d.unsigned32(max(int(power_at(meter, np.array([now_s()], np.int64)).watts[0]), 0))
 
     def demand() -> derived.Demand:
         from_s = max(derived.month_start_s(now_s(), zone_name), meter.demand_reset_s)

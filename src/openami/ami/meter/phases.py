@@ -49,11 +49,11 @@ class Power:
 
 
 def power_at(meter: Meter, at_s: Numbers) -> Power:
-    """What flows through a meter; nothing without mains or behind an open breaker."""
+    """What a meter sees flowing; nothing without mains or behind an open breaker."""
     history = meter.history
     if history is None or not history.live:
         return Power(np.zeros(len(at_s), np.int64), np.zeros(len(at_s), np.int64))
-    rates = {flow: history.rates(at_s, flow) for flow in Flow}
+    rates = {flow: history.measured(at_s, flow) for flow in Flow}
     watts = rates[Flow.IMPORT] - rates[Flow.EXPORT]
     return Power(watts, rates[Flow.Q1] + rates[Flow.Q2] - rates[Flow.Q3] - rates[Flow.Q4])
 
@@ -63,7 +63,7 @@ def phase_power(meter: Meter, phase: int, at_s: Numbers) -> Power:
     total, count = power_at(meter, at_s), meter.device.phases
     if count == 1 or meter.history is None or not meter.history.live:
         return total
-    generated = meter.history.rates(at_s, Flow.GENERATED)
+    generated = meter.history.measured(at_s, Flow.GENERATED) * np.sign(meter.history.through_permille)
     return Power(
         _share(meter, phase, at_s, total.watts + generated) - _even(phase, count, generated),
         _share(meter, phase, at_s, total.var),

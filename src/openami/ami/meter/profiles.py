@@ -15,7 +15,8 @@ from openami.shared.spans import local_date, local_midnight
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from openami.ami.meter.model import LoggedEvent, Meter
+    from openami.ami.meter.facts import LoggedEvent
+    from openami.ami.meter.model import Meter
 
 LOAD_PROFILE_DAYS: Final = 60
 DAILY_PROFILE_DAYS: Final = 400

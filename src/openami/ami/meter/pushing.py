@@ -25,8 +25,8 @@ from openami.ami.meter.settings import PUSH_INTERVAL, PUSH_LAST_GASP
 
 if TYPE_CHECKING:
     from openami.ami.dlms.data import Data
+    from openami.ami.meter.facts import DuePush
     from openami.ami.meter.fleet import Fleet
-    from openami.ami.meter.model import DuePush
 
 DEVICE_NAME: Final = Obis.of("0-0:42.0.0")
 LAST_CODE: Final = Obis.of("0-0:96.11.0")

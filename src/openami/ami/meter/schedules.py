@@ -1,4 +1,7 @@
-"""The single action schedule (class 22) that tells a meter when to push by itself: times of day, on days that fit."""
+"""When a meter pushes by itself: by its single action schedule (class 22), and when it tries again (class 40).
+
+Every meter waits a while of its own, so that not all of a city speak at once (Blue Book 4.4.8.2.2).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import TYPE_CHECKING
 from openami.ami.dlms.errors import DlmsError
 from openami.ami.dlms.times import NOT_SPECIFIED, CosemDate, CosemTime
 from openami.ami.meter.calendars import fits
-from openami.ami.meter.settings import PUSH_SCHEDULE
+from openami.ami.meter.settings import PUSH_INTERVAL, PUSH_LAST_GASP, PUSH_SCHEDULE
 from openami.ami.meter.times import instant_of, seconds_of
 
 if TYPE_CHECKING:
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from datetime import date, tzinfo
 
     from openami.ami.dlms.data import Data
+    from openami.ami.meter.facts import DuePush
     from openami.ami.meter.settings import Settings
 
 EXECUTION_TIME = 4
@@ -25,11 +29,10 @@ EXECUTION_TIME = 4
 def due_pushes_s(settings: Settings, serial: str, after_s: int, to_s: int, place: tzinfo, most: int) -> list[int]:
     """When in (after, to] the interval push is due, the newest `most` of them, oldest first.
 
-    Every meter waits a while of its own, so that not all of a city speak at once (Blue Book 4.4.8.2.2). That of a
-    customer who does not take part says nothing.
+    The meter of a customer who does not take part says nothing.
     """
     entries = _entries(settings.of(PUSH_SCHEDULE, EXECUTION_TIME)) if settings.takes_part else []
-    spread_s = settings.spread_s
+    spread_s = settings.spread_s(PUSH_INTERVAL)
     found: list[int] = []
     day = instant_of(to_s).astimezone(place).date()
     last = instant_of(after_s - spread_s).astimezone(place).date()
@@ -38,6 +41,24 @@ def due_pushes_s(settings: Settings, serial: str, after_s: int, to_s: int, place
         found += [due_s for due_s in dues_s if after_s < due_s <= to_s]
         day -= timedelta(days=1)
     return sorted(set(found))[-most:]
+
+
+def first_try_s(settings: Settings, serial: str, push: DuePush) -> int:
+    """When a push is sent: what came up by itself waits its while; one that was due has waited, a last gasp cannot."""
+    if push.setup in (PUSH_INTERVAL, PUSH_LAST_GASP):
+        return push.at_s
+    return push.at_s + _wait_s(serial, push.at_s, settings.spread_s(push.setup))
+
+
+def next_try_s(settings: Settings, serial: str, push: DuePush, failed: int, now_s: int) -> int | None:
+    """When a push that failed so many times is tried again; None when the meter gives up.
+
+    A last gasp has one try: the capacitor holds no longer.
+    """
+    if push.setup == PUSH_LAST_GASP or failed >= settings.tries(push.setup):
+        return None
+    pause_s, spread_s = settings.repeat_after_s(push.setup, failed)
+    return now_s + pause_s + _wait_s(serial, now_s, spread_s)
 
 
 def _entries(listed: Data) -> list[tuple[CosemTime, CosemDate]]:

@@ -6,6 +6,7 @@ Most of them steer the meter (the calendar, the push setups, the limit of harmon
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
 from openami.ami.dlms import data as d
@@ -45,12 +46,29 @@ _FEW: Final = 4096
 """No setting is longer: what a head-end writes must not fill the memory of a meter."""
 
 
+class Flag(IntEnum):
+    """The flags of the configuration object that this meter acts on, by their bit (DSMR 4.2; 10 is of SMR 5).
+
+    It has no port P0 and knows no other high level security than GMAC: the flags of those are only kept.
+    """
+
+    DISCOVER_ON_OPEN_COVER = 0
+    DISCOVER_ON_POWER_ON = 1
+    DYNAMIC_MBUS_ADDRESS = 2
+    HLS5_ON_P3 = 6
+    DIRECT_ATTACH_AT_POWER_ON = 10
+
+
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """One attribute that is kept: its factory value, which also says of which type it must be."""
+    """One attribute that is kept: its factory value, which also says of which type it must be.
+
+    `other` is a value of another type that later versions of the class know.
+    """
 
     class_id: int
     default: Data
+    other: Data | None = None
 
 
 def _nothing() -> Data:
@@ -59,6 +77,8 @@ def _nothing() -> Data:
 
 _PUSH_DESTINATION: Final = d.structure(d.enum(0), d.octet_string(b""), d.enum(0))
 _EMPTY: Final = d.octet_string(b"")
+_GROWING_DELAY: Final = d.structure(d.unsigned16(60), d.unsigned16(100), d.unsigned16(60))
+"""The repetition delay of version 2: the first one, in per cent how it grows, the longest."""
 
 KEPT: Final[dict[tuple[Obis, int], Attribute]] = {
     **{(CALENDAR, number): Attribute(_CALENDAR, _EMPTY) for number in (2, 6)},
@@ -77,7 +97,7 @@ KEPT: Final[dict[tuple[Obis, int], Attribute]] = {
     **{(setup, 4): Attribute(_PUSH, _nothing()) for setup in PUSH_SETUPS},
     **{(setup, 5): Attribute(_PUSH, d.unsigned16(0)) for setup in PUSH_SETUPS},
     **{(setup, 6): Attribute(_PUSH, d.unsigned8(3)) for setup in PUSH_SETUPS},
-    **{(setup, 7): Attribute(_PUSH, d.unsigned16(60)) for setup in PUSH_SETUPS},
+    **{(setup, 7): Attribute(_PUSH, d.unsigned16(60), _GROWING_DELAY) for setup in PUSH_SETUPS},
     (PUSH_SCHEDULE, 4): Attribute(_SCHEDULE, _nothing()),
     (CONFIGURATION, 2): Attribute(_DATA, d.structure(d.enum(1), d.bit_string("0000001001000000"))),
     (ADMINISTRATIVE_STATUS, 2): Attribute(_DATA, d.enum(2)),
@@ -95,6 +115,8 @@ KEPT: Final[dict[tuple[Obis, int], Attribute]] = {
 OPTED_OUT: Final = 1
 """Of the administrative status: the customer does not take part."""
 _TIMED: Final = frozenset({(CALENDAR, 10), (PUSH_SCHEDULE, 4), (THD_CONFIGURATION, 2)})
+_PAUSE_MAX_S: Final = 86_400
+"""Nobody waits longer for another try, whatever factors say."""
 _STRINGS: Final = {Tag.OCTET_STRING, Tag.VISIBLE_STRING, Tag.UTF8_STRING}
 
 
@@ -128,15 +150,42 @@ class Settings:
         """Whether the customer lets the meter tell by itself what was used."""
         return self.of(ADMINISTRATIVE_STATUS, 2).integer() != OPTED_OUT
 
-    @property
-    def spread_s(self) -> int:
+    def flag(self, flag: Flag) -> bool:
+        """Whether a flag of the configuration object is set; those of a shorter list are not."""
+        flags = str(self.of(CONFIGURATION, 2).elements()[1].value)
+        return flags[flag : flag + 1] == "1"
+
+    def spread_s(self, setup: Obis) -> int:
         """How long a meter may wait before it calls by itself, so that not all of a city speak at once.
 
         The wider of two: the randomisation of the push setup, and the window of the randomisation settings unless they
-        say that it calls directly.
+        or the configuration object say that it calls directly.
         """
-        direct, window_s, _factor, _tries = (each.integer() for each in self.of(RANDOMISATION, 2).elements())
-        return max(self.of(PUSH_INTERVAL, 5).integer(), 0 if direct else window_s)
+        return max(self.of(setup, 5).integer(), self._window_s())
+
+    def tries(self, setup: Obis) -> int:
+        """How often a push is tried: once, and as often again as the push setup or the randomisation settings say."""
+        *_, tries = self.of(RANDOMISATION, 2).elements()
+        return 1 + max(self.of(setup, 6).integer(), tries.integer())
+
+    def repeat_after_s(self, setup: Obis, failed: int) -> tuple[int, int]:
+        """After so many failures: the least pause until the next try, and how much longer it may be by chance.
+
+        The pause grows as the push setup says, the window by the factor of the randomisation settings.
+        """
+        delay = self.of(setup, 7)
+        if delay.tag is Tag.STRUCTURE:
+            pause_s, percent, longest_s = (each.integer() for each in delay.elements())
+            for _ in range(failed - 1):
+                pause_s = min(pause_s * percent // 100, longest_s)
+        else:
+            pause_s = delay.integer()
+        factor = self.of(RANDOMISATION, 2).elements()[2].integer()
+        return min(pause_s, _PAUSE_MAX_S), min(self._window_s() * max(factor, 1) ** failed, _PAUSE_MAX_S)
+
+    def _window_s(self) -> int:
+        direct, window_s, *_ = (each.integer() for each in self.of(RANDOMISATION, 2).elements())
+        return 0 if direct or self.flag(Flag.DIRECT_ATTACH_AT_POWER_ON) else window_s
 
     def put(self, obis: Obis, attribute: int, octets: bytes) -> None:
         """A value was written."""
@@ -161,10 +210,10 @@ def _getter(meter: Meter, obis: Obis, attribute: int) -> Callable[[], Encoded]:
 
 
 def _setter(meter: Meter, obis: Obis, attribute: int, now_s: Callable[[], int]) -> Callable[[Data], None]:
-    default = KEPT[obis, attribute].default
+    kept = KEPT[obis, attribute]
 
     def write(value: Data) -> None:
-        if not _is_like(value, default):
+        if not (_is_like(value, kept.default) or (kept.other is not None and _is_like(value, kept.other))):
             raise AccessDeniedError(DataAccessResult.TYPE_UNMATCHED)
         octets = encode(value)
         if len(octets) > _FEW:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import BigInteger, Column, DateTime, Identity, SmallInteger, Table, Text, select
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
+from openami.ami.meter.facts import Fact, FactKind
 from openami.ami.meter.happenings import Happening, HappeningKind, Stage
-from openami.ami.meter.model import Fact, FactKind
 from openami.ami.meter.tables import metadata
 from openami.ami.meter.times import instant_of, seconds_of
 

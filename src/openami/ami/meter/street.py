@@ -113,6 +113,8 @@ class Equipment:
 PLAIN: Final = Equipment()
 MODERN: Final = Equipment(frozenset({1, 4, 5, 8}), frozenset({4, 6, 8}), frozenset({0, 4, 8}), district_heat=True)
 """A street of every sort of home."""
+STREETS: Final = {"plain": PLAIN, "modern": MODERN}
+"""By the name that a setting gives them."""
 
 
 @dataclass(frozen=True, slots=True)

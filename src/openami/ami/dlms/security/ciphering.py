@@ -42,7 +42,8 @@ class Ciphering(Protection):
     """Seals what we send and opens what the peer sends, as one end of a ciphered association.
 
     `control` is applied to everything sent, and `required` (the same unless stated) is the least accepted. Answers go
-    out in the envelope the peer used last. Counters are objects of the caller, who stores them. With an `agreement`
+    out in the envelope the peer used last. Counters are objects of the caller, who stores them; those of a peer with
+    another title than `peer_title` (a concentrator that knows the meter's keys) are kept apart. With an `agreement`
     general envelopes get keys of their own; with a `signer` messages are signed before they are sealed, and what is
     not signed by the peer is refused.
     """
@@ -66,7 +67,7 @@ class Ciphering(Protection):
     ) -> None:
         self.title = title
         self.keys = keys
-        self.peer_title = peer_title
+        self.peer_title = self._usual_title = peer_title
         self.control = SecurityControl.both() if control is None else control
         self.required = required
         self.envelope = envelope
@@ -114,9 +115,10 @@ class Ciphering(Protection):
             msg = f"A message is protected by {sealed.bits!r}; {SecurityControl(required)!r} is required."
             raise SecurityFailureError(msg, service_error=5)
         name, key = self._key_of(around, sealed)
+        sender = self._sender(around)
         plain = unseal(
             sealed,
-            title=self._sender(around),
+            title=sender,
             key=key,
             authentication_key=self.keys.authentication,
             header=around.header(),
@@ -124,6 +126,8 @@ class Ciphering(Protection):
         if around.plain_tag is not None and plain[:1] != bytes((around.plain_tag,)):
             msg = f"A message labelled {around.plain_tag:02X} holds {plain[:1].hex()}."
             raise SecurityFailureError(msg, service_error=5)
+        if self._usual_title and sender != self._usual_title:
+            name += f" of {sender.hex()}"  # who answers in the place of the usual peer counts for itself
         # the counter is looked at last: only an authentic message may move it
         self.received.setdefault(name, ReceiveCounter()).accept(sealed.counter)
         self.envelope = around.envelope

@@ -56,10 +56,13 @@ _NEVER_SEEN: Final = text(
     " AND NOT EXISTS (SELECT FROM vee_open_day o WHERE o.channel = c.id AND o.day = g.day::date)"
     " ORDER BY 2, 1 LIMIT :limit"
 )
+# the first day from a wanted one on is one look into the index; to ask whether the wanted one exists reads all that is
+# kept where it does not, which is the usual answer
 _BEGUN: Final = text(
     "SELECT k.day FROM unnest(CAST(:days AS int[])) AS k (day)"
-    " WHERE EXISTS (SELECT FROM series_day d WHERE d.day = DATE '0001-01-01' + (k.day - 1))"
-    " OR k.day <= (SELECT max(before_day) - DATE '0001-01-01' FROM series_seal)"
+    " WHERE k.day <= (SELECT max(before_day) - DATE '0001-01-01' FROM series_seal)"
+    " OR (SELECT min(d.day) FROM series_day d WHERE d.day >= DATE '0001-01-01' + (k.day - 1))"
+    "  = DATE '0001-01-01' + (k.day - 1)"
 )
 
 

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import psycopg
 from psycopg.types.array import ListBinaryDumper
+from psycopg.types.json import Jsonb
 from sqlalchemy import ARRAY, LargeBinary, bindparam, func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.types import UserDefinedType
+
+from openami.shared.packing import PackedOctets, pack
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
@@ -127,7 +130,7 @@ def insert_rows(table: Table, columns: Sequence[str], *, for_all: Sequence[str] 
 
     One statement whatever the number, so it is prepared once; its order is the order of the lists.
     """
-    rows = _given(table, columns)
+    rows = rows_given(table, columns)
     shared = [bindparam(f"given_{name}", type_=table.c[name].type).label(name) for name in for_all]
     query = select(*(rows.c[name] for name in columns), *shared).order_by(rows.c.place)
     return insert(table).from_select([*columns, *for_all], query)
@@ -135,7 +138,7 @@ def insert_rows(table: Table, columns: Sequence[str], *, for_all: Sequence[str] 
 
 def update_rows(table: Table, columns: Sequence[str], *, key: str) -> Update:
     """An update of any number of rows, found by `key`: a list a column."""
-    rows = _given(table, columns)
+    rows = rows_given(table, columns)
     return (
         update(table).where(table.c[key] == rows.c[key]).values({name: rows.c[name] for name in columns if name != key})
     )
@@ -171,10 +174,37 @@ class _OctetsArray(UserDefinedType[list[bytes | None]]):
         return lambda octets: _Octets(octets or ())
 
 
+class _PackedArray(_OctetsArray):
+    """The same for a column of `PackedOctets`."""
+
+    cache_ok = True
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[list[bytes | None] | None], _Octets]:  # noqa: ARG002
+        return lambda octets: _Octets([None if each is None else pack(each) for each in octets or ()])
+
+
+class _JsonArray(UserDefinedType[list[object]]):
+    """`jsonb[]`; None is no value, not the null of JSON."""
+
+    cache_ok = True
+    render_bind_cast = True
+
+    def get_col_spec(self, **_: object) -> str:
+        return "JSONB[]"
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[list[object] | None], list[Jsonb | None]]:  # noqa: ARG002
+        return lambda values: [None if value is None else Jsonb(value) for value in values or ()]
+
+
 def _array_of(element: TypeEngine[Any]) -> TypeEngine[Any]:
+    if isinstance(element, JSONB):
+        return _JsonArray()
+    if isinstance(element, PackedOctets):
+        return _PackedArray()
     return _OctetsArray() if isinstance(element, LargeBinary) else ARRAY(element, dimensions=1)
 
 
-def _given(table: Table, columns: Sequence[str]) -> TableValuedAlias:
+def rows_given(table: Table, columns: Sequence[str]) -> TableValuedAlias:
+    """The rows of a statement of one's own: its parameters are those of `given`."""
     arrays = [bindparam(f"given_{name}", type_=_array_of(table.c[name].type)) for name in columns]
     return func.unnest(*arrays).table_valued(*columns, with_ordinality="place").render_derived("given")

@@ -25,6 +25,8 @@ from sqlalchemy import (
     select,
 )
 
+from openami.shared.packing import PackedOctets, true_octets
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
@@ -75,7 +77,7 @@ def _outbox(metadata: MetaData) -> Table:
         Column("path", Text, nullable=False),
         Column("business_key", Text, nullable=False),
         Column("reference_id", Uuid),
-        Column("body", LargeBinary, nullable=False),
+        Column("body", PackedOctets, nullable=False),
         Column("state", Text, nullable=False, server_default=PENDING),
         Column("attempts", Integer, nullable=False, server_default="0"),
         _instant("next_attempt_at", nullable=False),
@@ -101,7 +103,7 @@ def _inbox(metadata: MetaData) -> Table:
         Column("operation", Text, nullable=False),
         Column("business_key", Text, nullable=False),
         Column("reference_id", Uuid),
-        Column("body", LargeBinary, nullable=False),
+        Column("body", PackedOctets, nullable=False),
         Column("state", Text, nullable=False, server_default=RECEIVED),
         Column("attempts", Integer, nullable=False, server_default="0"),
         _instant("next_attempt_at", nullable=False),
@@ -144,7 +146,7 @@ class Claim:
     ) -> None:
         """Take the columns to read; the conditions may have named parameters."""
         self._bytes_max = bytes_max
-        sizes = select(table.c.sequence, func.octet_length(table.c.body))
+        sizes = select(table.c.sequence, true_octets(table.c.body))
         self._lock = sizes.where(*conditions).order_by(*order_by).limit(rows_max).with_for_update(skip_locked=True)
         wanted = bindparam("wanted", type_=ARRAY(BigInteger))
         read = select(*(table.c[name] for name in columns))

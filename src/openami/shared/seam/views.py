@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from openami.shared.contract.enterprise.catalogue import catalogue
 from openami.shared.errors import OpenAmiError
+from openami.shared.packing import true_octets
 from openami.shared.seam.store import DEAD, PENDING
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class MessageViews:
             out.c.created_at.label("at"),
             out.c.delivered_at.label("done_at"),
             out.c.error,
-            func.length(out.c.body).label("size_bytes"),
+            true_octets(out.c.body).label("size_bytes"),
         )
         received = select(
             literal("in").label("direction"),
@@ -91,7 +92,7 @@ class MessageViews:
             inbox.c.received_at.label("at"),
             inbox.c.processed_at.label("done_at"),
             inbox.c.error,
-            func.length(inbox.c.body).label("size_bytes"),
+            true_octets(inbox.c.body).label("size_bytes"),
         )
         return select(union_all(sent, received).subquery("messages"))
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import chain
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -21,7 +22,8 @@ from openami.shared.contract.field.refusal import Refusal
 from openami.shared.contract.field.scan import ATTRIBUTE, BlockColumns, BrokenRunError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
+    from datetime import datetime
 
     from lxml import etree
 
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
 _COLUMNS: Final = ("timeStamp", "value", "start", "end", "reportedDateTime", "source")
 _DAY_S: Final = 86400
 _HOUR_S: Final = 3600
+# stand for what differs in markup that is used again; no text of XML can hold them
+_REPORTED: Final = "\0"
+_VALUE: Final = "\1"
 
 
 class _Rows:
@@ -229,32 +234,64 @@ def write_block(writer: XmlWriter, block: IntervalBlock) -> None:
     """Write one block; both the stamp (interval end) and the period, in UTC."""
     writer.open("IntervalBlocks")
     if len(block):
-        writer.raw(_reading_markup(block))
+        writer.raw([_reading_markup(block)])
     writer.empty("ReadingType", ref=str(block.reading_type))
     writer.close("IntervalBlocks")
 
 
-def _reading_markup(block: IntervalBlock) -> Iterable[str]:
-    count = len(block)
-    ends = columns.format_stamps(block.starts + block.interval_s)
-    reported = "" if block.reported is None else _leaf("reportedDateTime", lexical.format_instant(block.reported))
-    source = "" if block.source is None else _leaf("source", block.source)
-    texts = columns.format_decimals(block.values, block.scale - block.reading_type.multiplier)
-    values = np.where(block.missing, "", np.strings.add(np.strings.add("<value>", texts), "</value>"))
-    qualities = np.array([_quality_markup(each) for each in block.quality_sets])
-    parts = [
-        [f"<IntervalReadings>{reported}{source}<timeStamp>"] * count,
-        ends,
-        ["</timeStamp>"] * count,
-        values.tolist(),
-        qualities[block.quality_index].tolist(),
-        ["<timePeriod><end>"] * count,
-        ends,
-        ["</end><start>"] * count,
-        columns.format_stamps(block.starts),
-        ["</start></timePeriod></IntervalReadings>"] * count,
-    ]
-    return chain.from_iterable(zip(*parts, strict=True))
+class _Frame(NamedTuple):
+    """What stands around the values of a block; arrays as their octets, so that equal frames are found again."""
+
+    starts: bytes
+    interval_s: int
+    missing: bytes
+    quality_sets: tuple[tuple[QualityCode, ...], ...]
+    quality_index: bytes
+    source: str | None
+
+
+def _reading_markup(block: IntervalBlock) -> str:
+    frame = _Frame(
+        block.starts.tobytes(),
+        block.interval_s,
+        block.missing.tobytes(),
+        block.quality_sets,
+        block.quality_index.tobytes(),
+        block.source,
+    )
+    held = block.values[~block.missing] if block.missing.any() else block.values
+    around = _reported_frame(frame, block.reported)
+    parts = [""] * (2 * len(around) - 1)
+    parts[::2] = around
+    parts[1::2] = columns.format_decimals(held, block.scale - block.reading_type.multiplier)
+    return "".join(parts)
+
+
+@lru_cache(maxsize=8)  # the blocks of a meter are reported together
+def _reported_frame(frame: _Frame, reported: datetime | None) -> list[str]:
+    """The markup between the values that a block has."""
+    stated = "" if reported is None else _leaf("reportedDateTime", lexical.format_instant(reported))
+    return _frame_markup(frame).replace(_REPORTED, stated).split(_VALUE)
+
+
+@lru_cache(maxsize=32)  # a street's meters are read for the same day, each with several blocks
+def _frame_markup(frame: _Frame) -> str:
+    """The markup of a block with a sign for each value that it has, and another for when it is reported."""
+    starts = np.frombuffer(frame.starts, np.int64)
+    source = "" if frame.source is None else _leaf("source", frame.source)
+    ends = columns.format_stamps(starts + frame.interval_s)
+    values = np.where(np.frombuffer(frame.missing, np.bool_), "", f"<value>{_VALUE}</value>")
+    qualities = np.array([_quality_markup(each) for each in frame.quality_sets])
+    quality = qualities[np.frombuffer(frame.quality_index, np.uint16)]
+    head = f"<IntervalReadings>{_REPORTED}{source}<timeStamp>"
+    rows = zip(values.tolist(), quality.tolist(), ends, columns.format_stamps(starts), strict=True)
+    return "".join(
+        [
+            f"{head}{end}</timeStamp>{value}{flags}"
+            f"<timePeriod><end>{end}</end><start>{start}</start></timePeriod></IntervalReadings>"
+            for value, flags, end, start in rows
+        ]
+    )
 
 
 def _leaf(tag: str, text: str) -> str:

@@ -5,7 +5,7 @@ A decimal column becomes int64 plus one number of decimals for all; a time colum
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Int64s = np.ndarray[Any, np.dtype[np.int64]]
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
+_LISTED_DIGITS: Final = 3  # Wh in kWh, litres in m3: a list of all thousand endings is at hand
 MAX_DIGITS: Final = 18  # the greatest number of nines that int64 holds
 _STAMP: Final = b"0000-00-00T00:00:00"
 _ZERO, _NINE, _DOT, _MINUS, _PLUS = b"09.-+"
@@ -110,14 +111,22 @@ def format_decimals(values: Int64s, exponent: int) -> list[str]:
     if not values.size:
         return []
     if exponent >= 0:
-        zeros = "0" * exponent
-        whole: list[str] = np.strings.add(values.astype("U20"), zeros).tolist()
-        return whole
+        whole = map(str, values.tolist())
+        return [f"{each}{zeros}" for each in whole] if (zeros := "0" * exponent) else list(whole)
     digits = -exponent
     magnitude = np.abs(values) if digits <= MAX_DIGITS else np.abs(values).astype(object)
-    whole_part, fraction = magnitude // 10**digits, magnitude % 10**digits
-    rows = zip(np.where(values < 0, "-", "").tolist(), whole_part.tolist(), fraction.tolist(), strict=True)
-    return list(map(f"%s%d.%0{digits}d".__mod__, rows))
+    wholes, fractions = (part.tolist() for part in np.divmod(magnitude, 10**digits))
+    after_point = _fractions(digits).__getitem__ if digits <= _LISTED_DIGITS else f".%0{digits}d".__mod__
+    texts = [f"{whole}{after_point(fraction)}" for whole, fraction in zip(wholes, fractions, strict=True)]
+    if not (negative := values < 0).any():
+        return texts
+    return [f"-{text}" if below else text for text, below in zip(texts, negative.tolist(), strict=True)]
+
+
+@cache
+def _fractions(digits: int) -> list[str]:
+    """All that can follow a whole number with so many decimals."""
+    return [f".{fraction:0{digits}d}" for fraction in range(10**digits)]
 
 
 def parse_stamps(texts: Texts) -> tuple[Int64s, Flags]:

@@ -23,6 +23,7 @@ _DOCTYPE = re.compile(rb"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 _NOT_A_CHARACTER = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ESCAPES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\r": "&#13;"}
 _NEEDS_ESCAPE = re.compile('[&<>"\r]')
+_PLAIN: Final = re.compile("[A-Za-z0-9 .:+_-]*").fullmatch  # nearly every text there is: one look is enough
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,8 @@ def escape(text: str) -> str:
     Raises:
         UnwritableTextError: a character that XML 1.0 cannot carry, not even escaped.
     """
+    if _PLAIN(text) is not None:
+        return text
     if (found := _NOT_A_CHARACTER.search(text)) is not None:
         raise UnwritableTextError(
             f"XML cannot carry the character U+{ord(found[0]):04X} in {text[:40]!r}.", hint="Remove it at the source."
@@ -125,7 +128,10 @@ class XmlWriter:
 
     def open(self, tag: str, **attributes: str) -> None:
         """Start an element; attribute values are escaped here."""
-        pairs = "".join(f' {name.replace("__", ":")}="{escape(value)}"' for name, value in attributes.items())
+        if not attributes:
+            self._parts.append(f"<{tag}>")
+            return
+        pairs = "".join([f' {name.replace("__", ":")}="{escape(value)}"' for name, value in attributes.items()])
         self._parts.append(f"<{tag}{pairs}>")
 
     def close(self, tag: str) -> None:
@@ -135,8 +141,7 @@ class XmlWriter:
     def leaf(self, tag: str, text: str, **attributes: str) -> None:
         """Write an element with text."""
         self.open(tag, **attributes)
-        self._parts.append(escape(text))
-        self.close(tag)
+        self._parts.append(f"{escape(text)}</{tag}>")
 
     def empty(self, tag: str, **attributes: str) -> None:
         """Write an element without content."""

@@ -87,6 +87,57 @@ async def test_a_meter_has_one_session_at_a_time(manual: ManualClock) -> None:
     assert log == ["M"]
 
 
+async def test_orders_that_wait_for_one_meter_leave_the_permits_to_its_neighbours(manual: ManualClock) -> None:
+    links = Links(manual, permits_per_segment=2)
+    log: list[str] = []
+    async with links.permit("M", HERE, Purpose.CONTROL):
+        waiting = [asyncio.create_task(hold(links, "M", HERE, Purpose.CONTROL, log)) for _ in range(3)]
+        await asyncio.sleep(0)
+        await asyncio.wait_for(hold(links, "neighbour", HERE, Purpose.ON_DEMAND, log), 1)
+        assert log == ["neighbour"]
+        assert links.permits()[0] | {"segment": ""} == {"segment": "", "open": 1, "of": 2, "waiting": 3}
+    await asyncio.gather(*waiting)
+    assert log == ["neighbour", "M", "M", "M"]
+    assert links.permits() == []
+
+
+async def test_a_waiter_that_is_cancelled_while_its_meter_is_busy_is_forgotten(manual: ManualClock) -> None:
+    links = Links(manual, permits_per_segment=1)
+    log: list[str] = []
+    async with links.permit("M", HERE, Purpose.CONTROL):
+        task = asyncio.create_task(hold(links, "M", HERE, Purpose.CONTROL, log))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert links.permits() == []
+    await asyncio.wait_for(hold(links, "M", HERE, Purpose.CONTROL, log), 1)
+
+
+async def test_a_permit_that_comes_together_with_a_cancellation_is_passed_on(manual: ManualClock) -> None:
+    links = Links(manual, permits_per_segment=1)
+    log: list[str] = []
+    async with links.permit("M", HERE, Purpose.CONTROL):
+        task = asyncio.create_task(hold(links, "N", HERE, Purpose.CONTROL, log))
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await asyncio.wait_for(hold(links, "O", HERE, Purpose.CONTROL, log), 1)
+    assert log == ["O"]
+
+
+async def test_a_meter_that_moved_in_the_middle_of_a_session_is_not_spoken_with_twice(manual: ManualClock) -> None:
+    links = Links(manual)
+    log: list[str] = []
+    async with links.permit("M", HERE, Purpose.SCHEDULE):
+        task = asyncio.create_task(hold(links, "M", THERE, Purpose.CONTROL, log))
+        await asyncio.sleep(0)
+        assert log == []
+    await asyncio.wait_for(task, 1)
+    assert log == ["M"]
+
+
 async def test_a_cancelled_waiter_loses_no_permit(manual: ManualClock) -> None:
     links = Links(manual, permits_per_segment=1)
     log: list[str] = []

@@ -6,13 +6,12 @@ Wall time and sockets only; no DLMS here.
 from __future__ import annotations
 
 import asyncio
-import heapq
 import itertools
+from bisect import insort
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
-from weakref import WeakValueDictionary
 
 from openami.ami.headend.model import Purpose
 from openami.ami.headend.turns import Turns
@@ -34,55 +33,67 @@ class LinkDownError(OpenAmiError):
     """The concentrator cannot be reached: nothing of any meter behind it."""
 
 
-@dataclass(slots=True)
+@dataclass(order=True, slots=True)
+class _Waiter:
+    """One session that may not begin yet; the first in order is the most urgent."""
+
+    rank: int
+    arrival: int
+    keeps_free: int = field(compare=False)
+    """How many permits must stay free when it goes on."""
+    serial: str = field(compare=False)
+    admitted: asyncio.Future[None] = field(compare=False)
+
+
+@dataclass(slots=True, eq=False)
 class _Segment:
     """One shared link: free permits, who waits for one, and the last bad news."""
 
     free: int
-    waiting: list[tuple[int, int, int, asyncio.Future[None]]] = field(default_factory=list)
-    """Rank, order of arrival, and how many permits must stay free when it goes on."""
+    waiting: list[_Waiter] = field(default_factory=list)
     down_at: datetime | None = None
     down_reason: str = ""
     silent: int = 0
 
 
 class Links:
-    """The permits of all segments, and one lock a meter: a meter has one association at a time."""
+    """The permits of all segments; a meter has one association at a time."""
 
     def __init__(self, clock: Clock, *, permits_per_segment: int = 4, turns: Turns | None = None) -> None:
         self._clock = clock
         self._turns = turns or Turns()
         self._permits = permits_per_segment
         self._segments: dict[str, _Segment] = {}
-        self._meters: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._busy: dict[str, _Segment] = {}
+        """Where each meter is spoken with."""
+        self._moved: dict[str, list[_Segment]] = {}
+        """Where else somebody waits for a meter: its address changed in the middle of a session."""
         self._order = itertools.count()
         self.open = 0
 
     @asynccontextmanager
     async def permit(self, serial: str, address: Address, purpose: Purpose) -> AsyncIterator[None]:
-        """Hold the meter and a permit of its segment; more urgent purposes overtake.
+        """Hold the meter and a permit of its segment, both from the same instant; more urgent purposes overtake.
 
-        The permit comes first: who waits for one does not keep an order from its meter. A regular reading that is
-        already under way when an order comes for its meter is hurried.
+        Who waits for a permit does not keep an order from its meter, and who waits for a meter does not keep a permit
+        from its neighbours. A regular reading that is under way when an order comes for its meter is hurried.
 
         Raises:
             LinkDownError: the segment was found down a moment ago; nothing was tried.
         """
-        lock = self._meters.setdefault(serial, asyncio.Lock())
         segment = self._segment(address)
-        await self._take(segment, purpose)
+        if serial in self._busy and purpose is not Purpose.SCHEDULE:
+            self._turns.hurry(serial)
+        await self._enter(serial, segment, purpose)
         try:
-            if lock.locked() and purpose is not Purpose.SCHEDULE:
-                self._turns.hurry(serial)
-            async with lock:
-                self._refuse_if_down(address, segment)
-                self.open += 1
-                try:
-                    yield
-                finally:
-                    self.open -= 1
+            self._refuse_if_down(address, segment)
+            self.open += 1
+            try:
+                yield
+            finally:
+                self.open -= 1
         finally:
-            self._give(segment)
+            self._leave(serial, segment)
 
     def reached(self, address: Address) -> None:
         """A meter answered: the link is up."""
@@ -133,26 +144,40 @@ class Links:
         if segment.down_at is not None:
             segment.down_at, segment.silent = None, SILENT_MAX - 1  # one probe tells whether it is up again
 
-    async def _take(self, segment: _Segment, purpose: Purpose) -> None:
-        keep = self._keeps_free(purpose)
-        if segment.free > keep:
-            segment.free -= 1
-            return
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(segment.waiting, (purpose.rank, next(self._order), keep, turn))
+    async def _enter(self, serial: str, segment: _Segment, purpose: Purpose) -> None:
+        admitted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        keeps_free = self._keeps_free(purpose)
+        waiter = _Waiter(purpose.rank, next(self._order), keeps_free, serial, admitted)
+        insort(segment.waiting, waiter)
+        if self._busy.get(serial, segment) is not segment:
+            self._moved.setdefault(serial, []).append(segment)
+        self._admit(segment)
         try:
-            await turn
+            await admitted
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self._give(segment)  # the permit came together with the cancellation: pass it on
+            if not admitted.cancelled():
+                self._leave(serial, segment)  # it was admitted together with the cancellation: pass it on
+            elif waiter in segment.waiting:
+                segment.waiting.remove(waiter)
             raise
 
-    @staticmethod
-    def _give(segment: _Segment) -> None:
-        """Free a permit, and let those go on who may: the most urgent first, the schedule while enough is left."""
+    def _leave(self, serial: str, segment: _Segment) -> None:
         segment.free += 1
-        while segment.waiting and segment.free > segment.waiting[0][2]:
-            _, _, _, turn = heapq.heappop(segment.waiting)
-            if not turn.done():
-                turn.set_result(None)
+        del self._busy[serial]
+        for each in (segment, *self._moved.pop(serial, ())):
+            self._admit(each)
+
+    def _admit(self, segment: _Segment) -> None:
+        """Let those go on who may: the most urgent first whose meter is free, the schedule while enough is left."""
+        waiting, at = segment.waiting, 0
+        while at < len(waiting) and segment.free > waiting[at].keeps_free:
+            waiter = waiting[at]
+            if waiter.admitted.cancelled():
+                del waiting[at]
+            elif waiter.serial in self._busy:
+                at += 1
+            else:
+                del waiting[at]
                 segment.free -= 1
+                self._busy[waiter.serial] = segment
+                waiter.admitted.set_result(None)

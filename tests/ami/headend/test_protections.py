@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -70,6 +71,33 @@ async def test_each_process_gets_counters_of_its_own(database: Database, meters:
         used += [found.sent.take() for _ in range(5)]
     assert len(set(used)) == 15
     assert used == sorted(used)
+
+
+async def test_steps_that_are_taken_at_once_never_lead_back(database: Database, meters: list[Meter]) -> None:
+    ours = protections(database)
+    await asyncio.gather(*(ours.prepare(meters) for _ in range(3)))
+    used: list[int] = []
+    for _ in range(3):
+        found = await ours.of(meters[0])
+        assert found is not None
+        used += [found.sent.take() for _ in range(found.sent.remaining)]
+        await asyncio.gather(*(ours.prepare(meters) for _ in range(2)))
+    assert used == sorted(set(used))
+    async with database.read() as connection:
+        row = await store.meter_row(connection, "E0")
+    assert row is not None
+    assert used[-1] < row.counter_reserved
+
+
+async def test_a_step_that_a_later_one_overtook_is_left_unused(database: Database, meters: list[Meter]) -> None:
+    ours = protections(database)
+    found = await ours.of(meters[0])
+    assert found is not None
+    until = found.sent.reserved_until
+    Protections._extend(found, until + 2 * STEP)
+    assert found.sent.next_value == until + STEP
+    Protections._extend(found, until + STEP)
+    assert (found.sent.next_value, found.sent.reserved_until) == (until + STEP, until + 2 * STEP)
 
 
 async def test_steps_go_on_without_a_gap_unless_another_took_one(database: Database, meters: list[Meter]) -> None:

@@ -12,9 +12,11 @@ from tests.shared.test_database import TURNS, cancelled_after
 
 from openami.ami.headend import store
 from openami.ami.headend.model import Purpose
+from openami.ami.headend.shipment import rows_of
 from openami.ami.headend.store import SESSIONS_KEPT, SessionRecord, session_table
 from openami.ami.headend.tables import metadata
 from openami.shared.database import Database
+from openami.shared.secrets import Sealer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -70,3 +72,43 @@ async def test_of_each_meter_the_last_sessions_are_kept_as_they_went(narrow: Dat
     (other,) = (row for row in rows if row.serial == "E2")
     assert (other.error_class, other.error, other.trace) == ("NoAnswerError", "No answer.", [">00", "<01"])
     assert other.started_at == START + timedelta(minutes=1)
+
+
+async def shipped(database: Database, *serials: str) -> None:
+    device = {"kind": "electricity", "concentrator_host": "127.0.0.1", "concentrator_port": 1}
+    rows = rows_of([device | {"serial": serial} for serial in serials], Sealer(bytes(32)), START)
+    async with database.begin() as transaction:
+        await store.upsert_shipped(transaction, rows)
+        for number, serial in enumerate(serials):
+            await store.change_meter(transaction, serial, next_due_at=START - timedelta(minutes=number))
+
+
+async def test_who_is_due_comes_in_the_order_of_its_waiting_without_those_in_flight(narrow: Database) -> None:
+    await shipped(narrow, "E1", "E2", "E3", "E4")
+    async with narrow.read() as connection:
+        for limit, without, expected in ((9, (), "4321"), (2, (), "43"), (9, ("E4", "E1"), "32"), (1, ("E4",), "3")):
+            due = await store.due_meters(connection, START, limit=limit, offset_s=0, without=without)
+            assert [meter.serial for meter in due] == [f"E{number}" for number in expected]
+        early = await store.due_meters(connection, START - timedelta(minutes=2), limit=9, offset_s=0)
+        assert [meter.serial for meter in early] == ["E4", "E3"]
+
+
+async def test_what_is_learnt_of_several_meters_stands_beside_what_each_knew(narrow: Database) -> None:
+    await shipped(narrow, "E1", "E2", "E3")
+    async with narrow.begin() as transaction:
+        await store.learn_layouts(transaction, {"E1": {"load": {"width": 3}, "log": {"absent": True}}})
+        await store.learn_layouts(transaction, {"E1": {"load": {"width": 4}}, "E2": {"daily": {"values": [1, 2]}}})
+        known = [await store.load_meter(transaction, f"E{number}", offset_s=0) for number in (1, 2, 3)]
+    assert [meter.layouts if meter else None for meter in known] == [
+        {"load": {"width": 4}, "log": {"absent": True}},
+        {"daily": {"values": [1, 2]}},
+        {},
+    ]
+
+
+async def test_locked_meters_tell_how_they_stand(narrow: Database) -> None:
+    await shipped(narrow, "E2", "E1")
+    async with narrow.begin() as transaction:
+        rows = await store.lock_meters(transaction, ["E2", "E1", "nobody"])
+    assert list(rows) == ["E1", "E2"]
+    assert (rows["E1"].failures, rows["E1"].counter_received, rows["E1"].removed_at) == (0, -1, None)

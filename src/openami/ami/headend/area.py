@@ -102,7 +102,7 @@ class HeadEnd:
         sessions = Sessions(self.wires, self.protections, sealer, timing, turns)
         self.reader = MeterReader(self.links, clock, sessions, manners=manners)
         self.deliveries = Deliveries(database, clock, sender, zone_name=zone_name)
-        self.schedule = Schedule(database, clock, self.reader, self.deliveries, offset_s=offset_s)
+        self.schedule = Schedule(database, clock, self.reader, self.deliveries, self.protections, offset_s=offset_s)
         self.commands = Commands(
             database,
             clock,

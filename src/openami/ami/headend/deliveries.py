@@ -190,10 +190,9 @@ class Deliveries:
         found = [(each.meter, each.collected, rows[each.meter.serial]) for each in outcomes if each.collected]
         await store.move_marks(transaction, {meter.serial: collected.marks for meter, collected, _ in found})
         await store.change_meters(transaction, [self._success(*each) for each in found])
+        if learnt := {meter.serial: collected.layouts for meter, collected, _ in found if collected.layouts}:
+            await store.learn_layouts(transaction, learnt)
         for meter, collected, row in found:
-            if collected.layouts:
-                layouts = {**row.layouts, **collected.layouts}
-                await store.change_meter(transaction, meter.serial, layouts=layouts)
             if row.discovered_at is None:
                 at = collected.read_at
                 news = reports.discovered(meter.serial, row.mrid, amr_system=self._sender.source, at=at)

@@ -116,8 +116,13 @@ class Protections:
 
     @staticmethod
     def _extend(protection: Protection, until: int) -> None:
-        """Take a step that ends at `until`: it continues ours, or another process has taken some in between."""
+        """Take a step that ends at `until`: it continues ours, or another process has taken some in between.
+
+        One that is overtaken by a later one is left unused: a counter never goes back.
+        """
         sent = protection.sent
+        if until <= sent.reserved_until:
+            return
         if until - STEP != sent.reserved_until:
             sent.next_value = until - STEP
         sent.reserved_until = until

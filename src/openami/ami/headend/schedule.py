@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from openami.ami.headend.deliveries import Deliveries
     from openami.ami.headend.model import Meter
+    from openami.ami.headend.protections import Protections
     from openami.ami.headend.reader import MeterReader
     from openami.shared.clock import Clock
     from openami.shared.database import Database
@@ -42,6 +43,7 @@ class Schedule:
         clock: Clock,
         reader: MeterReader,
         deliveries: Deliveries,
+        protections: Protections,
         *,
         offset_s: int,
     ) -> None:
@@ -49,6 +51,7 @@ class Schedule:
         self._clock = clock
         self._reader = reader
         self._deliveries = deliveries
+        self._protections = protections
         self._offset_s = offset_s
         self._in_flight: dict[str, asyncio.Task[None]] = {}
         self.wake = asyncio.Event()
@@ -84,6 +87,7 @@ class Schedule:
             meters = await store.due_meters(
                 connection, self._clock.now(), limit=room, offset_s=self._offset_s, without=self._in_flight
             )
+        await self._protections.prepare(meters)
         for meter in meters:
             self._in_flight[meter.serial] = asyncio.create_task(self._read(meter))
         return bool(meters)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import (
@@ -21,8 +21,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
-    cast,
-    column,
     delete,
     func,
     select,
@@ -32,14 +30,14 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 
 from openami.ami.headend.model import Address, Kind, Link, Mark, Meter
 from openami.ami.headend.tables import metadata
+from openami.shared.database import columns_of, given, insert_rows, rows_given, update_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Row, TableValuedAlias
+    from sqlalchemy import Row, Update
     from sqlalchemy.ext.asyncio import AsyncConnection
-    from sqlalchemy.types import TypeEngine
 
     from openami.ami.headend.model import Purpose
 
@@ -234,10 +232,20 @@ async def meter_row(transaction: AsyncConnection, serial: str, *, lock: bool = F
     return (await transaction.execute(query.with_for_update() if lock else query)).one_or_none()
 
 
+# One statement whatever the number of serials, built once: a list in it would be compiled and planned for each length.
+_SERIALS = bindparam("serials", type_=ARRAY(Text))
+_STANDING = ("serial", "mrid", "counter_received", "failures", "removed_at", "schedule_disabled", "discovered_at")
+_LOCK = (
+    select(*(meter_table.c[name] for name in _STANDING))
+    .where(meter_table.c.serial == func.any(_SERIALS))
+    .order_by(meter_table.c.serial)
+    .with_for_update()
+)
+
+
 async def lock_meters(transaction: AsyncConnection, serials: Sequence[str]) -> dict[str, Row[Any]]:
-    """The rows of several meters, locked in the order of their serials until the end of the transaction."""
-    query = select(meter_table).where(meter_table.c.serial.in_(serials)).order_by(meter_table.c.serial)
-    return {row.serial: row for row in await transaction.execute(query.with_for_update())}
+    """How several meters stand, their rows locked in the order of their serials until the end of the transaction."""
+    return {row.serial: row for row in await transaction.execute(_LOCK, {"serials": list(serials)})}
 
 
 async def meter_row_of(transaction: AsyncConnection, *, mrid: str | None, names: Iterable[str]) -> Row[Any] | None:
@@ -252,18 +260,32 @@ async def meter_row_of(transaction: AsyncConnection, *, mrid: str | None, names:
     return rows[0] if len(rows) == 1 else None
 
 
+async def learn_layouts(transaction: AsyncConnection, learnt: Mapping[str, Mapping[str, Mapping[str, object]]]) -> None:
+    """Keep what was learnt of the profiles and registers of meters, by serial, beside what is known of others."""
+    rows = {"serial": list(learnt), "layouts": list(learnt.values())}
+    await transaction.execute(_LEARN, given(rows))
+
+
 async def change_meter(transaction: AsyncConnection, serial: str, **values: object) -> None:
     """Set columns of one meter."""
     await transaction.execute(update(meter_table).where(meter_table.c.serial == serial).values(**values))
+
+
+_RESERVED = func.greatest(meter_table.c.counter_reserved, bindparam("at_least", type_=BigInteger))
+_RESERVE = (
+    update(meter_table)
+    .where(meter_table.c.serial == func.any(_SERIALS))
+    .values(counter_reserved=_RESERVED + bindparam("step", type_=BigInteger))
+    .returning(meter_table.c.serial, meter_table.c.counter_reserved)
+)
 
 
 async def reserve_counters(
     transaction: AsyncConnection, serials: Sequence[str], step: int, *, at_least: int = 0
 ) -> dict[str, int]:
     """Reserve the next invocation counters of meters for this process alone; where each one's step ends."""
-    reserved = func.greatest(meter_table.c.counter_reserved, at_least) + step
-    statement = update(meter_table).where(meter_table.c.serial.in_(serials)).values(counter_reserved=reserved)
-    rows = await transaction.execute(statement.returning(meter_table.c.serial, meter_table.c.counter_reserved))
+    wanted = {"serials": list(serials), "step": step, "at_least": at_least}
+    rows = await transaction.execute(_RESERVE, wanted)
     return {row.serial: row.counter_reserved for row in rows}
 
 
@@ -299,17 +321,26 @@ async def keep_point(transaction: AsyncConnection, mrid: str, name: str, stated_
     )
 
 
+_GIVEN_LAYOUTS = rows_given(meter_table, ("serial", "layouts"))
+_LEARN = (
+    update(meter_table)
+    .where(meter_table.c.serial == _GIVEN_LAYOUTS.c.serial)
+    .values(layouts=meter_table.c.layouts.concat(_GIVEN_LAYOUTS.c.layouts))
+)
+_DUE_METERS = (
+    select(meter_table)
+    .where(meter_table.c.next_due_at <= bindparam("now"), meter_table.c.serial != func.all(_SERIALS))
+    .order_by(meter_table.c.next_due_at, meter_table.c.serial)
+    .limit(bindparam("most", type_=Integer))
+)
+
+
 async def due_meters(
     transaction: AsyncConnection, now: datetime, *, limit: int, offset_s: int, without: Iterable[str] = ()
 ) -> list[Meter]:
     """Electricity meters whose reading is due, those that waited longest first, with their marks."""
-    query = (
-        select(meter_table)
-        .where(meter_table.c.next_due_at <= now, meter_table.c.serial.not_in(list(without)))
-        .order_by(meter_table.c.next_due_at, meter_table.c.serial)
-        .limit(limit)
-    )
-    rows = (await transaction.execute(query)).all()
+    wanted = {"now": now, "serials": list(without), "most": limit}
+    rows = (await transaction.execute(_DUE_METERS, wanted)).all()
     marks = await marks_of(transaction, [row.serial for row in rows])
     return [meter_of(row, marks.get(row.serial), offset_s=offset_s) for row in rows]
 
@@ -328,15 +359,25 @@ async def loaded(transaction: AsyncConnection, row: Row[Any], *, offset_s: int) 
     return meter_of(row, marks.get(row.serial), offset_s=offset_s)
 
 
+_MARKS = select(mark_table).where(mark_table.c.serial == func.any(_SERIALS))
+
+
 async def marks_of(transaction: AsyncConnection, serials: Sequence[str]) -> dict[str, dict[str, Mark]]:
     """The high-water marks of several meters, by serial and stream."""
     found: dict[str, dict[str, Mark]] = {}
     if not serials:
         return found
-    query = select(mark_table).where(mark_table.c.serial.in_(serials))
-    for row in await transaction.execute(query):
+    for row in await transaction.execute(_MARKS, {"serials": list(serials)}):
         found.setdefault(row.serial, {})[row.stream] = Mark(row.at, tuple(row.codes))
     return found
+
+
+_MOVE = insert_rows(mark_table, ("serial", "stream", "at", "codes"))
+_MOVE_MARKS = _MOVE.on_conflict_do_update(
+    index_elements=["serial", "stream"],
+    set_={"at": _MOVE.excluded.at, "codes": _MOVE.excluded.codes},
+    where=mark_table.c.at <= _MOVE.excluded.at,
+)
 
 
 async def move_marks(transaction: AsyncConnection, marks: Mapping[str, Mapping[str, Mark]]) -> None:
@@ -344,47 +385,27 @@ async def move_marks(transaction: AsyncConnection, marks: Mapping[str, Mapping[s
     moved = [(serial, stream, mark) for serial, streams in marks.items() for stream, mark in streams.items()]
     if not moved:
         return
-    rows = _rows(
-        mark_table,
-        serial=[serial for serial, _, _ in moved],
-        stream=[stream for _, stream, _ in moved],
-        at=[mark.at for _, _, mark in moved],
-        codes=[json.dumps(mark.codes) for _, _, mark in moved],
-    )
-    statement = insert(mark_table).from_select(["serial", "stream", "at", "codes"], select(rows))
-    await transaction.execute(
-        statement.on_conflict_do_update(
-            index_elements=["serial", "stream"],
-            set_={"at": statement.excluded.at, "codes": statement.excluded.codes},
-            where=mark_table.c.at <= statement.excluded.at,
-        )
-    )
+    rows = {
+        "serial": [serial for serial, _, _ in moved],
+        "stream": [stream for _, stream, _ in moved],
+        "at": [mark.at for _, _, mark in moved],
+        "codes": [mark.codes for _, _, mark in moved],
+    }
+    await transaction.execute(_MOVE_MARKS, given(rows))
 
 
 async def change_meters(transaction: AsyncConnection, changes: Sequence[Mapping[str, object]]) -> None:
     """Set the same columns of several meters, each with values of its own; `serial` says which."""
     if not changes:
         return
-    names = [name for name in changes[0] if name != "serial"]
-    rows = _rows(meter_table, **{name: [each[name] for each in changes] for name in ("serial", *names)})
-    await transaction.execute(
-        update(meter_table).where(meter_table.c.serial == rows.c.serial).values({name: rows.c[name] for name in names})
-    )
+    names = tuple(changes[0])
+    rows = {name: [each[name] for each in changes] for name in names}
+    await transaction.execute(_change_meters(names), given(rows))
 
 
-def _rows(table: Table, **columns: Sequence[object]) -> TableValuedAlias:
-    """Values of columns of a table as rows of a statement: one array each, however many rows there are."""
-    arrays = [
-        cast(bindparam(f"all_{name}", values, type_=ARRAY(_sent_as(table, name))), ARRAY(table.c[name].type))
-        for name, values in columns.items()
-    ]
-    typed = [column(name, table.c[name].type) for name in columns]
-    return func.unnest(*arrays).table_valued(*typed).render_derived(name="given")
-
-
-def _sent_as(table: Table, name: str) -> TypeEngine[Any]:
-    kind = table.c[name].type
-    return Text() if isinstance(kind, JSONB) else kind
+@lru_cache(maxsize=32)
+def _change_meters(names: tuple[str, ...]) -> Update:
+    return update_rows(meter_table, names, key="serial")
 
 
 async def hurry(transaction: AsyncConnection, serial: str, now: datetime) -> None:
@@ -404,35 +425,32 @@ async def due_count(transaction: AsyncConnection, now: datetime) -> tuple[int, d
     return int(count), next_due
 
 
+_SESSION = (
+    *("serial", "purpose", "started_at", "wall_ms", "octets_sent", "octets_received"),
+    *("error_class", "error", "trace"),
+)
+_KEEP_SESSIONS = insert_rows(session_table, _SESSION)
+_AGED = (
+    select(
+        session_table.c.id,
+        func.row_number().over(partition_by=session_table.c.serial, order_by=session_table.c.id.desc()).label("age"),
+    )
+    .where(session_table.c.serial == func.any(_SERIALS))
+    .subquery()
+)
+_FORGET_SESSIONS = delete(session_table).where(
+    session_table.c.id.in_(select(_AGED.c.id).where(_AGED.c.age > bindparam("kept")))
+)
+
+
 async def keep_sessions(transaction: AsyncConnection, records: Sequence[SessionRecord]) -> None:
     """Keep how sessions went; of each meter only the last ones."""
     if not records:
         return
-    kept = [_session_row(record) for record in records]
-    rows = _rows(session_table, **{name: [each[name] for each in kept] for name in kept[0]})
-    await transaction.execute(insert(session_table).from_select(list(kept[0]), select(rows)))
-    table = session_table
-    newest = (
-        select(table.c.id, func.row_number().over(partition_by=table.c.serial, order_by=table.c.id.desc()).label("age"))
-        .where(table.c.serial.in_({record.serial for record in records}))
-        .subquery()
-    )
-    old = select(newest.c.id).where(newest.c.age > SESSIONS_KEPT)
-    await transaction.execute(delete(table).where(table.c.id.in_(old)))
-
-
-def _session_row(record: SessionRecord) -> dict[str, object]:
-    return {
-        "serial": record.serial,
-        "purpose": record.purpose.value,
-        "started_at": record.started_at,
-        "wall_ms": record.wall_ms,
-        "octets_sent": record.octets_sent,
-        "octets_received": record.octets_received,
-        "error_class": record.error_class,
-        "error": record.error,
-        "trace": None if record.trace is None else json.dumps(record.trace),
-    }
+    rows = columns_of(records, _SESSION) | {"purpose": [record.purpose.value for record in records]}
+    await transaction.execute(_KEEP_SESSIONS, given(rows))
+    those = {"serials": list({record.serial for record in records}), "kept": SESSIONS_KEPT}
+    await transaction.execute(_FORGET_SESSIONS, those)
 
 
 async def one_way_meters(transaction: AsyncConnection) -> dict[str, Row[Any]]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openami.ami.dlms.axdr import MAX_DEPTH, decode, encode
+from openami.ami.dlms.axdr import MAX_DEPTH, Encoded, decode, encode, read_encoded
 from openami.ami.dlms.data import (
     INTEGER_WIDTHS,
     NULL,
@@ -33,6 +33,7 @@ from openami.ami.dlms.data import (
 )
 from openami.ami.dlms.errors import LocalProtocolError, RemoteProtocolError, TypeMismatchError
 from openami.ami.dlms.obis import Obis
+from openami.ami.dlms.reader import Reader
 from openami.ami.dlms.times import CosemDate, CosemDateTime, CosemTime
 
 dates = st.builds(CosemDate, st.integers(0, 0xFFFF), *[st.integers(0, 255)] * 3)
@@ -94,6 +95,14 @@ def test_any_octets_give_a_value_or_a_protocol_error(octets: bytes) -> None:
         return
     # lengths may come in a longer form than ours, never in a shorter one
     assert len(encode(value)) <= len(octets)
+
+
+@given(values)
+def test_a_value_is_stepped_over_to_its_end_and_no_further(value: Data) -> None:
+    octets = encode(value)
+    reader = Reader(octets + b"\x0f\x07")
+    assert read_encoded(reader) == Encoded(octets)
+    assert read_encoded(reader).data() == integer8(7)
 
 
 @given(values, st.data())

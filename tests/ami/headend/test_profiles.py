@@ -122,6 +122,23 @@ def test_a_block_stands_in_order_with_its_missing_intervals_and_qualities() -> N
     assert (block.scale, block.reading_type.interval_s) == (0, 900)
 
 
+def test_a_block_without_gaps_is_what_it_would_be_with_its_rows_alone() -> None:
+    rows = IntervalRows(seconds(15, 30), np.array([[5, 8], [6, 9]], np.int64), np.zeros(2, np.uint8))
+    columns = (Column("1-0:1.29.0.255", 0, 30), Column("1-0:2.29.0.255", 1, 30))
+    first, second = reports.interval_blocks(LoadProfile(columns, 900, rows, seconds()), NOON, source="AMS1")
+    assert [each.values.tolist() for each in (first, second)] == [[5, 6], [8, 9]]
+    assert (first.scale, second.scale) == (0, 1)
+    assert not first.missing.any()
+    assert [list(map(str, first.quality_sets[index])) for index in first.quality_index] == [["1.0.0"], ["1.0.0"]]
+
+
+def test_a_block_of_gaps_alone_says_so_of_each() -> None:
+    nothing = IntervalRows.none(1)
+    (block,) = reports.interval_blocks(LoadProfile(LAYOUT.measured, 900, nothing, seconds(15, 30)), NOON, source="A")
+    assert block.missing.tolist() == [True, True]
+    assert [list(map(str, block.quality_sets[index])) for index in block.quality_index] == [["2.5.259"]] * 2
+
+
 def test_the_block_survives_the_wire() -> None:
     rows = IntervalRows(seconds(15, 30), np.array([[412], [0]], np.int64), np.zeros(2, np.uint8))
     meter = Meter("E1", Address("h", 1), b"", mrid="m", usage_point="P")

@@ -36,6 +36,10 @@ class Encoded:
         """The decoded value."""
         return decode(self.raw)
 
+    def elements(self) -> tuple[Data, ...]:
+        """The members of the decoded value."""
+        return self.data().elements()
+
 
 def encode(data: Data | Encoded) -> bytes:
     """The A-XDR octets of a value, tag included."""
@@ -80,7 +84,12 @@ def read_data(reader: Reader) -> Data:
 def read_encoded(reader: Reader) -> Encoded:
     """The octets of the next value of `reader`, checked but not kept as values."""
     start = reader.position
-    read_data(reader)
+    octets = _FIXED_OCTETS.get(reader.u8())
+    if octets is None:
+        reader.position = start
+        read_data(reader)
+    else:
+        reader.take(octets)
     return Encoded(reader.data[start : reader.position])
 
 
@@ -139,6 +148,16 @@ _SCALARS: dict[Tag, _Scalar] = {
 }
 
 
+# values of which every content is one: to step over them nothing need be read
+_FIXED_OCTETS: dict[int, int] = {
+    **{int(tag): octets for tag, (octets, _) in INTEGER_WIDTHS.items()},
+    int(Tag.NULL): 0,
+    int(Tag.BOOLEAN): 1,
+    int(Tag.FLOAT32): 4,
+    int(Tag.FLOAT64): 8,
+}
+
+
 def _float(layout: str, octets: bytes) -> float:
     return float(struct.unpack(layout, octets)[0])
 
@@ -153,13 +172,15 @@ class _Decoder:
         self.budget = budget
 
     def value(self, depth: int) -> Data:
-        tag = _tag(self.reader.u8())
+        octet = self.reader.u8()
         self._spend(depth)
-        if tag == Tag.NULL:
+        if octet == Tag.NULL:
             return NULL
-        scalar = _SCALARS.get(tag)
-        if scalar is not None:
-            return Data(tag, scalar.decode(self.reader))
+        known = _BY_OCTET.get(octet)
+        if known is not None:
+            scalar_tag, read = known
+            return Data(scalar_tag, read(self.reader))
+        tag = _tag(octet)
         if tag == Tag.COMPACT_ARRAY:
             return Data(tag, self._compact(depth))
         count = self._count()
@@ -225,6 +246,8 @@ def _tag(octet: int) -> Tag:
 
 
 _TAGS: dict[int, Tag] = {int(tag): tag for tag in Tag}
+# plain numbers are found sooner than members of an enumeration
+_BY_OCTET = {int(tag): (tag, scalar.decode) for tag, scalar in _SCALARS.items()}
 
 
 def _encode_packed(data: Data, description: TypeDescription) -> bytes:

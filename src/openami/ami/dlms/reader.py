@@ -37,7 +37,11 @@ class Reader:
 
     def u8(self) -> int:
         """The next octet."""
-        return self.take(1)[0]
+        at = self.position
+        if at >= self.end:
+            self.take(1)  # says what is missing
+        self.position = at + 1
+        return self.data[at]
 
     def i8(self) -> int:
         """The next octet as a signed number."""

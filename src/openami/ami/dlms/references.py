@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
-from openami.ami.dlms.axdr import encode, read_data
+from openami.ami.dlms.axdr import Encoded, encode, read_data
 from openami.ami.dlms.obis import Obis
 from openami.ami.dlms.reader import Reader
 
@@ -18,7 +18,11 @@ class Selection:
     """Selective access: a selector of the class and its parameters."""
 
     selector: int
-    parameters: Data
+    parameters: Data | Encoded
+
+    def written(self) -> Self:
+        """The same with its parameters in octets, for whoever asks many meters for it."""
+        return replace(self, parameters=Encoded(encode(self.parameters)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ a meter that takes no lists is asked one by one, and tells the same.
 from __future__ import annotations
 
 from datetime import timedelta
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from openami.ami.dlms.axdr import Encoded
@@ -37,7 +37,7 @@ from openami.ami.headend.profiles import UnfitLayoutError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
+    from datetime import datetime, tzinfo
 
     from openami.ami.dlms.profile import Profile
     from openami.ami.headend.dialogues import Dialogue
@@ -47,6 +47,11 @@ if TYPE_CHECKING:
 LOGS_AHEAD: Final = timedelta(days=1)
 """A clock that runs ahead stamps its events in the future: they are asked for all the same."""
 _PROFILES: Final = (Stream.LOAD_PROFILE, Stream.DAILY_PROFILE)
+
+_SERIAL: Final = AttributeRef(DATA_CLASS, Obis.of(SERIAL), 2)
+_CLOCK: Final = AttributeRef(CLOCK_CLASS, Obis.of(CLOCK), 2)
+_OUTPUT: Final = AttributeRef(BREAKER_CLASS, Obis.of(BREAKER), 2)
+_STATE: Final = AttributeRef(BREAKER_CLASS, Obis.of(BREAKER), 3)
 
 _T = TypeVar("_T")
 
@@ -92,23 +97,27 @@ async def read_all(dialogue: Dialogue) -> Collected:
 
 def _plan(dialogue: Dialogue, streams: list[Stream], now: datetime) -> dict[str, AttributeRef]:
     """What is asked of a meter, by name: that of a stream, the OBIS code of a register, or one of our own."""
-    asked = {
-        "serial": AttributeRef(DATA_CLASS, Obis.of(SERIAL), 2),
-        "clock": AttributeRef(CLOCK_CLASS, Obis.of(CLOCK), 2),
-    }
+    asked = {"serial": _SERIAL, "clock": _CLOCK}
+    now_s = now.replace(microsecond=0)  # stamps of rows are whole seconds
     for stream in streams:
-        until = now + LOGS_AHEAD if stream in LOGS else now
-        asked[stream.value] = _ref(dialogue, stream, dialogue.since(stream, now), until)
+        until = now_s + LOGS_AHEAD if stream in LOGS else now_s
+        asked[stream.value] = _rows_between(
+            dialogue.profile_of(stream), dialogue.since(stream, until), until, dialogue.zone
+        )
     for obis in _registers(dialogue):
-        asked[obis] = AttributeRef(REGISTER_CLASS, Obis.of(obis), 2)
-    asked["output"] = AttributeRef(BREAKER_CLASS, Obis.of(BREAKER), 2)
-    asked["state"] = AttributeRef(BREAKER_CLASS, Obis.of(BREAKER), 3)
-    return asked
+        asked[obis] = _register_value(obis)
+    return asked | {"output": _OUTPUT, "state": _STATE}
 
 
-def _ref(dialogue: Dialogue, stream: Stream, since: datetime, until: datetime) -> AttributeRef:
-    selection = range_of_stamps(since, until, zone=dialogue.zone, columns=()).selection()
-    return AttributeRef(PROFILE_CLASS, dialogue.profile_of(stream), 2, selection)
+@lru_cache(maxsize=256)  # the meters of a street are read from the same marks to the same second
+def _rows_between(profile: Obis, since: datetime, until: datetime, zone: tzinfo) -> AttributeRef:
+    selection = range_of_stamps(since, until, zone=zone, columns=()).selection()
+    return AttributeRef(PROFILE_CLASS, profile, 2, selection.written())
+
+
+@lru_cache(maxsize=256)
+def _register_value(obis: str) -> AttributeRef:
+    return AttributeRef(REGISTER_CLASS, Obis.of(obis), 2)
 
 
 def _registers(dialogue: Dialogue) -> list[str]:

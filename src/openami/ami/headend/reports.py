@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
+    from numpy.typing import NDArray
     from sqlalchemy import Row
 
     from openami.ami.headend.model import Collected, LoadProfile, LoggedEvent, Meter, RegisterValue
@@ -72,30 +73,43 @@ def interval_blocks(profile: LoadProfile, reported: datetime, *, source: str) ->
 
     DLMS stamps ends, the seam counts from starts; missing intervals stand in line.
     """
-    rows, interval_s = profile.rows, profile.interval_s
-    ends = np.concatenate([rows.ends_s, profile.missing_ends_s])
-    order = np.argsort(ends, kind="stable")
-    nothing = np.zeros(len(profile.missing_ends_s), np.int64)
-    missing = np.concatenate([np.zeros(len(rows), np.bool_), np.ones(len(nothing), np.bool_)])
-    short = (ends % interval_s != 0) * np.int64(_SHORT_KEY)
-    keys = np.where(missing, _MISSING_KEY, np.concatenate([rows.status.astype(np.int64), nothing]) | short)[order]
-    distinct, index = np.unique(keys, return_inverse=True)
-    starts = ((ends - 1) // interval_s * interval_s)[order]
+    interval_s = profile.interval_s
+    ends, values, keys = _in_line(profile)
+    distinct, index = keys[:1], np.zeros(len(keys), np.intp)
+    if (keys != distinct).any():
+        distinct, index = np.unique(keys, return_inverse=True)
+    missing = keys == _MISSING_KEY
+    starts = (ends - 1) // interval_s * interval_s
+    quality_index = (index + 1).astype(np.uint16)
+    qualities = [_qualities(int(key)) for key in distinct]
     return tuple(
         field.IntervalBlock.of(
             interval_type(column.obis, interval_s),
             starts,
             interval_s,
-            np.concatenate([rows.values[:, number], nothing])[order],
+            values[:, number],
             scale=column.scaler,
-            missing=missing[order],
-            qualities=[_qualities(int(key)) for key in distinct],
-            quality_index=(index + 1).astype(np.uint16),
+            missing=missing,
+            qualities=qualities,
+            quality_index=quality_index,
             reported=reported,
             source=source,
         )
         for number, column in enumerate(profile.columns)
     )
+
+
+def _in_line(profile: LoadProfile) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Ends, values by column and keys of qualities, those of missing intervals among them, in the order of time."""
+    rows, gaps = profile.rows, profile.missing_ends_s
+    short = (rows.ends_s % profile.interval_s != 0) * np.int64(_SHORT_KEY)
+    keys = rows.status.astype(np.int64) | short
+    if not len(gaps):  # the rows themselves are in order
+        return rows.ends_s, rows.values, keys
+    ends = np.concatenate([rows.ends_s, gaps])
+    order = np.argsort(ends, kind="stable")
+    values = np.concatenate([rows.values, np.zeros((len(gaps), rows.values.shape[1]), np.int64)])
+    return ends[order], values[order], np.concatenate([keys, np.full(len(gaps), _MISSING_KEY)])[order]
 
 
 def _qualities(key: int) -> tuple[field.QualityCode, ...]:

@@ -6,7 +6,6 @@ wrong gets a class that says whether trying again can help.
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypedDict, TypeVar
@@ -199,20 +198,17 @@ class Session:
                 self._client.give_up()
 
     async def _answer(self) -> Event | _NeedData:
-        async with asyncio.timeout(self._timing.answer_s) as limit:
-            while True:
-                try:
-                    answer = self._client.next_event()
-                except ReplayedCounterError:
-                    self.replays += 1  # a frame that came twice: its first copy was taken
-                    continue
-                if answer is NEED_DATA:
-                    self._write(self._client.data_to_send())
-                    await self._read(limit)
-                    # a long answer in many blocks may take longer in all, but never without a sign of life
-                    limit.reschedule(asyncio.get_running_loop().time() + self._timing.answer_s)
-                elif not isinstance(answer, DataNotification | EventNotification):
-                    return answer
+        while True:
+            try:
+                answer = self._client.next_event()
+            except ReplayedCounterError:
+                self.replays += 1  # a frame that came twice: its first copy was taken
+                continue
+            if answer is NEED_DATA:
+                self._write(self._client.data_to_send())
+                await self._read()
+            elif not isinstance(answer, DataNotification | EventNotification):
+                return answer
 
     def _write(self, octets: bytes) -> None:
         if octets:
@@ -220,10 +216,10 @@ class Session:
             self.traffic.note(">", octets)
             self._wire.write(octets)
 
-    async def _read(self, limit: asyncio.Timeout) -> None:
-        octets = await self._wire.read()
+    async def _read(self) -> None:
+        # a long answer in many blocks may take longer in all, but never without a sign of life
+        octets = await self._wire.read(self._timing.answer_s)
         if self._turn is not None:
-            limit.reschedule(None)  # the meter has answered: that we are busy is not its silence
             await self._turn.take()
         self.answered = True
         self.traffic.received += len(octets)

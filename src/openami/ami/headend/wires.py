@@ -93,19 +93,23 @@ class Wire(asyncio.Protocol, asyncio.DatagramProtocol):
         else:
             cast("asyncio.Transport", self._transport).write(octets)
 
-    async def read(self) -> bytes:
+    async def read(self, within_s: float) -> bytes:
         """The octets that have come, at least one.
 
         Raises:
             ConnectionLostError: the connection has gone.
+            TimeoutError: none came in time.
         """
+        loop = asyncio.get_running_loop()
         while not self._received:
             if self._lost is not None:
                 raise ConnectionLostError(f"The connection ended before the answer came: {self._lost}.")
-            self._waiter = asyncio.get_running_loop().create_future()
+            self._waiter = loop.create_future()
+            timer = loop.call_later(within_s, self._expire, self._waiter)
             try:
                 await self._waiter
             finally:
+                timer.cancel()
                 self._waiter = None
         octets = bytes(self._received)
         self._received.clear()
@@ -129,6 +133,11 @@ class Wire(asyncio.Protocol, asyncio.DatagramProtocol):
     def _end(self, reason: str) -> None:
         self._lost = self._lost or reason
         self._wake()
+
+    @staticmethod
+    def _expire(waiter: asyncio.Future[None]) -> None:
+        if not waiter.done():
+            waiter.set_exception(TimeoutError())
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

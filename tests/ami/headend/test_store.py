@@ -75,7 +75,7 @@ async def test_of_each_meter_the_last_sessions_are_kept_as_they_went(narrow: Dat
 
 
 async def shipped(database: Database, *serials: str) -> None:
-    device = {"kind": "electricity", "concentrator_host": "127.0.0.1", "concentrator_port": 1}
+    device = {"kind": "electricity", "concentrator_host": "127.0.0.1", "concentrator_port": 1, "lls_password": "x"}
     rows = rows_of([device | {"serial": serial} for serial in serials], Sealer(bytes(32)), START)
     async with database.begin() as transaction:
         await store.upsert_shipped(transaction, rows)

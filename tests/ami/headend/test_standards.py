@@ -145,9 +145,9 @@ async def test_the_longest_apdu_and_the_longest_list_are_what_was_set(bench: Any
     heard: list[int] = []
     read = Session._read
 
-    async def measured(self: Any, limit: Any) -> None:
+    async def measured(self: Any) -> None:
         before = self.traffic.received
-        await read(self, limit)
+        await read(self)
         heard.append(self.traffic.received - before)
 
     monkeypatch.setattr(Session, "_read", measured)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from openami.mdus.series import ChannelDays, Provenance, Series
+from openami.mdus.series import Calendar, ChannelDays, Provenance, Series
+from openami.mdus.unify.oddities import Oddity
 from openami.mdus.vee.explain import recompute
 from openami.mdus.vee.review import Review
 from openami.mdus.vee.store import findings_of
@@ -90,6 +91,34 @@ async def test_estimates_day_after_day_are_noted_though_no_value_changes(
     async with mdus.begin() as tx:
         (kept,) = await series.days(tx, [1], range(keys[-1][1].toordinal(), 1_000_000))
     assert set(verdicts(kept.quality)[0].tolist()) == {Verdict.PV}
+
+
+async def test_v03_a_clock_that_is_wrong_three_times_in_a_row_is_to_be_inspected(
+    mdus: Database, series: Series, vee: Vee
+) -> None:
+    """The second day brings nothing, which is no check."""
+    calendar = Calendar("Europe/Amsterdam", 1800)
+    for number, drift_s in ((0, 200), (2, 240), (3, 300)):
+        day = (FIRST + timedelta(days=number)).toordinal()
+        last = np.array([calendar.start_s(day + 1) - 1800])
+        batch = ChannelDays.of(np.array([1]), np.array([day]), SHAPE[None], np.full((1, 48), MEASURED, np.uint8))
+        async with mdus.begin() as tx:
+            oddities = [Oddity.of("V03", 1, last, drift_s)]
+            await vee.accept(tx, batch, Provenance(AT, "unify", "delivery", "d"), oddities)
+        await review(mdus, vee, number)
+    async with mdus.begin() as tx:
+        said = {
+            one.day: one.inputs
+            for _, _, one in await findings_of(tx, 1, FIRST, FIRST + timedelta(days=9))
+            if one.rule == "V03" and "inspect" in one.inputs
+        }
+        proofs = await recompute(series, tx, 1, FIRST + timedelta(days=3))
+    assert said == {
+        FIRST: {"drift_s": 200, "failed_in_row": 1, "inspect": False},
+        FIRST + timedelta(days=2): {"drift_s": 240, "failed_in_row": 2, "inspect": False},
+        FIRST + timedelta(days=3): {"drift_s": 300, "failed_in_row": 3, "inspect": True},
+    }
+    assert all(one.equal for one in proofs)
 
 
 async def test_without_a_like_day_the_average_load_stands_in(mdus: Database, series: Series, vee: Vee) -> None:

@@ -77,6 +77,7 @@ async def with_history(
     more |= await register_weeks(series, tx, channels, days, end_s, as_of)
     more |= await brought(series, tx, facts, (own.kind, calendar), others, as_of)
     more |= await compared(series, tx, facts, channels, as_of)
+    more |= await notes.clock_checks(tx, facts, as_of)
     return _with_holidays(replace(facts, more=more))
 
 
@@ -102,15 +103,18 @@ def attach_history(facts: Facts, kept: Iterable[ChannelDays]) -> Facts:
         "previous_good": np.zeros(len(days), np.bool_),
         "next": np.zeros(len(days), np.int64),
         "next_good": np.zeros(len(days), np.bool_),
+        "reference_measured": np.zeros((len(days), len(offsets)), np.bool_),
     }
     for group in kept:
         good = usable_slots(group)
         slots = _same_local_time(days.count, group.count, facts.interval_s)
         position = _Lookup(group)
         guessed = is_estimated(group.quality).sum(axis=1)
+        measured = (has_value(group.quality) & ~is_estimated(group.quality)).any(axis=1)
         for place, offset in enumerate(offsets):
             row, found = position.of(days.channel, days.day + offset)
             estimates[row, place] = guessed[found]
+            more["reference_measured"][row, place] = measured[found]
             if slots is not None:
                 values[row, place], usable[row, place] = group.values[found][:, slots], good[found][:, slots]
             if abs(offset) == 1:

@@ -6,10 +6,11 @@ transaction could see, and compares every value and quality.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from openami.mdus.vee.catalogue import sentence_of
 from openami.mdus.vee.context import facts_of, with_history
 from openami.mdus.vee.engine import evaluate
 from openami.mdus.vee.errors import RuleSetError
-from openami.mdus.vee.handlers import BY_ESTIMATE, BY_REVIEW
+from openami.mdus.vee.handlers import BY_ESTIMATE, BY_REVIEW, BY_VALIDATION
 from openami.shared.quality import is_estimated, label, origins
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     from openami.mdus.series.store import Series
     from openami.mdus.vee.model import Finding
     from openami.shared.spans import Span
+
+
+_STAMP: Final = re.compile(rf"(?:{BY_VALIDATION}|{BY_ESTIMATE}|{BY_REVIEW}) (\S.* [0-9a-f]{{8}})$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +136,7 @@ async def recompute(series: Series, tx: AsyncConnection, channel: int, day: date
     stamps = {version: stamp for version, stamp, _ in await store.findings_of(tx, channel, day, _next(day))}
     proofs = []
     for version in await series.versions(tx, channel, day):
-        stamp = stamps.get(version.version) or _stamp_in(version.cause)
+        stamp = _stamp_in(version.cause) or stamps.get(version.version)
         if stamp:
             proofs.append(await _proof(series, tx, channel, day, version, stamp))
     return proofs
@@ -168,8 +172,8 @@ async def _proof(series: Series, tx: AsyncConnection, channel: int, day: date, v
 
 def _stamp_in(cause: str) -> str:
     """The stamp in a cause such as `delivery; validated by default 2026.1 0a1b2c3d`."""
-    _, found, stamp = cause.rpartition("ed by ")
-    return stamp if found else ""
+    found = _STAMP.search(cause)
+    return found[1] if found else ""
 
 
 def _next(day: date) -> date:

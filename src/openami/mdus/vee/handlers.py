@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from openami.mdus.vee.model import Outcome
 
 AUTHOR: Final = "vee"
+BY_VALIDATION: Final = "validated by"
 BY_ESTIMATE: Final = "estimated by"
 BY_REVIEW: Final = "reviewed by"
 LOOK_BACK: Final = timedelta(days=40)
@@ -271,7 +272,7 @@ class Vee:
         outcome = evaluate(facts, rule_set.for_class(owner.kind), estimate=estimate)
         await store.keep_run(tx, scene.knowledge, rule_set)
         provenance = scene.provenance
-        how = BY_ESTIMATE if estimate else BY_REVIEW if scene.review else "validated by"
+        how = BY_ESTIMATE if estimate else BY_REVIEW if scene.review else BY_VALIDATION
         why = f"{how} {rule_set.stamp}"
         cause = f"{provenance.cause}; {why}" if provenance.cause else why
         # what a review fails is estimated next; what nothing could fill before is left until something changes
@@ -300,10 +301,15 @@ class Vee:
         *,
         tried: bool,
     ) -> None:
-        """Keep findings with the versions that they are about (the last one that has a day), and what is still open."""
-        if outcome.findings:
+        """Keep findings with the versions that they are about (the last one that has a day), and what is still open.
+
+        Days that were reviewed stand first in `about`: what is not said of their versions any more is retracted.
+        """
+        if outcome.findings or len(about[0]):
             versions = {key: int(n) for days in about for key, n in zip(days.keys(), days.version, strict=True)}
             await store.keep_findings(tx, outcome.findings, versions, stamp, at)
+            if len(about[0]):
+                await store.retract_findings(tx, outcome.findings, versions)
         await store.keep_open(tx, outcome.days, outcome.open, tried=tried)
 
 

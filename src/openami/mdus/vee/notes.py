@@ -14,6 +14,7 @@ import numpy as np
 from psycopg.sql import SQL
 
 from openami.mdus.series.knowledge import knowledge_clause
+from openami.mdus.series.model import ChannelDays
 from openami.mdus.series.packing import array_literal
 from openami.mdus.unify.oddities import REFUSED, Oddity
 from openami.mdus.vee import tables
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from openami.mdus.series.channels import Channels
     from openami.mdus.series.knowledge import AsOf
-    from openami.mdus.series.model import ChannelDays
+    from openami.mdus.vee.model import Facts
 
 _NOW_UNKNOWN: Final = 1 << 40
 _NOTES: Final = SQL(
@@ -130,6 +131,23 @@ async def of_days(tx: AsyncConnection, days: ChannelDays, as_of: AsOf = None) ->
         for channel, day, rule, slots, values, told, expected in rows
         if slots
     ]
+
+
+async def clock_checks(tx: AsyncConnection, facts: Facts, as_of: AsOf = None) -> dict[str, Any]:
+    """V03: how far off the clock was on each day before, the nearest first, and which of them brought anything."""
+    off = np.flatnonzero(facts.more.get("clock_drift_s", np.zeros(0)))
+    if not off.size or facts.reference is None:
+        return {}
+    before = np.flatnonzero(facts.reference.distance[0] < 0)
+    day = facts.days.day[off, None] + facts.reference.distance[np.ix_(off, before)]
+    channel = np.broadcast_to(facts.days.channel[off, None], day.shape)
+    keys = np.unique(np.stack((channel.ravel(), day.ravel())), axis=1)
+    told = await of_days(tx, ChannelDays.empty(keys[0], keys[1], 0), as_of)
+    drift_of = {(one.channel, one.day): max(one.values) for one in told if one.rule == "V03"}
+    found = np.zeros((len(facts.days), len(before)), np.int64)
+    each = zip(channel.ravel().tolist(), day.ravel().tolist(), strict=True)
+    found[off] = np.array([drift_of.get(key, 0) for key in each]).reshape(day.shape)
+    return {"clock_drifts_s": found, "clock_checked": facts.more["reference_measured"][:, before]}
 
 
 def superseded(notes: Iterable[Note], days: ChannelDays, taken: NDArray[np.bool_]) -> list[Note]:

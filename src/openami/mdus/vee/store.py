@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from openami.mdus.series.knowledge import Knowledge
 from openami.mdus.series.packing import array_literal
 from openami.mdus.vee import tables
+from openami.mdus.vee.catalogue import checks
 from openami.mdus.vee.model import Finding
 from openami.mdus.vee.ruleset import as_json, from_content
 from openami.shared.quality import Verdict
@@ -37,10 +38,22 @@ _OPEN: Final = text(
     " ON CONFLICT (day, channel) DO UPDATE SET slots = excluded.slots, tried = excluded.tried"
 )
 _FINDINGS: Final = text(
-    "INSERT INTO vee_finding (day, channel, version, rule, verdict, slots, inputs, rule_set, recorded_at)"
+    "INSERT INTO vee_finding AS f (day, channel, version, rule, verdict, slots, inputs, rule_set, recorded_at)"
     " SELECT r.day, r.channel, r.version, r.rule, r.verdict, r.slots, r.inputs, :stamp, :at"
     " FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (day date, channel bigint, version int, rule text,"
-    " verdict int, slots int[], inputs jsonb) ON CONFLICT DO NOTHING"
+    " verdict int, slots int[], inputs jsonb)"
+    " ON CONFLICT (day, channel, version, rule) DO UPDATE SET verdict = excluded.verdict, slots = excluded.slots,"
+    " inputs = excluded.inputs, rule_set = excluded.rule_set, recorded_at = excluded.recorded_at"
+    " WHERE (f.verdict, f.slots, f.inputs, f.rule_set)"
+    " IS DISTINCT FROM (excluded.verdict, excluded.slots, excluded.inputs, excluded.rule_set)"
+)
+_RETRACT: Final = text(
+    "DELETE FROM vee_finding f"
+    " USING unnest(CAST(:channels AS bigint[]), CAST(:days AS int[]), CAST(:versions AS int[])) AS k (channel, day, n)"
+    " WHERE f.channel = k.channel AND f.day = DATE '0001-01-01' + (k.day - 1) AND f.version = k.n"
+    " AND f.rule = ANY(CAST(:checks AS text[])) AND (f.channel, f.day, f.rule) NOT IN"
+    " (SELECT r.channel, r.day, r.rule FROM jsonb_to_recordset(CAST(:rows AS jsonb))"
+    " AS r (channel bigint, day date, rule text))"
 )
 _SHARDS: Final = text(
     "SELECT min(channel), max(channel) FROM (SELECT channel, sum(count(*)) OVER (ORDER BY channel) / :rows AS shard"
@@ -73,7 +86,7 @@ async def keep_findings(
     stamp: str,
     recorded_at: datetime,
 ) -> None:
-    """Keep the findings about the versions just written."""
+    """Keep the findings about versions; a rule that said something else of the same version is taken at its last word."""
     rows = [
         {
             "day": one.day.isoformat(),
@@ -89,6 +102,17 @@ async def keep_findings(
     ]
     if rows:  # one statement, however many there are
         await tx.execute(_FINDINGS, {"rows": json.dumps(rows), "stamp": stamp, "at": recorded_at})
+
+
+async def retract_findings(
+    tx: AsyncConnection, findings: Iterable[Finding], versions: Mapping[tuple[int, date], int]
+) -> None:
+    """Forget what rules said of versions and, now that more is known of the days around, say no longer."""
+    said = [{"channel": one.channel, "day": one.day.isoformat(), "rule": one.rule} for one in findings]
+    keys = np.array([(channel, day.toordinal(), n) for (channel, day), n in versions.items()], np.int64).reshape(-1, 3)
+    names = ("channels", "days", "versions")
+    about = {name: array_literal(column) for name, column in zip(names, keys.T, strict=True)}
+    await tx.execute(_RETRACT, about | {"checks": sorted(checks()), "rows": json.dumps(said)})
 
 
 async def keep_run(tx: AsyncConnection, knowledge: Knowledge, rule_set: RuleSet) -> None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from openami.mdus.unify.oddities import REFUSED
-from openami.mdus.vee.catalogue import check
+from openami.mdus.vee.catalogue import Added, check
 from openami.mdus.vee.checks.levels import beyond, failing, graded, known, untested
 from openami.mdus.vee.model import Fired, Level
 from openami.shared.quality import is_estimated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from numpy.typing import NDArray
 
     from openami.mdus.vee.model import Facts, Parameters
 
@@ -36,14 +38,29 @@ def reader_clock(facts: Facts, _: Parameters, __: Mapping[str, Fired]) -> Fired:
     return _about(facts, "V02", failing(~found[0].astype(np.bool_)))
 
 
-@check("V03", "The meter's clock agrees with the reader's.", tolerance_s=int, prorate_max_s=int)
+@check(
+    "V03",
+    "The meter's clock agrees with the reader's.",
+    tolerance_s=int,
+    prorate_max_s=int,
+    inspect_after=Added(int, 0),
+)
 def meter_clock(facts: Facts, p: Parameters, _: Mapping[str, Fired]) -> Fired:
-    """Within tolerance passes; up to `prorate_max_s` warns (energy is prorated); above fails. `clock_drift_s`."""
+    """Within tolerance passes; up to `prorate_max_s` warns (energy is prorated); above fails. `clock_drift_s`.
+
+    After `inspect_after` checks out of tolerance in a row the meter is to be inspected. That needs `clock_drifts_s` and
+    `clock_checked` [row, day before], the nearest first: a day that brought nothing is no check.
+    """
     if (found := known(facts, "clock_drift_s")) is None:
         return untested(facts)
     drift_s = np.abs(found[0])
-    fired = graded(drift_s > p["tolerance_s"], drift_s > p["prorate_max_s"], drift_s=found[0])
-    return _about(facts, "V03", fired)
+    said: dict[str, NDArray[Any]] = {"drift_s": found[0]}
+    if p["inspect_after"] and (before := known(facts, "clock_drifts_s", "clock_checked")) is not None:
+        wrong, checked = np.abs(before[0]) > p["tolerance_s"], before[1].astype(np.bool_)
+        unbroken = np.cumsum(checked & ~wrong, axis=1) == 0
+        said["failed_in_row"] = 1 + (checked & wrong & unbroken).sum(axis=1)
+        said["inspect"] = said["failed_in_row"] >= p["inspect_after"]
+    return _about(facts, "V03", graded(drift_s > p["tolerance_s"], drift_s > p["prorate_max_s"], **said))
 
 
 @check("V04", "As many intervals are delivered as the local day has, counted in elapsed time.")

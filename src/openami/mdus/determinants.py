@@ -19,6 +19,7 @@ from openami.mdus.series.determinants import Gate, Window
 from openami.mdus.series.knowledge import Knowledge
 from openami.mdus.vee.gas import energy_de_kwh, energy_gb_kwh
 from openami.mdus.vee.readings import register_at
+from openami.mdus.vee.registers import unrolled
 from openami.shared.errors import OpenAmiError
 from openami.shared.quality import has_value, is_estimated
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from openami.mdus.registry.channels import Channel
+    from openami.mdus.series import Channel as SeriesChannel
     from openami.mdus.series import ChannelSpan, Series
     from openami.mdus.series.knowledge import AsOf
     from openami.shared.spans import Span
@@ -201,12 +203,20 @@ def _together(members: Sequence[tuple[int | Fraction, Channel]], spans: Sequence
     return found
 
 
+def _advance(register: SeriesChannel, span: Span, start: int, end: int) -> int | None:
+    """How far a register went, over its last digit where that is possible (V24); None where it must have been reset."""
+    at_s = np.array([int(one.timestamp()) for one in (span.start, span.end)])
+    total, piece = unrolled(at_s, np.array([start, end]), register.modulus or 0, register.hourly_limit)
+    return int(total[1] - total[0]) if piece[1] == 0 or register.net else None
+
+
 async def _registers(
     series: Series, tx: AsyncConnection, channel: Channel, register: int, span: Span, as_of: AsOf
 ) -> dict[str, Any]:
     """The register at both ends of the span: as it was read at those very instants, else estimated, and by what."""
     ends = [await register_at(series, tx, (channel.id, register), at, as_of) for at in (span.start, span.end)]
     start, end = (one.value if one else None for one in ends)
-    advance = None if start is None or end is None else end - start
+    own = (await series.channels(tx, [register]))[0]
+    advance = None if start is None or end is None else _advance(own, span, start, end)
     methods = [one.method if one else None for one in ends]
     return {"register": register, "start": start, "end": end, "advance": advance, "methods": methods}

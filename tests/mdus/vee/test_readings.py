@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from openami.mdus.series import ChannelDays, Provenance, RegisterReadings, Series
+from openami.mdus.series import Channel, ChannelDays, Provenance, RegisterReadings, Series
 from openami.mdus.vee.readings import RegisterValue, register_at
 from openami.shared.quality import EMPTY, MEASURED
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.postgres, pytest.mark.enable_socket]
 
+ZONE = "Europe/Amsterdam"
 START = datetime(2026, 3, 1, 23, tzinfo=UTC)
 AT = datetime(2026, 4, 20, tzinfo=UTC)
 
@@ -66,6 +67,44 @@ async def test_e19_the_daily_use_goes_on(mdus: Database) -> None:
     """W70: 3.345 a day rounds to 3.35, and 31 days of it to 103.85, cut to whole values."""
     await read(mdus, (0, 0), (200, 669))
     assert await found(mdus, 231) == RegisterValue(669 + 103, "E19")
+
+
+async def of_digits(mdus: Database, modulus: int) -> None:
+    """The register begins anew at so many watt-hours; its connection takes 17.25 kW."""
+    async with mdus.begin() as tx:
+        await Series().declare(tx, [Channel(101, ZONE, 0, modulus=modulus, rating_w=17_250)])
+
+
+async def test_e14_beyond_the_last_digit(mdus: Database) -> None:
+    await of_digits(mdus, 100_000)
+    await read(mdus, (0, 99_900))
+    await bring(mdus, 0, [5] * 48)
+    assert await found(mdus, 1) == RegisterValue(140, "E14")
+
+
+async def test_e15_on_both_sides_of_a_rollover(mdus: Database) -> None:
+    """W12 with a reading between: 1120 in thirty days."""
+    await of_digits(mdus, 100_000)
+    await read(mdus, (0, 99_500), (30, 620))
+    assert await found(mdus, 10) == RegisterValue(99_873, "E15")
+    assert await found(mdus, 20) == RegisterValue(247, "E15")
+
+
+async def test_e19_with_a_rollover_behind_and_one_ahead(mdus: Database) -> None:
+    await of_digits(mdus, 100_000)
+    await read(mdus, (0, 99_800), (100, 300))
+    assert await found(mdus, 110) == RegisterValue(350, "E19")
+    await read(mdus, (100, 99_900))
+    assert await found(mdus, 300) == RegisterValue(100, "E19"), "one a day, over the last digit"
+
+
+async def test_a_fall_that_the_connection_cannot_explain_is_a_reset(mdus: Database) -> None:
+    """W13: nothing is drawn across it, and what was before it tells nothing of what comes after."""
+    await of_digits(mdus, 10_000_000)
+    await read(mdus, (0, 45_000), (10, 45_210), (11, 12), (21, 112))
+    assert await found(mdus, 10, 12) == RegisterValue(45_210, "E19"), "from the readings before"
+    assert await found(mdus, 16) == RegisterValue(62, "E15")
+    assert await found(mdus, 31) == RegisterValue(212, "E19"), "ten a day since the reset"
 
 
 async def test_a_register_along_which_nothing_counts_has_its_readings(mdus: Database) -> None:

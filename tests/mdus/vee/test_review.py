@@ -11,6 +11,7 @@ import pytest
 from openami.mdus.series import Calendar, ChannelDays, Provenance, Series
 from openami.mdus.unify.oddities import Oddity
 from openami.mdus.vee.explain import recompute
+from openami.mdus.vee.history import _spells
 from openami.mdus.vee.review import Review
 from openami.mdus.vee.store import findings_of
 from openami.shared.quality import EMPTY, MEASURED, Origin, Verdict, origins, verdicts
@@ -218,6 +219,116 @@ async def test_with_a_day_that_changes_its_neighbours_are_reviewed(mdus: Databas
         proofs = await recompute(series, tx, 1, day)
     assert all(one.equal for one in proofs)
     assert await mornings(mdus, review_, day + timedelta(days=1)) == 0
+
+
+async def test_v20_a_record_that_is_corrected_makes_a_record_of_a_later_day(mdus: Database, vee: Vee) -> None:
+    """Three weeks lie between them: the later day had been judged by a peak that was none."""
+    await live(mdus, vee, 41, {10: SHAPE * 3, 31: SHAPE * 2})
+    last = FIRST + timedelta(days=40)
+    review_ = Review(vee)
+    await review(mdus, vee, 31)
+    async with mdus.begin() as tx:
+        await review_.start(tx, datetime(2026, 4, 10, tzinfo=UTC))
+    await mornings(mdus, review_, last)
+    assert "V20" not in await rules_on(mdus, 31), "twice the use, yet not more than ever"
+    await late(mdus, vee, 10, SHAPE)
+    await mornings(mdus, review_, last)
+    assert (await rules_on(mdus, 31))["V20"] is Verdict.WV
+    assert await mornings(mdus, review_, last) == 0
+
+
+async def test_v17_is_taken_back_when_the_weeks_before_are_corrected(mdus: Database, series: Series, vee: Vee) -> None:
+    await live(mdus, vee, 42, dict.fromkeys(range(14, 35), SHAPE // 4))
+    last = FIRST + timedelta(days=41)
+    review_ = Review(vee)
+    async with mdus.begin() as tx:
+        await review_.start(tx, datetime(2026, 4, 11, tzinfo=UTC))
+    await mornings(mdus, review_, last)
+    assert "V17" in await rules_on(mdus, 41)
+    for number in range(14, 35):
+        if number != 28:  # the day of 46 half-hours
+            await late(mdus, vee, number, SHAPE)
+    await mornings(mdus, review_, last)
+    async with mdus.begin() as tx:
+        (kept,) = await series.days(tx, [1], range(last.toordinal(), last.toordinal() + 1))
+        proofs = await recompute(series, tx, 1, last)
+    assert set(verdicts(kept.quality)[0].tolist()) == {Verdict.PV}
+    assert all(one.equal for one in proofs)
+
+
+async def test_v27_and_v36_are_retracted_when_the_data_come(mdus: Database, vee: Vee) -> None:
+    """They are notes, so no new version of the later day is made for them."""
+    holes = np.where(np.arange(48) < 12, -1, SHAPE)
+    numbers = (30, 31, 32, 33)
+    await live(mdus, vee, 34, dict.fromkeys(numbers, holes))
+    last = FIRST + timedelta(days=33)
+    review_ = Review(vee)
+    async with mdus.begin() as tx:
+        await review_.start(tx, datetime(2026, 4, 3, tzinfo=UTC))
+        await vee.estimate_days(tx, [(1, FIRST + timedelta(days=number)) for number in numbers], AT)
+    await mornings(mdus, review_, last)
+    assert {"V27", "V36"} <= set(await rules_on(mdus, 33))
+    for number in (30, 31, 32):
+        await late(mdus, vee, number, SHAPE)
+    await mornings(mdus, review_, last)
+    assert {"V27", "V36"}.isdisjoint(await rules_on(mdus, 33))
+    assert "E03" in await rules_on(mdus, 33), "what a method has filled stays told"
+
+
+async def test_v27_the_fourth_time_in_a_year(mdus: Database, series: Series, vee: Vee) -> None:
+    """Days in a row are one time, and late data does not undo that it had to be done."""
+    holes = np.where(np.arange(48) < 2, -1, SHAPE)
+    times = (1, 2, 8, 15, 22)
+    await live(mdus, vee, 24, dict.fromkeys(times, holes))
+    for number in times:
+        async with mdus.begin() as tx:
+            await vee.estimate_days(tx, [(1, FIRST + timedelta(days=number))], AT)
+    await late(mdus, vee, 1, SHAPE)
+    told = {}
+    for number in times[1:]:
+        await review(mdus, vee, number)
+        told[number] = "V27" in await rules_on(mdus, number)
+    assert told == {2: False, 8: False, 15: False, 22: True}
+    async with mdus.begin() as tx:
+        assert all(one.equal for one in await recompute(series, tx, 1, FIRST + timedelta(days=22)))
+
+
+@pytest.mark.parametrize(
+    ("estimated", "day", "times"),
+    [
+        ([], 400, 1),
+        ([399], 400, 1),
+        ([398], 400, 2),
+        ([30, 31, 32, 398, 399], 400, 1),
+        ([30, 31, 32, 34, 35, 36, 37, 398], 400, 3),
+        ([36, 400, 401], 400, 2),
+    ],
+    ids=[
+        "never",
+        "goes on",
+        "once before",
+        "more than a year ago",
+        "a time that reaches into the year",
+        "not what comes after",
+    ],
+)
+def test_v27_counts_times(estimated: list[int], day: int, times: int) -> None:
+    others = [(1, one) for one in range(390, 400)] + [(3, 36)]
+    kept = np.array(sorted([*others, *((2, one) for one in estimated)]), np.int64)
+    assert _spells(kept, np.array([2, 4]), np.array([day, day])).tolist() == [times, 1]
+
+
+async def test_a_day_that_looks_at_many_changes_is_reviewed_once(mdus: Database, vee: Vee) -> None:
+    await live(mdus, vee, 20)
+    last = FIRST + timedelta(days=19)
+    review_ = Review(vee, channels_a_turn=3)
+    async with mdus.begin() as tx:
+        await review_.start(tx, datetime(2026, 3, 28, tzinfo=UTC))
+    await mornings(mdus, review_, last)
+    for number in range(6):
+        await late(mdus, vee, number, SHAPE + 1)
+    looking = 7 + 20 + 1  # from the week before the first to the last that is reviewed, which has brought nothing yet
+    assert await mornings(mdus, review_, last) == 6 + looking, "six changes, and each day once"
 
 
 async def test_days_yet_to_be_reviewed_are_not_reviewed_twice(mdus: Database, vee: Vee) -> None:

@@ -160,6 +160,26 @@ async def test_what_comes_late_has_the_other_channels_of_its_device_reviewed(dev
         assert await Series().days(tx, [VOLTAGE, CURRENT], range(FIRST.toordinal(), 1_000_000)) == [], "nothing came"
 
 
+async def test_v34_a_child_that_is_corrected_has_its_parent_reviewed(device: Database, vee: Vee) -> None:
+    async def morning() -> set[str]:
+        while True:
+            async with device.begin() as tx:
+                if not await review.act(tx, FIRST, AT):
+                    return {one.rule for _, _, one in await findings_of(tx, 1, FIRST, FIRST + timedelta(days=1))}
+
+    await define(device, "behind.1", "2", Purpose.CHILDREN, 1)
+    review = Review(vee)
+    async with device.begin() as tx:
+        await review.start(tx, datetime(2026, 3, 9, tzinfo=UTC))
+    for channel in (1, 2):
+        await bring(device, vee, channel, FIRST, SHAPE)
+    assert "V34" not in await morning()
+    await bring(device, vee, 2, FIRST, SHAPE // 2)
+    assert "V34" in await morning(), "half of it is lost now"
+    await bring(device, vee, 2, FIRST, SHAPE)
+    assert "V34" not in await morning(), "and found again"
+
+
 @pytest.mark.parametrize(
     ("volts", "amperes", "fires"),
     [(2_300, 1_000, False), (0, 1_000, False), (1_500, 1_000, True), (2_300, 13_000, True)],

@@ -19,6 +19,17 @@ def test_w14_a_cancelled_estimate_is_made_anew() -> None:
     assert registers.reassess((0, 1000), (60 * day, 1240), 30 * day) == 1120
 
 
+def test_w12_and_w13_readings_as_if_a_register_had_no_end() -> None:
+    """10 kW for 720 hours, and a fifth: 8640; a wrapped advance of 82 is a rollover, one of 54802 a reset."""
+    at_s = np.arange(4) * 720 * 3600
+    total, piece = registers.unrolled(at_s, np.array([99_950, 32, 100, 90]), 100_000, 10)
+    assert (total.tolist(), piece.tolist()) == ([99_950, 100_032, 100_100, 100_090], [0, 0, 0, 1])
+    total, piece = registers.unrolled(at_s[:2], np.array([45_210, 12]), 100_000, 10)
+    assert (total.tolist(), piece.tolist()) == ([45_210, 12], [0, 1])
+    for nothing in registers.unrolled(at_s[:0], at_s[:0], 100_000, 10):
+        assert not nothing.size
+
+
 def test_w57_longer_intervals_are_split() -> None:
     assert split(np.array([1800]), 6).tolist() == [300] * 6
     assert split(np.array([900]), 3).tolist() == [300] * 3

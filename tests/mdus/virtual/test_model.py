@@ -71,6 +71,21 @@ def test_names_are_found_by_what_they_are_compared_with() -> None:
     assert known.compared_with([7, 8, 9]) == ["a", "b"]
 
 
+def test_who_is_compared_with_a_sum_is_found_by_its_members_and_their_days() -> None:
+    known = Definitions(
+        [
+            of("solar", "3"),
+            of("behind", "1-solar", purpose=Purpose.CHILDREN, of=7),
+            of("check", "2", MARCH_1, date(2026, 3, 5), purpose=Purpose.CHECK, of=8),
+            of("street", "1+2+3"),
+        ]
+    )
+    first, later = MARCH_1.toordinal(), date(2026, 3, 5).toordinal()
+    assert known.comparing([(3, first)]) == [(7, first)], "a member of a part is a member"
+    assert known.comparing([(2, first), (1, later), (2, later)]) == [(7, later), (8, first)]
+    assert known.comparing([(9, first)]) == []
+
+
 @pytest.mark.parametrize(
     ("new", "words"),
     [

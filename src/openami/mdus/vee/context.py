@@ -12,7 +12,7 @@ from openami.mdus.vee import notes
 from openami.mdus.vee.compared import compared
 from openami.mdus.vee.dials import register_facts
 from openami.mdus.vee.estimates.reference import HOLIDAY
-from openami.mdus.vee.history import facts_from
+from openami.mdus.vee.history import facts_from, times_estimated
 from openami.mdus.vee.model import Facts, Reference
 from openami.mdus.vee.supply import dead_slots
 from openami.mdus.vee.surroundings import alongside, brought, neighbours, register_weeks
@@ -78,6 +78,7 @@ async def with_history(
     more |= await brought(series, tx, facts, (own.kind, calendar), others, as_of)
     more |= await compared(series, tx, facts, channels, as_of)
     more |= await notes.clock_checks(tx, facts, as_of)
+    more |= await times_estimated(tx, facts, as_of)
     return _with_holidays(replace(facts, more=more))
 
 

@@ -11,6 +11,7 @@ from openami.mdus.series import registers
 from openami.mdus.series.calendar import instant_of
 from openami.mdus.series.channels import NO_REGISTER
 from openami.mdus.series.rules import RANK, RANK_MEASURED
+from openami.mdus.vee.registers import most_in
 from openami.shared.quality import has_value
 from openami.shared.spans import Span
 
@@ -48,7 +49,7 @@ async def register_facts(
     at_end = await series.registers_at(tx, channels.register[of], end_s[has], as_of)
     difference = at_end.value - at_start.value
     modulus = channels.modulus[of]
-    most = channels.hourly_limit[of] * (end_s - start_s)[has] * 12 // 36_000  # by rating and elapsed hours, and a fifth
+    most = most_in(channels.hourly_limit[of], (end_s - start_s)[has])
     rolled = (difference < 0) & (modulus > 0) & (difference + modulus <= most)
     actual = (RANK[at_start.quality] >= RANK_MEASURED) & (RANK[at_end.quality] >= RANK_MEASURED)
     advance[has] = np.where(rolled, difference + modulus, difference)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from openami.mdus.series.knowledge import Knowledge
+from openami.mdus.vee import store
 from openami.shared.quality import is_estimated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from openami.mdus.series.knowledge import AsOf
     from openami.mdus.vee.model import Facts, Reference
 
 RECENT_DAYS: Final = 7
@@ -20,6 +25,9 @@ RECENT_DAYS: Final = 7
 BEFORE_DAYS: Final = 35
 """The period it is compared with: the four weeks before."""
 MONTH_DAYS: Final = 30
+YEAR_DAYS: Final = 365
+_LAST_DAY: Final = 4_000_000
+"""More than any ordinal of a day."""
 
 
 def facts_from(facts: Facts, reference: Reference, estimates: NDArray[np.int64]) -> Mapping[str, NDArray[Any]]:
@@ -56,6 +64,37 @@ def _estimates(
         "days_row": _in_a_row(own > 0, distance, estimates),
         "successive_estimates": _in_a_row(own > 0, distance, estimates),
     }
+
+
+async def times_estimated(tx: AsyncConnection, facts: Facts, as_of: AsOf = None) -> Mapping[str, NDArray[np.int64]]:
+    """V27: how often in the year that ends with the day its channel had to be estimated, days in a row being one time.
+
+    It counts what had to be done, whether or not the data came after all; and is asked of days with estimates only.
+    """
+    days = facts.days
+    rows = np.flatnonzero(is_estimated(days.quality).any(axis=1))
+    if not rows.size:
+        return {}
+    channel, day = days.channel[rows], days.day[rows]
+    # not by this very run: it goes through days in parts, and its proof would find what a part of it could not see
+    known = replace(as_of, own=0) if isinstance(as_of, Knowledge) else as_of
+    window = range(int(day.min()) - YEAR_DAYS, int(day.max()))
+    kept = await store.estimated_days(tx, np.unique(channel), window, known)
+    times = np.zeros(len(days), np.int64)
+    times[rows] = _spells(kept, channel, day)
+    return {"times_12m": times}
+
+
+def _spells(kept: NDArray[np.int64], channel: NDArray[np.int64], day: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Runs of estimated days (channel, day; ascending) that touch the year up to each day, with the one it is in."""
+    if not len(kept):
+        return np.ones(len(day), np.int64)
+    have, own = kept[:, 0] * _LAST_DAY + kept[:, 1], channel * _LAST_DAY + day
+    begun = np.concatenate(([0], np.cumsum(np.diff(have, prepend=-1) != 1)))
+    low, high = np.searchsorted(have, own - YEAR_DAYS + 1), np.searchsorted(have, own)
+    before = np.where(high > low, begun[high] - begun[np.minimum(low + 1, len(have))] + 1, 0)
+    begins = (high == low) | (have[np.maximum(high - 1, 0)] != own - 1)
+    return np.asarray(before + begins, np.int64)
 
 
 def _in_a_row(own: NDArray[np.bool_], distance: NDArray[np.int64], estimates: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -5,7 +5,7 @@ Asked for a bill or by a reading order, never kept: the next actual reading is w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Final
@@ -43,7 +43,7 @@ class RegisterValue:
 async def register_at(
     series: Series, tx: AsyncConnection, channels: tuple[int | None, int], at: datetime, as_of: AsOf = None
 ) -> RegisterValue | None:
-    """A register at an instant; None if nothing tells.
+    """A register at an instant, as its digits would show it; None if nothing tells.
 
     `channels` are the interval channel that counts along with it, if there is one, and the register itself.
     """
@@ -54,16 +54,23 @@ async def register_at(
     exact = np.flatnonzero((around.at_s == at_s) & has_value(around.quality))
     if exact.size:
         return RegisterValue(int(around.value[exact[-1]]), READ)
-    reads = list(zip(around.at_s[actual].tolist(), around.value[actual].tolist(), strict=True))
-    before, after = [one for one in reads if one[0] < at_s], [one for one in reads if one[0] > at_s]
-    if not before:
+    own = (await series.channels(tx, [register]))[0]
+    modulus = own.modulus or 0
+    total, piece = registers.unrolled(around.at_s[actual], around.value[actual], modulus, own.hourly_limit)
+    earlier = around.at_s[actual] < at_s
+    if not earlier.any():
         return None
+    mine = piece == piece[earlier][-1]
+    reads = list(zip(around.at_s[actual][mine].tolist(), total[mine].tolist(), strict=True))
+    before, after = reads[: int((earlier & mine).sum())], reads[int((earlier & mine).sum()) :]
     used = None if interval is None else await _used(series, tx, interval, before[-1][0], at, as_of)
     if used is not None:
-        return RegisterValue(int(registers.from_intervals(Decimal(before[-1][1]), used, 0)), "E14")
-    if after and after[0][1] >= before[-1][1]:
-        return RegisterValue(_whole(registers.prorate(before[-1], after[0], at_s)), "E15")
-    return _from_its_past(before, at_s)
+        found = RegisterValue(int(registers.from_intervals(Decimal(before[-1][1]), used, 0)), "E14")
+    elif after:
+        found = RegisterValue(_whole(registers.prorate(before[-1], after[0], at_s)), "E15")
+    else:
+        found = _from_its_past(before, at_s)
+    return replace(found, value=found.value % modulus) if found and modulus else found
 
 
 async def _used(
@@ -82,7 +89,7 @@ def _from_its_past(before: list[tuple[int, int]], at_s: int) -> RegisterValue | 
         return None
     (first_s, low), (last_s, high) = before[0], before[-1]
     history_days, days = (last_s - first_s) // _DAY_S, (at_s - last_s) // _DAY_S
-    if history_days < 1 or high < low:
+    if history_days < 1:
         return None
     return RegisterValue(registers.monthly_usage(Decimal(high - low), history_days, days, 1, high), "E19")
 

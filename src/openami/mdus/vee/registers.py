@@ -47,6 +47,25 @@ def assess(
     return state.astype(np.int64), np.where(rolled, wrapped, np.where(too_high, after - last_actual, advance))
 
 
+def most_in(hourly_limit: NDArray[np.int64] | int, elapsed_s: NDArray[np.int64]) -> NDArray[np.int64]:
+    """V24: the most that a register can advance, by the rating of its connection, the time, and a fifth on top."""
+    return np.asarray(hourly_limit * elapsed_s * 12 // 36_000, np.int64)
+
+
+def unrolled(
+    at_s: NDArray[np.int64], value: NDArray[np.int64], modulus: int, hourly_limit: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Readings in order of time as if the register had no end, and a number for each piece between two resets.
+
+    A fall is a rollover when the wrapped advance is possible in the time (V24); else a piece ends there.
+    """
+    advance = np.diff(value)
+    turned = (advance < 0) & (modulus > 0) & (advance + modulus <= most_in(hourly_limit, np.diff(at_s)))
+    turns = np.concatenate(([0], np.cumsum(turned)))[: len(value)]
+    pieces = np.concatenate(([0], np.cumsum((advance < 0) & ~turned)))[: len(value)]
+    return value + turns * modulus, pieces
+
+
 def prorate(before: tuple[int, int], after: tuple[int, int], at_s: int, *, known_before: int | None = None) -> Decimal:
     """E15: the reading at an instant between two readings (instant in s, value), linear in elapsed time.
 

@@ -19,8 +19,11 @@ from openami.mdus.duties import done_until, note_done
 from openami.mdus.series import tables
 from openami.mdus.series.feed import begin_now, take_changed_days
 from openami.mdus.unify.columns import spread
+from openami.mdus.vee import store
+from openami.mdus.vee.context import AHEAD_DAYS, NEAR_DAYS
 from openami.mdus.vee.handlers import BY_REVIEW
 from openami.mdus.vee.surroundings import alongside
+from openami.mdus.virtual import store as virtual
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -70,23 +73,29 @@ class Review:
     async def _again(self, tx: AsyncConnection, reviewed: date, now: datetime) -> int:
         """Review once more a part of what has changed since its review, but for what reviews themselves changed.
 
-        Days after `reviewed` have their turn anyhow.
+        First all changes are gathered, so that a day that looks at many of them is reviewed once. Days after `reviewed`
+        have their turn anyhow.
         """
-        some, due = True, np.zeros((0, 2), np.int64)
-        while some and not len(due):
+        some = True
+        while some:
             changed, some = await take_changed_days(tx, NAME, self.channels_a_turn, but_for=BY_REVIEW)
             due = changed[changed[:, 1] <= reviewed.toordinal()]
-        near = await _beside(tx, due)
-        near = near[near[:, 1] <= reviewed.toordinal()]
-        await self.vee.review_days(tx, [(channel, date.fromordinal(day)) for channel, day in near.tolist()], now)
-        return len(due)
+            if len(due):
+                near = await _looking_at(tx, due)
+                await store.review_later(tx, near[near[:, 1] <= reviewed.toordinal()])
+                return len(due)
+        page = await store.take_to_review(tx, self.channels_a_turn)
+        if page:
+            await self.vee.review_days(tx, page, now)
+        return len(page)
 
 
-async def _beside(tx: AsyncConnection, keys: NDArray[np.int64]) -> NDArray[np.int64]:
+async def _looking_at(tx: AsyncConnection, keys: NDArray[np.int64]) -> NDArray[np.int64]:
     """Channel-days and those that look at them.
 
-    A line or a jump over midnight (E01, E02, V19) looks at the days before and after, and channels of one device look
-    at each other on the same day (V28, V30, V32). What weeks say of a day (V17, V20) is not asked anew for one of them.
+    Rules and methods look at the weeks around a day (V17, V20, V27, V36, E03), so the weeks around look at it; and on
+    the same day channels of one device look at each other (V28, V30, V32), and meters at their check meters and
+    children (V31, V34).
     """
     others = await alongside(tx, keys[:, 0])
     others = others.where(others.interval_s > 0)
@@ -95,5 +104,6 @@ async def _beside(tx: AsyncConnection, keys: NDArray[np.int64]) -> NDArray[np.in
     number = np.searchsorted(others.own[order], keys[:, 0], side="right") - first
     same_day = np.repeat(keys, number, axis=0)
     same_day[:, 0] = others.other[order[spread(first, number)]]
-    around = [keys + np.array([0, step]) for step in (-1, 0, 1)]
-    return np.unique(np.concatenate([*around, same_day]), axis=0)
+    around = [keys + np.array([0, step]) for step in range(-AHEAD_DAYS, NEAR_DAYS + 1)]
+    compared = np.array((await virtual.load(tx)).comparing(keys.tolist()), np.int64).reshape(-1, 2)
+    return np.unique(np.concatenate([*around, same_day, compared]), axis=0)

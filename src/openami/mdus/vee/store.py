@@ -6,15 +6,17 @@ import json
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from psycopg.sql import SQL
 from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 
-from openami.mdus.series.knowledge import Knowledge
+from openami.mdus.series.knowledge import Knowledge, knowledge_clause
 from openami.mdus.series.packing import array_literal
 from openami.mdus.vee import tables
 from openami.mdus.vee.catalogue import checks
 from openami.mdus.vee.model import Finding
 from openami.mdus.vee.ruleset import as_json, from_content
+from openami.shared.database import psycopg_connection
 from openami.shared.quality import Verdict
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from openami.mdus.series.knowledge import AsOf
     from openami.mdus.series.model import ChannelDays
     from openami.mdus.vee.ruleset import RuleSet
 
@@ -54,6 +57,21 @@ _RETRACT: Final = text(
     " AND f.rule = ANY(CAST(:checks AS text[])) AND (f.channel, f.day, f.rule) NOT IN"
     " (SELECT r.channel, r.day, r.rule FROM jsonb_to_recordset(CAST(:rows AS jsonb))"
     " AS r (channel bigint, day date, rule text))"
+)
+_ESTIMATED: Final = SQL(
+    "SELECT DISTINCT d.channel, d.day - DATE '0001-01-01' + 1 FROM vee_finding d"
+    " WHERE d.channel = ANY(%(channels)s::bigint[]) AND d.rule LIKE 'E%%' {as_of}"
+    " AND d.day BETWEEN DATE '0001-01-01' + (%(first)s - 1) AND DATE '0001-01-01' + (%(last)s - 1) ORDER BY 1, 2"
+)
+_REVIEW_LATER: Final = text(
+    "INSERT INTO vee_review_due (channel, day)"
+    " SELECT k.channel, DATE '0001-01-01' + (k.day - 1)"
+    " FROM unnest(CAST(:channels AS bigint[]), CAST(:days AS int[])) AS k (channel, day) ON CONFLICT DO NOTHING"
+)
+_TO_REVIEW: Final = text(
+    "DELETE FROM vee_review_due d USING"
+    " (SELECT channel, day FROM vee_review_due ORDER BY channel, day LIMIT :limit FOR UPDATE) AS k"
+    " WHERE d.channel = k.channel AND d.day = k.day RETURNING d.channel, d.day"
 )
 _SHARDS: Final = text(
     "SELECT min(channel), max(channel) FROM (SELECT channel, sum(count(*)) OVER (ORDER BY channel) / :rows AS shard"
@@ -86,7 +104,7 @@ async def keep_findings(
     stamp: str,
     recorded_at: datetime,
 ) -> None:
-    """Keep the findings about versions; a rule that said something else of the same version is taken at its last word."""
+    """Keep the findings about versions; of what a rule said of one version its last word stands."""
     rows = [
         {
             "day": one.day.isoformat(),
@@ -113,6 +131,28 @@ async def retract_findings(
     names = ("channels", "days", "versions")
     about = {name: array_literal(column) for name, column in zip(names, keys.T, strict=True)}
     await tx.execute(_RETRACT, about | {"checks": sorted(checks()), "rows": json.dumps(said)})
+
+
+async def estimated_days(
+    tx: AsyncConnection, channels: NDArray[np.int64], days: range, as_of: AsOf = None
+) -> NDArray[np.int64]:
+    """Channel and day (ordinal), ascending, of the days for which a method ever gave a value, as known now or then."""
+    clause, parameters = knowledge_clause(as_of)
+    parameters |= {"channels": array_literal(channels), "first": days.start, "last": days.stop - 1}
+    connection = await psycopg_connection(tx)
+    async with connection.cursor() as cursor:
+        await cursor.execute(_ESTIMATED.format(as_of=clause), parameters)
+        return np.array(await cursor.fetchall(), np.int64).reshape(-1, 2)
+
+
+async def review_later(tx: AsyncConnection, keys: NDArray[np.int64]) -> None:
+    """Remember channel-days that are to be reviewed once more; one that already waits waits once."""
+    await tx.execute(_REVIEW_LATER, {"channels": array_literal(keys[:, 0]), "days": array_literal(keys[:, 1])})
+
+
+async def take_to_review(tx: AsyncConnection, limit: int) -> list[tuple[int, date]]:
+    """Some of the channel-days that wait for their review, those of one channel together; they wait no longer."""
+    return [(row[0], row[1]) for row in await tx.execute(_TO_REVIEW, {"limit": limit})]
 
 
 async def keep_run(tx: AsyncConnection, knowledge: Knowledge, rule_set: RuleSet) -> None:

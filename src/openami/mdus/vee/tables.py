@@ -36,6 +36,17 @@ finding: Final = Table(
     Column("inputs", JSONB, nullable=False),
     Column("rule_set", Text, nullable=False),
     Column("recorded_at", DateTime(timezone=True), nullable=False),
+    Column("transaction", BigInteger, nullable=False, server_default=TRANSACTION),
+)
+# how often a channel was estimated in a year (V27)
+Index("ix_vee_finding_estimates", finding.c.channel, finding.c.day, postgresql_where=finding.c.rule.like("E%"))
+
+# channel-days that are to be reviewed once more, because something that they look at has changed
+review_due: Final = Table(
+    "vee_review_due",
+    metadata,
+    Column("channel", BigInteger, primary_key=True, autoincrement=False),
+    Column("day", Date, primary_key=True),
 )
 
 open_day: Final = Table(

@@ -153,6 +153,19 @@ class Definitions:
         wanted = set(channels)
         return [name for name in self.names if any(one.of in wanted for one in self.of(name))]
 
+    def comparing(self, keys: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+        """The channel-days (channel, ordinal) that are compared with a sum in which some channel-days are."""
+        by_day: dict[int, set[int]] = {}
+        for channel, day in keys:
+            by_day.setdefault(day, set()).add(channel)
+        found = set()
+        for name in self.names:
+            for day, members in by_day.items():
+                one = self.on(name, day)
+                if one and one.of and not members.isdisjoint(self.factors(name, day) or ()):
+                    found.add((one.of, day))
+        return sorted(found)
+
     def with_member(self, channel: int, day: int) -> list[str]:
         """The names whose sum has a channel on a day."""
         return [name for name in self.names if channel in (self.factors(name, day) or {})]

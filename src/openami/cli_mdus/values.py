@@ -92,7 +92,9 @@ def versions(
 
 
 def determinants(
-    channel: Annotated[str, typer.Argument(help="A channel, a meter, or a sum of channels such as 17+18-19.")],
+    channel: Annotated[
+        str, typer.Argument(help="A channel, a meter, a virtual channel, or a sum such as 17-1.02*18-street.")
+    ],
     span: Span,
     tou: Annotated[
         list[str] | None, typer.Option(help="A bucket, such as 'peak=mon-fri 07:00-23:00'; may be repeated.")

@@ -1,7 +1,7 @@
 """What a bill is made from, for any channel or sum of channels and any span, as known now or at an instant.
 
-Totals, buckets by time of use, tiers, demand, what was taken and fed in, register readings, losses of a parent
-against its children; and the gate: why the span may not be billed yet.
+Totals, buckets by time of use, tiers, demand, what was taken and fed in, register readings; and the gate: why the span
+may not be billed yet. Losses are a matter of virtual channels.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -20,12 +21,12 @@ from openami.mdus.series.knowledge import Knowledge
 from openami.mdus.vee.gas import energy_de_kwh, energy_gb_kwh
 from openami.mdus.vee.readings import register_at
 from openami.mdus.vee.registers import unrolled
+from openami.mdus.virtual.model import written
 from openami.shared.errors import OpenAmiError
 from openami.shared.quality import has_value, is_estimated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from fractions import Fraction
 
     from numpy.typing import NDArray
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -132,7 +133,7 @@ def _whole(members: Sequence[tuple[int | Fraction, Channel]], spans: Sequence[Ch
 
 def _member(factor: int | Fraction, channel: Channel) -> dict[str, Any]:
     sign = 1 if factor > 0 else -1
-    return {"channel": channel.id, "sign": sign, "factor": str(factor), "device": channel.device}
+    return {"channel": channel.id, "sign": sign, "factor": written(Fraction(factor)), "device": channel.device}
 
 
 def _check_alike(channels: Sequence[Channel]) -> None:
@@ -192,14 +193,12 @@ def windows_of(words: Sequence[str]) -> tuple[list[str], list[Window]]:
 
 
 def _together(members: Sequence[tuple[int | Fraction, Channel]], spans: Sequence[ChannelSpan]) -> Mapping[str, Any]:
-    """What only several channels have: the peak they make together, and, of a parent with children, the losses."""
+    """What only several channels have: the sum of each, and the peak they make together."""
     sums = [int(one.values[has_value(one.quality)].sum()) for one in spans]
     found: dict[str, Any] = {"sums": sums}
     if all(sign == 1 for sign, _ in members):
         at_s, parts = pure.coincident_demand(spans)
         found["coincident"] = {"at": instant_of(at_s), "energy": sum(parts), "parts": parts}
-    if [sign for sign, _ in members] == [1] + [-1] * (len(members) - 1) and sums[0]:
-        found["losses"] = {"energy": sums[0] - sum(sums[1:]), "share": round(1 - sum(sums[1:]) / sums[0], 6)}
     return found
 
 

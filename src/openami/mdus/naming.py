@@ -1,4 +1,4 @@
-"""What people call a channel and a span: `SN1`, `17`, `17+18-19`; `2026-03-01`, `2026-03`, `FROM/TO`."""
+"""What people call a channel and a span: `SN1`, `17`; `2026-03-01`, `2026-03`, `FROM/TO`."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from openami.mdus.registry.channels import Channel
 
-_MEMBER: Final = re.compile(r"([+-]?)([0-9]+)")
-_MEMBERS: Final = re.compile(r"[+-]?[0-9]+([+-][0-9]+)+")
+_DIGITS_MAX: Final = 12
+"""A longer number is the serial number of a device."""
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _MONTH: Final = re.compile(r"\d{4}-\d{2}")
 
@@ -38,37 +38,18 @@ class BadSpanError(OpenAmiError):
     """A span that cannot be read."""
 
 
-async def channels_named(tx: AsyncConnection, text: str) -> list[tuple[int, Channel]]:
-    """The channels, each with its sign, of a name: a number, a device, or a sum such as `17+18-19`.
+async def channel_named(tx: AsyncConnection, text: str) -> Channel:
+    """The channel of a name: its number, or a device or point that has one interval channel only.
 
-    A device stands for its interval channel, where it has one only. Channels that follow one another after a change
-    of configuration are told apart by their numbers.
+    Channels that follow one another after a change of configuration are told apart by their numbers. Sums of channels
+    are virtual ones (`virtual.views.named_virtual`).
 
     Raises:
         UnknownNameError: there is none, or the name fits several.
     """
     text = text.strip()
-    numbers = [(-1 if sign == "-" else 1, int(digits)) for sign, digits in _MEMBER.findall(text)]
-    if not (_MEMBERS.fullmatch(text) or (text.isdecimal() and len(text) < 12)):
-        return [(1, await _of_device(tx, text))]
-    known = await channels_by_id(tx, [number for _, number in numbers])
-    if len(numbers) == 1 and not known:
-        return [(1, await _of_device(tx, text))]
-    if missing := [number for _, number in numbers if number not in known]:
-        raise UnknownNameError(f"There is no channel {missing[0]}.", hint="See openami channels.")
-    return [(sign, known[number]) for sign, number in numbers]
-
-
-async def channel_named(tx: AsyncConnection, text: str) -> Channel:
-    """The one channel of a name.
-
-    Raises:
-        UnknownNameError: there is none, or the name stands for several.
-    """
-    found = await channels_named(tx, text)
-    if len(found) != 1:
-        raise UnknownNameError(f"{text!r} is a sum of channels.", hint="Name one channel.")
-    return found[0][1]
+    known = await channels_by_id(tx, [int(text)]) if text.isdecimal() and len(text) < _DIGITS_MAX else {}
+    return known[int(text)] if known else await _of_device(tx, text)
 
 
 async def _of_device(tx: AsyncConnection, name: str) -> Channel:
@@ -79,7 +60,7 @@ async def _of_device(tx: AsyncConnection, name: str) -> Channel:
     if len(intervals) == 1:
         return intervals[0]
     listed = ", ".join(f"{one.id} ({one.obis}, {one.interval_s} s)" for one in own[:8])
-    hint = f"Its channels are {listed}." if own else "See openami channels."
+    hint = f"Its channels are {listed}." if own else "See openami channels and openami virtual list."
     raise UnknownNameError(f"{name!r} names {len(intervals)} interval channels, not one.", hint=hint)
 
 

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
+from fractions import Fraction
+from math import floor
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from openami.mdus.series import Calendar, ChannelDays, ChannelSpan
 from openami.mdus.series.determinants import (
@@ -115,6 +120,14 @@ def test_a_virtual_channel_is_net_and_as_good_as_its_worst_part() -> None:
         Origin.DERIVED, Origin.DERIVED, Origin.E03_LIKE_DAY_AVERAGE, Origin.EMPTY, Origin.DERIVED,
     ]  # fmt: skip
     assert taken_and_fed(net) == (22, 5)
+
+
+@given(st.lists(st.tuples(st.decimals(-1000, 1000, places=9), st.integers(-(10**9), 10**9)), min_size=1, max_size=6))
+def test_multiples_are_exact_and_rounded_once(members: list[tuple[Decimal, int]]) -> None:
+    """Also where numerators times values are beyond 64 bits."""
+    made = combine([(Fraction(factor), span([value])) for factor, value in members])
+    exact = sum((Fraction(factor) * value for factor, value in members), Fraction(0))
+    assert made.values.tolist() == [floor(exact + Fraction(1, 2))]
 
 
 def test_spans_that_do_not_match_are_not_added() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from openami.mdus.virtual.model import BadDefinitionError, Definition, Definitions, Purpose, Run, Term, terms_of
+from openami.mdus.virtual.views import text_of
 
 MARCH_1 = date(2026, 3, 1)
 
@@ -29,6 +30,13 @@ def test_terms_are_read_as_people_write_them() -> None:
     assert terms_of("-17") == (Term(17, Fraction(-1)),)
     assert terms_of("1.02*17") == (Term(17, Fraction(51, 50)),)
     assert terms_of("  ") == ()
+
+
+@pytest.mark.parametrize(
+    "text", ["17+18-0.5*feeder.solar", "1.02*17", "40*17-0.000123456789*18", "0.9876543210123456789*17", "-120*17"]
+)
+def test_terms_are_written_as_they_were_read(text: str) -> None:
+    assert text_of(of("a", text)) == text
 
 
 @pytest.mark.parametrize("text", ["17 18", "17++18", "x*17", "17+", "17+Feeder", "*17", "17/2"])
@@ -58,6 +66,17 @@ def test_parts_of_parts_add_up_and_cancel_out() -> None:
     assert known.with_member(3, day) == ["net", "solar"]
     assert known.with_member(4, day) == ["solar"], "what cancels out is no part"
     assert known.runs("net", range(day, day + 1)) == [Run(range(day, day + 1), {1: Fraction(2), 3: Fraction(-1)})]
+
+
+def test_a_term_has_the_channels_of_its_name_times_its_factor() -> None:
+    known = Definitions([of("solar", "3+0.5*4"), of("net", "40*1-1.02*solar")])
+    day = MARCH_1.toordinal()
+    first, second = known.of("net")[0].terms
+    assert known.of_term(first, day) == {1: Fraction(40)}
+    assert known.of_term(second, day) == {3: Fraction(-51, 50), 4: Fraction(-51, 100)}
+    assert known.of_term(Term("nobody", Fraction(1)), day) is None
+    later = known.plus(of("net", "2"))
+    assert (later.factors("net", day), known.factors("net", day) == later.factors("net", day)) == ({2: 1}, False)
 
 
 def test_a_part_that_stands_for_nothing_leaves_nothing() -> None:

@@ -62,7 +62,7 @@ async def test_a_name_is_billed_and_explained_like_a_channel(street: tuple[Any, 
     assert gap["intervals"][0]["quality"] == "empty", "a value has as many parts as it needs, or is none"
     assert gap["intervals"][1]["quality"] == "derived, passed"
     parts = {part["channel"]: (part["factor"], part["value"]) for part in gap["intervals"][1]["parts"]}
-    assert parts == {one: ("-1", 100), two: ("-1", 200), three: ("1/2", 400)}
+    assert parts == {one: ("-1", 100), two: ("-1", 200), three: ("0.5", 400)}
 
 
 async def test_from_a_day_on_it_stands_for_something_else_and_a_bill_as_of_then_does_not(
@@ -82,6 +82,46 @@ async def test_from_a_day_on_it_stands_for_something_else_and_a_bill_as_of_then_
     names = {(each["channel"], each["day"]): each["virtual"] for each in changes}
     assert names[two, "2026-03-01"] == ["street"]
     assert names[two, "2026-03-02"] == []
+
+
+async def test_losses_of_a_transformer_against_a_street(street: tuple[Any, list[int]]):
+    """W38 and W39 by a day: what is fed in behind it counts for it, and a loss that is known is none."""
+    world, (one, two, three) = street
+    await post(world, "/api/virtual", {"name": "behind", "terms": f"1.02*{one}+1.02*{two}"})
+    asked = {"channel": f"0.8*{three}-behind", "span": "2026-03-02"}
+    bill = await world.api("/api/determinants", **asked)
+    assert bill["losses"] == {"energy": 48 * 14, "share": 14 / 320}
+    assert (bill["total"], bill["virtual"]) == (48 * 14, asked["channel"])
+    factors = {member["channel"]: member["factor"] for member in bill["members"]}
+    assert factors == {three: "0.8", one: "-1.02", two: "-1.02"}
+    cells = (await world.api("/api/explain", **asked))["intervals"]
+    assert {cell["value"] for cell in cells} == {14}
+    with_export = await world.api("/api/determinants", channel=f"{three}-2.5*{two}+{one}", span="2026-03-02")
+    assert with_export["losses"] == {"energy": 0, "share": 0.0}
+    gap = await world.api("/api/determinants", channel=f"{three}-{one}", span="2026-03-01")
+    assert (gap["missing"], gap["losses"]) == (1, {"energy": 47 * 300, "share": 0.75}), "where both have values"
+    assert "losses" not in await world.api("/api/determinants", channel=f"{one}+{two}", span="2026-03-02")
+    assert "losses" not in await world.api("/api/determinants", channel=f"-{one}+{two}", span="2026-03-02")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{one}+999999", "There is no channel 999999"),
+        ("{register}-{one}", "is a register"),
+        ("{one}-strete", "openami virtual list"),
+        ("{one}*2", "openami virtual list"),
+    ],
+    ids=["a channel that is not there", "a register", "a name that nobody defined", "no sum"],
+)
+async def test_a_sum_that_cannot_be_is_refused(street: tuple[Any, list[int]], text: str, words: str):
+    world, (one, *_) = street
+    channels = (await world.api("/api/channels"))["channels"]
+    register = next(each["channel"] for each in channels if not each["interval_s"])
+    asked = {"channel": text.format(one=one, register=register), "span": "2026-03-02"}
+    answer = await world.client.get("/api/determinants", params=asked, headers=BEARER)
+    assert answer.status_code in {404, 422}
+    assert words in answer.text
 
 
 @pytest.mark.parametrize(

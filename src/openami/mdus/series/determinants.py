@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from math import lcm
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -133,19 +133,28 @@ def combine(members: Sequence[tuple[int | Fraction, ChannelSpan]], *, channel: i
             raise ShapeError(
                 "Channels of different intervals or spans cannot be added.", hint="Read all with one span."
             )
-    values = np.zeros_like(first.values)
     quality = np.full(first.quality.shape, Origin.DERIVED << 3 | Verdict.PV, np.uint8)
     present = np.ones(first.values.shape, np.bool_)
     flags = np.zeros_like(first.flags)
-    below = lcm(*(Fraction(factor).denominator for factor, _ in members))
-    for factor, member in members:
-        values += int(factor * below) * member.values
+    for _, member in members:
         present &= has_value(member.quality)
         quality = _worse(quality, member.quality)
         flags |= member.flags
-    values = (2 * values + below) // (2 * below) if below > 1 else values
-    values, quality = np.where(present, values, 0), np.where(present, quality, np.uint8(EMPTY))
+    values, quality = np.where(present, _sum_of_multiples(members), 0), np.where(present, quality, np.uint8(EMPTY))
     return replace(first, channel=channel, values=values, quality=quality, flags=flags)
+
+
+def _sum_of_multiples(members: Sequence[tuple[int | Fraction, ChannelSpan]]) -> NDArray[np.int64]:
+    """Factor times value, summed exactly and rounded half up once; in wide integers where 64 bits could overflow."""
+    below = lcm(*(Fraction(factor).denominator for factor, _ in members))
+    weights = [int(factor * below) for factor, _ in members]
+    largest = [int(np.abs(member.values).max(initial=0)) for _, member in members]
+    bound = 2 * (sum(abs(weight) * most for weight, most in zip(weights, largest, strict=True)) + below)
+    kind: Any = np.int64 if bound < 1 << 63 else object
+    total = np.zeros(members[0][1].values.shape, kind)
+    for weight, (_, member) in zip(weights, members, strict=True):
+        total += weight * member.values.astype(kind)
+    return np.asarray((2 * total + below) // (2 * below), np.int64)
 
 
 def _worse(so_far: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from openami.mdus.answers import as_response, instant_in, limit_of
 from openami.mdus.determinants import Asked, determinants
-from openami.mdus.naming import BadSpanError, channel_named, channels_named, in_values, span_named
+from openami.mdus.naming import BadSpanError, channel_named, in_values, span_named
 from openami.mdus.series.determinants import Gate
 from openami.mdus.series.knowledge import Knowledge
 from openami.mdus.unify.raw import is_digest
@@ -22,7 +22,7 @@ from openami.mdus.vee.catalogue import checks, methods
 from openami.mdus.vee.editing import Action, Edit, EditRefusedError
 from openami.mdus.vee.explain import explain, recompute
 from openami.mdus.vee.ruleset import available, load
-from openami.mdus.virtual.views import explained, named_virtual
+from openami.mdus.virtual.views import explained, named_virtual, summed
 from openami.shared.service import json_body
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class ValueViews:
         return as_response(_head(channel) | {"versions": rows})
 
     async def determinants(self, request: Request) -> Response:
-        """What a bill is made from: `channel` (or a sum such as 17+18-19), `span`, `tou`, `tiers`, `demand_s`, gate.
+        """What a bill is made from: `channel` (or a sum such as 17-1.02*18), `span`, `tou`, `tiers`, `demand_s`, gate.
 
         As known now, at the instant `as_of`, or exactly by the `knowledge` that an earlier answer gave.
         """
@@ -122,12 +122,12 @@ class ValueViews:
             snapshot = query.get("knowledge", "")
             as_of = Knowledge(snapshot) if snapshot else instant_in(query, "as_of", None)
             named = await named_virtual(self._middle, tx, query.get("channel", ""), query.get("span", ""), as_of)
-            members = named.members if named else await channels_named(tx, query.get("channel", ""))
+            members = named.members if named else [(1, await channel_named(tx, query.get("channel", "")))]
             span = span_named(query.get("span", ""), members[0][1].zone, members[0][1].day_start_s)
             asked = _asked(query, query.getlist("tou"), members[0][1])
             computed = named.computed.whole if named and not named.one_sum else None
             found = await determinants(self._middle.series, tx, members, span, asked, as_of, computed=computed)
-        return as_response(found | ({"virtual": named.name} if named else {}))
+        return as_response(found | (summed(named) if named else {}))
 
     async def rules(self, request: Request) -> Response:
         """The catalogue, and a rule set with its parameters, their evidence and source."""

@@ -6,6 +6,7 @@ import itertools
 import re
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal, localcontext
 from enum import StrEnum
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 OPEN_DAY: Final = date.max
 NAME: Final = re.compile(r"[a-z][a-z0-9_.]{0,59}")
 _TERM: Final = re.compile(r"\s*([+-]?)\s*(?:(\d+(?:\.\d+)?)\s*\*\s*)?(\d+|[a-z][a-z0-9_.]*)\s*(?=[+-]|$)")
+_PRECISION: Final = 100
 TERMS_MAX: Final = 50_000
 DEPTH_MAX: Final = 20
 
@@ -73,6 +75,12 @@ class Run:
     factors: Mapping[int, Fraction]
 
 
+def written(factor: Fraction) -> str:
+    """A factor as people write it, exactly: factors come from decimals."""
+    with localcontext(prec=_PRECISION):
+        return f"{(Decimal(factor.numerator) / factor.denominator).normalize():f}"
+
+
 def terms_of(text: str) -> tuple[Term, ...]:
     """`17 + 18 - 0.5*feeder.solar`: channels by number and virtual channels by name, each with a factor.
 
@@ -99,6 +107,10 @@ class Definitions:
         for one in made:
             self._by_name.setdefault(one.name, []).append(one)
 
+    def plus(self, new: Definition) -> Definitions:
+        """These and a later one."""
+        return Definitions([*itertools.chain(*self._by_name.values()), new])
+
     @property
     def names(self) -> list[str]:
         """Every name that ever stood for something."""
@@ -123,16 +135,19 @@ class Definitions:
             return None
         total: dict[int, Fraction] = {}
         for term in own.terms:
-            parts = (
-                {term.member: Fraction(1)}
-                if isinstance(term.member, int)
-                else self.factors(term.member, day, depth + 1)
-            )
+            parts = self.of_term(term, day, depth)
             if parts is None:
                 return None
             for channel, factor in parts.items():
-                total[channel] = total.get(channel, Fraction(0)) + factor * term.factor
+                total[channel] = total.get(channel, Fraction(0)) + factor
         return {channel: factor for channel, factor in total.items() if factor}
+
+    def of_term(self, term: Term, day: int, depth: int = 0) -> dict[int, Fraction] | None:
+        """The channels behind one term on a day; None where it stands for nothing."""
+        if isinstance(term.member, int):
+            return {term.member: term.factor}
+        parts = self.factors(term.member, day, depth + 1)
+        return None if parts is None else {channel: factor * term.factor for channel, factor in parts.items()}
 
     def runs(self, name: str, days: range) -> list[Run]:
         """The days in pieces over which the sum behind a name does not change; days without one are left out."""

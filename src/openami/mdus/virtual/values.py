@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,11 +12,11 @@ from openami.mdus.series.calendar import instant_of
 from openami.mdus.series.determinants import combine
 from openami.mdus.series.store import flatten
 from openami.mdus.virtual.model import BadDefinitionError
+from openami.shared.quality import has_value
 from openami.shared.spans import Span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from fractions import Fraction
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from openami.mdus.series.knowledge import AsOf
     from openami.mdus.series.model import Channel, ChannelDays, ChannelSpan
     from openami.mdus.series.store import Series
-    from openami.mdus.virtual.model import Run
+    from openami.mdus.virtual.model import Definitions, Run
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,7 +41,43 @@ class Computed:
 
     like: Channel
     whole: ChannelSpan
+    runs: tuple[Run, ...]
     parts: tuple[tuple[Part, ...], ...]
+    """Of each run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """What a parent brought, and what of it is not found behind it, in the channels' own unit and scale, exactly."""
+
+    parent: Fraction
+    energy: Fraction
+
+    @property
+    def share(self) -> Fraction:
+        """The part of it that is lost."""
+        return self.energy / self.parent
+
+
+def losses(definitions: Definitions, name: str, computed: Computed) -> Losses | None:
+    """The losses of the first term of a sum against the others, where all have values; None where nothing is taken off.
+
+    Factors are those of transformers or of losses that are known: `40*17-1.02*street`.
+    """
+    parent, energy = Fraction(0), Fraction(0)
+    for run, parts in zip(computed.runs, computed.parts, strict=True):
+        definition = definitions.on(name, run.days.start)
+        assert definition is not None  # a run has terms
+        first, *rest = definition.terms
+        if first.factor <= 0 or all(term.factor > 0 for term in rest):
+            return None
+        own = definitions.of_term(first, run.days.start) or {}
+        there = np.logical_and.reduce([has_value(part.span.quality) for part in parts])
+        for part in parts:
+            total = int(part.span.values[there].sum())
+            energy += part.factor * total
+            parent += own.get(part.span.channel, Fraction(0)) * total
+    return Losses(parent, energy) if parent else None
 
 
 async def read(
@@ -53,7 +90,7 @@ async def read(
     """
     calendar = like.calendar
     whole = flatten(like, calendar.days_of(span), span, [])
-    parts = []
+    read_runs, parts = [], []
     for run in runs:
         begin, end = (instant_of(calendar.start_s(day)) for day in (run.days.start, run.days.stop))
         piece = Span(max(begin, span.start), min(end, span.end))
@@ -64,8 +101,9 @@ async def read(
         at = int(np.searchsorted(whole.start_s, made.start_s[0])) if len(made) else 0
         cells = slice(at, at + len(made))
         whole.values[cells], whole.quality[cells], whole.flags[cells] = made.values, made.quality, made.flags
+        read_runs.append(run)
         parts.append(tuple(members))
-    return Computed(like, whole, tuple(parts))
+    return Computed(like, whole, tuple(read_runs), tuple(parts))
 
 
 async def _members(

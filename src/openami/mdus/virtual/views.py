@@ -3,8 +3,8 @@
     GET  /api/virtual     every name with what it stands for now, and all that it ever stood for
     POST /api/virtual     {"name", "terms": "17+18-0.5*19", "from", "to", "purpose", "of", "reason", "person"}
 
-`/api/explain` and `/api/determinants` take its name for that of a channel. A definition without terms lets a name
-stand for nothing from a day on.
+`/api/explain` and `/api/determinants` take its name for that of a channel, and a sum that nobody has named
+(`17-1.02*street`). A definition without terms lets a name stand for nothing from a day on.
 """
 
 from __future__ import annotations
@@ -12,23 +12,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
+from math import floor
 from typing import TYPE_CHECKING, Any
 
 from starlette.routing import Route
 
 from openami.mdus.answers import BadQueryError, as_response
-from openami.mdus.naming import channel_named, span_named
+from openami.mdus.naming import UnknownNameError, channel_named, span_named
 from openami.mdus.registry.channel_store import channels_by_id
 from openami.mdus.series.calendar import instant_of
 from openami.mdus.virtual import store
-from openami.mdus.virtual.model import OPEN_DAY, BadDefinitionError, Definition, Purpose, terms_of
-from openami.mdus.virtual.values import Computed, read
+from openami.mdus.virtual.model import OPEN_DAY, BadDefinitionError, Definition, Purpose, terms_of, written
+from openami.mdus.virtual.values import Computed, Losses, losses, read
 from openami.shared.quality import has_value, label
 from openami.shared.service import json_body
 from openami.shared.spans import local_date
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime
 
     from sqlalchemy.ext.asyncio import AsyncConnection
     from starlette.requests import Request
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from openami.mdus.middle import Middle
     from openami.mdus.registry.channels import Channel
     from openami.mdus.series.knowledge import AsOf
-    from openami.mdus.virtual.model import Definitions
+    from openami.mdus.virtual.model import Definitions, Term
 
 
 class VirtualViews:
@@ -120,6 +122,7 @@ class NamedVirtual:
     name: str
     members: list[tuple[Fraction, Channel]]
     computed: Computed
+    losses: Losses | None
 
     @property
     def one_sum(self) -> bool:
@@ -131,26 +134,64 @@ class NamedVirtual:
 async def named_virtual(
     middle: Middle, tx: AsyncConnection, name: str, span_text: str, as_of: AsOf = None
 ) -> NamedVirtual | None:
-    """The virtual channel of a name over a span in words; None if there is none of that name.
+    """The virtual channel of a name, or a sum in its place, over a span in words; None if it is neither.
 
     Raises:
-        BadDefinitionError: it stands for nothing in all of the span.
+        BadDefinitionError: it stands for nothing in all of the span, or its channels make no sum.
+        UnknownNameError: a channel of the sum is not there.
     """
     known = await store.load(tx, as_of)
     if name not in known:
-        return None
+        terms = _sum_in(name, known)
+        if not terms:
+            return None
+        known = known.plus(unnamed(name, terms, middle.clock.now()))
     rough = span_named(span_text, middle.settings.zone)
     runs = known.runs(name, range(rough.start.date().toordinal() - 1, rough.end.date().toordinal() + 2))
-    ids = sorted({channel for run in runs for channel in run.factors})
+    ids = list(dict.fromkeys(channel for run in runs for channel in run.factors))
     if not ids:
         raise BadDefinitionError(f"{name} stands for nothing in {span_text!r}.", hint="See openami virtual list.")
+    channels = await channels_by_id(tx, ids)
+    _refuse_no_intervals(ids, channels)
     like = (await middle.series.channels(tx, ids[:1]))[0]
     span = span_named(span_text, like.zone, like.day_start_s)
     computed = await read(middle.series, tx, runs, like, span, as_of)
-    channels = await channels_by_id(tx, ids)
     factors = {part.span.channel: part.factor for run in computed.parts for part in run}
     members = [(factors.get(one, Fraction(1)), channels[one]) for one in ids if one in factors or one == ids[0]]
-    return NamedVirtual(name, members, computed)
+    return NamedVirtual(name, members, computed, losses(known, name, computed))
+
+
+def unnamed(text: str, terms: tuple[Term, ...], now: datetime) -> Definition:
+    """A sum that somebody asks for, as if it had ever been defined under its own words."""
+    return Definition(name=text, first=date.min, terms=terms, author="", reason="", recorded_at=now)
+
+
+def _sum_in(text: str, known: Definitions) -> tuple[Term, ...]:
+    """The terms of a sum that somebody asks for without having named it; none where it is no sum of what there is."""
+    try:
+        terms = terms_of(text)
+    except BadDefinitionError:
+        return ()
+    alone = len(terms) == 1 and terms[0].factor == 1
+    named = all(isinstance(one.member, int) or one.member in known for one in terms)
+    return terms if named and not alone else ()
+
+
+def _refuse_no_intervals(ids: Iterable[int], channels: Mapping[int, Channel]) -> None:
+    for one in ids:
+        if one not in channels:
+            raise UnknownNameError(f"There is no channel {one}.", hint="See openami channels.")
+        if not channels[one].interval_s:
+            raise BadDefinitionError(f"Channel {one} is a register.", hint="Name interval channels.")
+
+
+def summed(named: NamedVirtual) -> dict[str, Any]:
+    """What determinants of a virtual channel have beside those of a channel: energies rounded once, half up."""
+    found: dict[str, Any] = {"virtual": named.name}
+    if named.losses:
+        energy = floor(named.losses.energy + Fraction(1, 2))
+        found["losses"] = {"energy": energy, "share": round(float(named.losses.share), 6)}
+    return found
 
 
 def explained(named: NamedVirtual) -> dict[str, Any]:
@@ -167,7 +208,7 @@ def text_of(definition: Definition) -> str:
     words = []
     for term in definition.terms:
         size = abs(term.factor)
-        words.append(f"{'-' if term.factor < 0 else '+'}{'' if size == 1 else f'{float(size):g}*'}{term.member}")
+        words.append(f"{'-' if term.factor < 0 else '+'}{'' if size == 1 else f'{written(size)}*'}{term.member}")
     return "".join(words).removeprefix("+")
 
 
@@ -193,7 +234,7 @@ def _rows(computed: Computed) -> Iterator[dict[str, Any]]:
         for part in run:
             for place, at in enumerate(part.span.start_s.tolist()):
                 cell = {
-                    "channel": part.span.channel, "factor": str(part.factor), "value": int(part.span.values[place]),
+                    "channel": part.span.channel, "factor": written(part.factor), "value": int(part.span.values[place]),
                     "quality": label(int(part.span.quality[place])),
                 }  # fmt: skip
                 made_of.setdefault(at, []).append(cell)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from openami.mdus.unify.adapters import SourceSeries
+    from openami.mdus.vee.reference_data import Given
 
 _FIRST: Final = date(2026, 1, 5).toordinal()
 """A Monday; recordings of the street begin with one."""
@@ -63,6 +64,20 @@ def from_file(path: Path) -> Iterator[tuple[str, int, ChannelDays]]:
             yield f"{path.name}, {len(np.unique(days.channel))} channels", interval_s, days
     if not found:
         raise TooLittleError(f"{path} has no {_LEAST_DAYS} whole days of any channel.", hint="Give a longer file.")
+
+
+def weather_of(path: Path) -> list[Given]:
+    """The temperatures of a file such as `openami vee load temperature` takes; of one place.
+
+    Raises:
+        BadReferenceError: a line cannot be read, or it speaks of several places.
+    """
+    from openami.mdus.vee.reference_data import TEMPERATURE, BadReferenceError, parse  # noqa: PLC0415 - as above
+
+    found = parse(TEMPERATURE, path.read_text())
+    if len({one.key for one in found}) > 1:
+        raise BadReferenceError(f"{path} speaks of several places.", hint="Give the one of the recordings.")
+    return found
 
 
 def _series(path: Path) -> Iterator[SourceSeries]:

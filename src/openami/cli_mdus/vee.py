@@ -58,28 +58,36 @@ def backtest(
     rule_set: RuleSet = "default",
     kind: Kind = "residential",
     seed: Annotated[int, typer.Option(help="Which slots are hidden.")] = 1,
+    temperatures: Annotated[
+        Path | None,
+        typer.Option(help="Temperatures of the days of the file (day,zone,celsius), for E06.", exists=True),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Hide actual values of real recordings, estimate them, and say how wrong each method is, by length of gap.
 
     In brackets the error after scaling to the register. The default order of methods is the one with the least error.
     """
-    from openami.cli_mdus.samples import from_file, from_recordings  # noqa: PLC0415 - other commands start faster
+    from openami.cli_mdus.samples import from_file, from_recordings, weather_of  # noqa: PLC0415 - others start faster
     from openami.mdus.vee.backtest import backtest as test  # noqa: PLC0415 - as above
-    from openami.mdus.vee.backtest import recommended, table  # noqa: PLC0415
+    from openami.mdus.vee.backtest import not_measured, recommended, table  # noqa: PLC0415
     from openami.mdus.vee.ruleset import load  # noqa: PLC0415
 
+    if temperatures and not path:
+        raise typer.BadParameter("The recordings of the street have no real days: name a file.")
+    weather = weather_of(temperatures) if temperatures else ()
     samples = from_file(path) if path else from_recordings()
     rules_ = load(rule_set).for_class(kind)
     results: list[dict[str, Any]] = []
     for name, interval_s, days in samples:
-        scores = test(days, interval_s, rules_, seed=seed)
+        scores = test(days, interval_s, rules_, seed=seed, weather=weather)
         results.append({"sample": name, "interval_s": interval_s, "scores": scores})
         if not as_json:
             console.print(f"{name}: {len(days)} channel-days of {interval_s} s")
             console.print(table(scores), markup=False, highlight=False)
             best = ", ".join(f"{gap_s / 3600:g} h {method}" for gap_s, method in recommended(scores).items())
-            console.print(f"Least error after scaling: {best}\n")
+            console.print(f"Least error after scaling: {best}")
+            console.print(f"{not_measured(scores)}\n", markup=False, highlight=False)
     if as_json:
         plain = [one | {"scores": [asdict(each) for each in one["scores"]]} for one in results]
         print(json.dumps(plain))  # noqa: T201 - for another program

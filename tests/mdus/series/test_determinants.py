@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 from datetime import date
-from decimal import Decimal
 from fractions import Fraction
 from math import floor
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -27,6 +27,9 @@ from openami.mdus.series.determinants import (
 )
 from openami.mdus.series.model import ShapeError
 from openami.shared.quality import EMPTY, VALID, Origin, Verdict, origins, quality, verdicts
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 CALENDAR = Calendar("Europe/Amsterdam", 1800)
 HOUR = 3600

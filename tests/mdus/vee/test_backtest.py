@@ -7,7 +7,8 @@ import pytest
 
 from openami.ami.meter.recordings import library
 from openami.mdus.series import ChannelDays
-from openami.mdus.vee.backtest import METHODS, Score, backtest, table
+from openami.mdus.vee.backtest import METHODS, Score, backtest, not_measured, table
+from openami.mdus.vee.reference_data import TEMPERATURE, Given
 from openami.mdus.vee.ruleset import load
 from openami.shared.quality import VALID
 
@@ -68,6 +69,27 @@ def test_a_home_alone_has_no_profile_of_others() -> None:
     assert "| E07 | - |" in table(found)
 
 
+def test_e06_is_measured_where_temperatures_are_known_and_best_where_use_follows_them() -> None:
+    """A home that heats, in a winter of warm and cold days without a pattern of weeks."""
+    random = np.random.default_rng(3)
+    cold = random.integers(0, 12, 90)
+    values = np.array([100 + 10 * np.arange(48)]) + 200 * cold[:, None]
+    first = date(2026, 1, 5).toordinal()
+    day = np.arange(first, first + 90)
+    heated = ChannelDays.of(np.ones(90, np.int64), day, values, np.full(values.shape, VALID))
+    weather = [
+        Given(TEMPERATURE, "", one, (293_150 - 1000 * degrees,))
+        for one, degrees in zip(day.tolist(), cold.tolist(), strict=True)
+    ]
+    rules = load("default").for_class("gas")
+    found = backtest(heated, 1800, rules, gaps_s=(86_400,), weather=weather)
+    assert error(found, "E06", 86_400) < error(found, "E03", 86_400) / 2
+    assert not_measured(found) == ""
+    without = backtest(heated, 1800, rules, gaps_s=(86_400,))
+    assert "E06" not in {one.method for one in without}
+    assert "no temperatures" in not_measured(without)
+
+
 def test_the_order_of_the_methods_is_that_of_the_default_chain() -> None:
     chain = load("default").for_class("residential").chain
     assert [one for one in chain if one in METHODS] == [*METHODS]
@@ -76,5 +98,5 @@ def test_the_order_of_the_methods_is_that_of_the_default_chain() -> None:
 def test_the_table_has_a_line_for_each_method(scores: list[Score]) -> None:
     lines = table(scores).splitlines()
     assert lines[0] == "| method | 0.5 h | 2 h | 6 h | 12 h | 24 h |"
-    assert [line.split()[1] for line in lines[2:]] == [*METHODS]
+    assert [line.split()[1] for line in lines[2:]] == [one for one in METHODS if one != "E06"]
     assert lines[6].endswith("| - |")  # E05 refuses a day that is all missing

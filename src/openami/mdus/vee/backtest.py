@@ -13,6 +13,7 @@ import numpy as np
 from openami.mdus.vee.catalogue import Work, methods
 from openami.mdus.vee.context import AHEAD_DAYS, NEAR_DAYS, attach_history
 from openami.mdus.vee.model import Facts
+from openami.mdus.vee.surroundings import temperatures
 from openami.shared.quality import EMPTY
 
 if TYPE_CHECKING:
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from openami.mdus.series.model import ChannelDays
+    from openami.mdus.vee.reference_data import Given
     from openami.mdus.vee.ruleset import Rules
 
-METHODS: Final = ("E01", "E02", "E03", "E04", "E05", "E07", "E13", "E08")
-"""In the order of the default chain. E06 is not among them: the recordings come without temperatures."""
+METHODS: Final = ("E01", "E02", "E03", "E04", "E05", "E06", "E07", "E13", "E08")
+"""In the order of the default chain."""
 GAPS_S: Final = (1800, 7200, 21_600, 43_200, 86_400)
 _MOST_FILLED: Final = 0.8
 _DAYS_A_YEAR: Final = 365
@@ -50,11 +52,18 @@ class Score:
 
 
 def backtest(
-    days: ChannelDays, interval_s: int, rules: Rules, *, gaps_s: Sequence[int] = GAPS_S, seed: int = 1
+    days: ChannelDays,
+    interval_s: int,
+    rules: Rules,
+    *,
+    gaps_s: Sequence[int] = GAPS_S,
+    seed: int = 1,
+    weather: Sequence[Given] = (),
 ) -> list[Score]:
     """Score every method on a batch of complete, judged, actual days of some channels; no limits on gap length apply.
 
-    Only days with enough others around them are hidden, one gap a day.
+    Only days with enough others around them are hidden, one gap a day. E06 is scored where `weather` has the temperature
+    of a day.
     """
     first, last = int(days.day.min()), int(days.day.max())
     margin = min(NEAR_DAYS, (last - first) // 2)
@@ -67,7 +76,9 @@ def backtest(
         slot = np.arange(days.count)
         hidden = (slot >= start[:, None]) & (slot < (start + length)[:, None])
         facts = _hide(days, inner, hidden, interval_s)
-        scores += [_score(facts, days.rows(inner), hidden, rules, name, gap_s) for name in METHODS]
+        facts = replace(facts, more={**facts.more, **temperatures(facts, weather)})
+        able = [name for name in METHODS if name != "E06" or "temperature_mk" in facts.more]
+        scores += [_score(facts, days.rows(inner), hidden, rules, name, gap_s) for name in able]
     return scores
 
 
@@ -140,6 +151,13 @@ def recommended(scores: Sequence[Score]) -> dict[int, str]:
         if able:
             found[gap_s] = min(able, key=lambda one: one.scaled_error_share).method
     return found
+
+
+def not_measured(scores: Sequence[Score]) -> str:
+    """Why a method has no line in the table; nothing where all have one."""
+    if any(one.method == "E06" for one in scores):
+        return ""
+    return "E06 is not measured: no temperatures of these days are known (--temperatures)."
 
 
 def table(scores: Sequence[Score]) -> str:

@@ -186,7 +186,7 @@ async def brought(
     since = await reference_data.known(
         tx, (TARIFF, ANNUAL_USE), [*keys, *map(str, np.unique(days.channel).tolist())], _ANY_DAY, as_of
     )
-    found = _holidays(facts, given) | _temperatures(facts, given) | _profiles(facts, given, since)
+    found = _holidays(facts, given) | temperatures(facts, given) | _profiles(facts, given, since)
     plan = [one for one in since if one.kind == TARIFF and one.day <= int(days.day.min())]
     if plan:
         chosen = max(plan, key=lambda one: (one.key == kind, one.day))
@@ -211,7 +211,7 @@ def _holidays(facts: Facts, given: Sequence[Given]) -> Found:
     return {"holiday": own > 0, "reference_holiday": around > 0} if own.any() or around.any() else {}
 
 
-def _temperatures(facts: Facts, given: Sequence[Given]) -> Found:
+def temperatures(facts: Facts, given: Sequence[Given]) -> Found:
     """E06; a day without a temperature is like no other."""
     assert facts.reference is not None
     own, there = _by_day(given, TEMPERATURE, facts.days.day)

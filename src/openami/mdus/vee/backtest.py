@@ -62,8 +62,7 @@ def backtest(
 ) -> list[Score]:
     """Score every method on a batch of complete, judged, actual days of some channels; no limits on gap length apply.
 
-    Only days with enough others around them are hidden, one gap a day. E06 is scored where `weather` has the temperature
-    of a day.
+    Only days with enough others around them are hidden, one gap a day. E06 is scored where `weather` has temperatures.
     """
     first, last = int(days.day.min()), int(days.day.max())
     margin = min(NEAR_DAYS, (last - first) // 2)

@@ -28,22 +28,24 @@ def channel(obis: str = "1-0:1.29.0", **more: object) -> Channel:
 
 
 @pytest.mark.parametrize(
-    ("profile", "obis", "judged"),
+    ("profile", "obis", "unit", "judged"),
     [
-        ("", "1-0:1.29.0", ("ontario", "residential", 55_200)),
-        ("california", "1-0:1.29.0", ("california", "residential", 55_200)),
-        ("Aemo/Commercial", "1-0:1.29.0", ("aemo", "commercial", None)),
-        ("industrial", "1-0:1.29.0", ("ontario", "industrial", None)),
-        ("ZB07", "7-0:3.29.0", ("ontario", "gas", 6_000)),
-        ("", "8-0:1.29.0", ("ontario", "water", 3_125)),
-        ("", "9-0:1.29.0", ("ontario", "water", 3_125)),
-        ("", "6-0:1.29.0", ("ontario", "heat", 116_300)),
+        ("", "1-0:1.29.0", "Wh", ("ontario", "residential", 55_200)),
+        ("california", "1-0:1.29.0", "Wh", ("california", "residential", 55_200)),
+        ("Aemo/Commercial", "1-0:1.29.0", "Wh", ("aemo", "commercial", None)),
+        ("industrial", "1-0:1.29.0", "Wh", ("ontario", "industrial", None)),
+        ("ZB07", "7-0:3.29.0", "m3", ("ontario", "gas", 6_000)),
+        ("", "7-0:33.29.0", "Wh", ("ontario", "gas", None)),
+        ("", "8-0:1.29.0", "m3", ("ontario", "water", 3_125)),
+        ("", "9-0:1.29.0", "m3", ("ontario", "water", 3_125)),
+        ("", "6-0:1.29.0", "Wh", ("ontario", "heat", 116_300)),
     ],
 )
 def test_profile_medium_and_installation_say_how_a_channel_is_judged(
-    profile: str, obis: str, judged: tuple[str, str, int | None]
+    profile: str, obis: str, unit: str, judged: tuple[str, str, int | None]
 ) -> None:
-    made = series_channel(channel(obis), device(profile, obis), {}, Judging("ontario"))
+    """A gas meter is rated in litres: what energy flows through it is not bounded by that number."""
+    made = series_channel(channel(obis, unit=unit), device(profile, obis), {}, Judging("ontario"))
     assert (made.rule_set, made.kind, made.rating_w) == judged
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _MEDIA: Final = {"6": "heat", "7": "gas", "8": "water", "9": "water"}
 """Class of a medium, value group A of its OBIS code (hot water is water)."""
 _CLASSES: Final = frozenset({"residential", "commercial", "industrial", "gas", "water", "heat"})
+_BY_VOLUME: Final = frozenset({"gas", "water"})
 _NET: Final = frozenset({"1:16"})
 """Quantities that may be negative: energy taken less energy fed in."""
 
@@ -66,7 +67,7 @@ def series_channel(
         register=register.id if register else None,
         register_step=register.step if register else 1,
         modulus=register.rollover if register else channel.rollover,
-        rating_w=judging.rating_w.get(kind),
+        rating_w=judging.rating_w.get(kind) if (kind in _BY_VOLUME) == (channel.unit == "m3") else None,
         rule_set=rule_set,
         kind=kind,
         net=channel.quantity in _NET,

@@ -107,6 +107,23 @@ async def test_sums_in_the_series_are_those_of_the_dry_run(world: Any) -> None:
     assert sums == {name: Decimal(str(one["sum"])) for name, one in told.items()}
 
 
+@pytest.mark.parametrize(("unit", "kept_in", "total"), [("therm", "J", 24 * 105_480_400), ("kWh", "Wh", 24_000)])
+async def test_gas_energy_of_a_file_is_registered_and_kept(world: Any, unit: str, kept_in: str, total: int) -> None:
+    """A therm is 105 480 400 J by definition."""
+    mapping = (
+        'name = "gas"\nheader = ["meter", "hour", "energy"]\nzone = "UTC"\n[[series]]\n'
+        'meter = [["meter", "SerialNumber"]]\nvalue = "energy"\ntime = "hour"\ninterval_s = 3600\n'
+        f'unit = "{unit}"\ncommodity = "gas"\n'
+    )
+    lines = ["meter,hour,energy", *(f"G1,2026-03-01 {hour:02d}:00:00,1.000" for hour in range(24))]
+    file = await upload(world, "gas.csv", "\n".join(lines).encode(), mapping=mapping, register="1")
+    assert (file["readings"], file["refusals"]) == (24, [])
+    (channel,) = (await world.api("/api/channels"))["channels"]
+    assert (channel["obis"], channel["unit"]) == ("7-0:33.29.0", kept_in)
+    values = await kept(world, channel, "2026-03-01", "2026-03-02")
+    assert Decimal(sum(values)).scaleb(channel["scale"]) == total
+
+
 async def test_what_is_wrong_with_a_file_does_not_cost_the_rest(world: Any) -> None:
     body = whole(nem12("20260301", ["0.5"] * 48), nem12("20260302", ["0.5"] * 47), nem12("20260303", ["0.5"] * 48))
     file = await upload(world, "holes.csv", body, register="1")

@@ -123,7 +123,7 @@ def test_what_a_parameter_meant_before_it_was_there_holds_for_kept_sets_only() -
     assert [then.parameters["V32"][name] for name in ("nominal_v", "nominal_a")] == [120, 5]
     assert now.parameters["V32"]["nominal_v"] == 230
     assert "before it had this parameter" in then.parameters["V32"].by_name["nominal_v"].source
-    with pytest.raises(RuleSetError, match="V32 needs nominal_a, nominal_v"):
+    with pytest.raises(RuleSetError, match="V03 needs inspect_after"):
         RuleSet("default", "2026.1", "A file that somebody has written today.", {**content}).for_class("")
 
 

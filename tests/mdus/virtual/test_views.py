@@ -110,7 +110,7 @@ async def test_losses_of_a_transformer_against_a_street(street: tuple[Any, list[
         ("{one}+999999", "There is no channel 999999"),
         ("{register}-{one}", "is a register"),
         ("{one}-strete", "openami virtual list"),
-        ("{one}*2", "openami virtual list"),
+        ("{one}*x", "openami virtual list"),
     ],
     ids=["a channel that is not there", "a register", "a name that nobody defined", "no sum"],
 )

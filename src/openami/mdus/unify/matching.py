@@ -20,6 +20,8 @@ MRID: Final = "mRID"
 SERIAL: Final = "SerialNumber"
 _COMMODITIES: Final = {"1": "1|2"}  # a meter behind transformers may state either side; its channel knows the factor
 _VOLUMES: Final = {"42": "42|134|166|167|156|157|119|128"}  # their channels say in which unit they count
+_GAS: Final = "7"
+_GAS_ENERGIES: Final = {"72": "72|31|169"}  # the same
 _METERED: Final = frozenset("6789")  # heat, gas, water: the interval is what the dial moved
 
 
@@ -181,5 +183,5 @@ def _widened(code: ReadingTypeCode, interval_s: int) -> str:
         parts[3] = "1|4|6|9" if interval_s else "1|3|9|12" if code.accumulation == 1 else parts[3]
     parts[5] = _COMMODITIES.get(parts[5], parts[5])
     parts[15] = "*"
-    parts[16] = _VOLUMES.get(parts[16], parts[16])
+    parts[16] = (_GAS_ENERGIES if parts[5] == _GAS else _VOLUMES).get(parts[16], _VOLUMES.get(parts[16], parts[16]))
     return ".".join(parts)

@@ -104,18 +104,18 @@ def attach_history(facts: Facts, kept: Iterable[ChannelDays]) -> Facts:
         "previous_good": np.zeros(len(days), np.bool_),
         "next": np.zeros(len(days), np.int64),
         "next_good": np.zeros(len(days), np.bool_),
-        "reference_measured": np.zeros((len(days), len(offsets)), np.bool_),
     }
+    brought_any = np.zeros((len(days), len(offsets)), np.bool_)
     for group in kept:
         good = usable_slots(group)
         slots = _same_local_time(days.count, group.count, facts.interval_s)
         position = _Lookup(group)
         guessed = is_estimated(group.quality).sum(axis=1)
-        measured = (has_value(group.quality) & ~is_estimated(group.quality)).any(axis=1)
+        measured = np.any(has_value(group.quality) & ~is_estimated(group.quality), axis=1)
         for place, offset in enumerate(offsets):
             row, found = position.of(days.channel, days.day + offset)
             estimates[row, place] = guessed[found]
-            more["reference_measured"][row, place] = measured[found]
+            brought_any[row, place] = measured[found]
             if slots is not None:
                 values[row, place], usable[row, place] = group.values[found][:, slots], good[found][:, slots]
             if abs(offset) == 1:
@@ -128,7 +128,7 @@ def attach_history(facts: Facts, kept: Iterable[ChannelDays]) -> Facts:
         ((days.day[:, None] + offsets + 6) % 7).astype(np.int8),
     )
     own = facts_from(facts, reference, estimates)
-    return replace(facts, reference=reference, more={**facts.more, **more, **own})
+    return replace(facts, reference=reference, more={**facts.more, **more, **own, "reference_measured": brought_any})
 
 
 def usable_slots(group: ChannelDays) -> NDArray[np.bool_]:

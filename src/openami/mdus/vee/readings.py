@@ -64,6 +64,7 @@ async def register_at(
     reads = list(zip(around.at_s[actual][mine].tolist(), total[mine].tolist(), strict=True))
     before, after = reads[: int((earlier & mine).sum())], reads[int((earlier & mine).sum()) :]
     used = None if interval is None else await _used(series, tx, interval, before[-1][0], at, as_of)
+    found: RegisterValue | None
     if used is not None:
         found = RegisterValue(int(registers.from_intervals(Decimal(before[-1][1]), used, 0)), "E14")
     elif after:

@@ -178,11 +178,10 @@ def _sum_in(text: str, known: Definitions) -> tuple[Term, ...]:
 
 
 def _refuse_no_intervals(ids: Iterable[int], channels: Mapping[int, Channel]) -> None:
-    for one in ids:
-        if one not in channels:
-            raise UnknownNameError(f"There is no channel {one}.", hint="See openami channels.")
-        if not channels[one].interval_s:
-            raise BadDefinitionError(f"Channel {one} is a register.", hint="Name interval channels.")
+    if missing := [one for one in ids if one not in channels]:
+        raise UnknownNameError(f"There is no channel {missing[0]}.", hint="See openami channels.")
+    if registers := [one for one in ids if not channels[one].interval_s]:
+        raise BadDefinitionError(f"Channel {registers[0]} is a register.", hint="Name interval channels.")
 
 
 def summed(named: NamedVirtual) -> dict[str, Any]:

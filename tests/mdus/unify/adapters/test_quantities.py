@@ -11,9 +11,11 @@ from openami.mdus.unify.adapters.quantities import (
     WATER,
     code_of_obis,
     code_of_unit,
+    obis_of_code,
     quantity_name,
 )
 from openami.mdus.unify.errors import UnknownUnitError
+from openami.mdus.unify.matching import patterns_of
 from openami.shared.contract.field import ReadingTypeCode, reading_type_table
 
 
@@ -49,12 +51,22 @@ def test_an_unknown_unit_is_told() -> None:
         ("1-0:2.9.0", "WH", "electricity.received"),
         ("1-1:5.29.0", "KVR", "reactive.q1"),
         ("7-0:3.29.0", "M3", "gas.volume"),
+        ("7-0:33.86.0", "KWH", "gas.energy"),
+        ("7-20:99.33.17", "KWH", "gas.energy"),
     ],
 )
 def test_obis_codes_become_reading_types(obis: str, unit: str, name: str) -> None:
     code = code_of_obis(obis, 900, unit)
     assert code is not None
     assert (quantity_name(code), code.interval_s) == (name, 900)
+
+
+@pytest.mark.parametrize(("unit", "symbol"), [("THERM", "therm"), ("GJ", "J"), ("KWH", "Wh")])
+def test_gas_energy_has_an_obis_code_in_whatever_unit_it_is_told(unit: str, symbol: str) -> None:
+    code = code_of_unit(unit, 3600, commodity=GAS)
+    assert (code.unit_symbol, obis_of_code(code), quantity_name(code)) == (symbol, "7-0:33.29.0", "gas.energy")
+    assert any(code.matches(pattern) for pattern in patterns_of("7-0:33.29.0", 3600))
+    assert not any(code.matches(pattern) for pattern in patterns_of("7-0:3.29.0", 3600)), "it is no volume"
 
 
 def test_an_unknown_obis_code_has_no_reading_type() -> None:

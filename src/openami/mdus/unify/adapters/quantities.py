@@ -24,6 +24,7 @@ WATER: Final = 9
 DELTA: Final = ReadingTypeCode.DELTA_DATA
 DIAL: Final = ReadingTypeCode.BULK_QUANTITY
 
+_PROFILE_OF: Final = "99"
 ENERGY: Final = 12
 VOLUME: Final = 58
 _THERM, _JOULE = 169, 31
@@ -32,6 +33,8 @@ _HECTOJOULES_A_THERM: Final = 1_054_804
 _THERMS_MAX: Final = 10**18 // _HECTOJOULES_A_THERM
 _PRIMARY: Final = 2  # electricity measured in front of the transformers
 _CUBIC_METRE: Final = 42
+_WATT_HOUR: Final = 72
+_ENERGIES: Final = frozenset({_THERM, _JOULE})
 _VOLUMES: Final = frozenset({42, 134, 166, 167, 156, 157, 119, 128, 130})
 
 # Unit as files write it (upper case) -> unit number, power of ten, kind of measurement
@@ -83,6 +86,8 @@ def code_of_obis(obis: str, interval_s: int, unit: str = "KWH") -> ReadingTypeCo
     """
     medium, _, rest = obis.partition(":")
     group_c = rest.partition(".")[0]
+    if (medium[:1], group_c) == ("7", _PROFILE_OF):  # 7-20:99.33.17: a load profile names the quantity in group D
+        group_c = rest.split(".")[1]
     for row in reading_type_table().values():
         row_medium, _, row_rest = row.obis.partition(":")
         code = ReadingTypeCode.parse(row.code)
@@ -140,6 +145,6 @@ def _names() -> dict[tuple[int | bool, ...], str]:
 def _quantity(code: ReadingTypeCode) -> tuple[int | bool, ...]:
     """What a code measures, whatever its interval, multiplier, way of recording and unit of the same dimension."""
     medium = ELECTRICITY if code.commodity == _PRIMARY else code.commodity
-    unit = _CUBIC_METRE if code.unit in _VOLUMES else code.unit
+    unit = _CUBIC_METRE if code.unit in _VOLUMES else _WATT_HOUR if code.unit in _ENERGIES else code.unit
     is_register = code.interval_s is None and code.is_dial
     return medium, code.measurement_kind, code.flow_direction, unit, code.tou, code.phases, code.aggregate, is_register

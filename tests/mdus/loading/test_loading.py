@@ -8,6 +8,7 @@ import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,8 @@ from openami.mdus.loading import load_waiting, store
 from openami.mdus.loading.handlers import IN_VAIN_MAX, LoadingStoppedError
 from openami.mdus.loading.worker import load
 from openami.mdus.series import Provenance, Series
+from openami.mdus.unify import RawStore
+from openami.mdus.unify.errors import DamagedDeliveryError
 from openami.shared.quality import Origin, Verdict, is_estimated, origins, verdicts
 
 if TYPE_CHECKING:
@@ -129,6 +132,22 @@ async def test_what_is_of_no_known_form_is_refused_and_said(ground: Any) -> None
         assert await store.counts(tx) == {"refused": 1}
     assert row.state == "refused"
     assert "not a delivery" in row.reason
+
+
+@pytest.mark.parametrize("found", ["other", "nothing"])
+async def test_of_a_delivery_that_is_damaged_nothing_is_taken(ground: Any, found: str) -> None:
+    raw = RawStore(Path(ground.place.deliveries))
+    digest = await ground.accept(ground.fleet.day(0).xml())
+    other = raw.keep({"other": ground.fleet.day(1).xml(), "nothing": b"not a delivery"}[found]).digest
+    whole = raw.path_of(digest).read_bytes()
+    raw.path_of(digest).write_bytes(raw.path_of(other).read_bytes())
+    with pytest.raises(DamagedDeliveryError, match="other bytes"):
+        await ground.load()
+    async with ground.database.begin() as tx:
+        assert await store.counts(tx) == {"waiting": 1}
+        assert await tx.scalar(text("SELECT count(*) FROM series_day")) == 0
+    raw.path_of(digest).write_bytes(whole)
+    assert (await ground.load()).deliveries == 1
 
 
 async def test_strangers_are_refused_and_the_rest_taken(ground: Any) -> None:

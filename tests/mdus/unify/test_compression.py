@@ -12,11 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openami.mdus.unify import adapters
-from openami.mdus.unify.compression import MAGIC, Unpacked, digest_of, pack, pack_file, unpack
+from openami.mdus.unify.compression import MAGIC, Unpacked, digest_of, pack, pack_file
 from openami.testing.fleet import Fleet
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+def unpack(packed: bytes) -> bytes:
+    return Unpacked(io.BytesIO(packed)).readall()
 
 
 @given(st.binary(max_size=5000))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from openami.mdus.unify import Kept, Quarantined, RawStore
+from openami.mdus.unify.compression import CHUNK
 from openami.mdus.unify.errors import DamagedDeliveryError, UnknownDeliveryError
 from openami.mdus.unify.raw import is_digest
 from openami.shared.contract.field import Refusal
@@ -84,10 +87,42 @@ def test_damage_is_noticed(tmp_path: Path, damage: object) -> None:
 def test_other_content_under_the_name_is_noticed(tmp_path: Path) -> None:
     store = RawStore(tmp_path)
     one, other = store.keep(b"one").digest, store.keep(b"other").digest
-    files = {each.parent.name + each.stem: each for each in (tmp_path / "raw").rglob("*.zst")}
-    files[one].write_bytes(files[other].read_bytes())
+    store.path_of(one).write_bytes(store.path_of(other).read_bytes())
     with pytest.raises(DamagedDeliveryError, match="other bytes"):
         store.fetch(one)
+
+
+def test_a_delivery_can_be_read_bit_by_bit_and_begun_anew(tmp_path: Path) -> None:
+    store, data = RawStore(tmp_path), os.urandom(3 << 20)
+    stream = store.open(store.keep(data).digest)
+    assert stream.read(10) == data[:10]
+    stream.seek(0)
+    assert b"".join(iter(lambda: stream.read(100_000), b"")) == data
+    assert stream.read(10) == b""
+
+
+def test_damage_is_noticed_at_the_end_of_a_stream_at_the_latest(tmp_path: Path) -> None:
+    store = RawStore(tmp_path)
+    one, other = store.keep(b"one").digest, store.keep(b"other").digest
+    store.path_of(one).write_bytes(store.path_of(other).read_bytes())
+    stream = store.open(one)
+    assert stream.read(5) == b"other"
+    with pytest.raises(DamagedDeliveryError, match="other bytes"):
+        stream.read(1)
+    with pytest.raises(UnknownDeliveryError):
+        store.open("0" * 64)
+
+
+def test_what_a_reader_left_is_compared_too(tmp_path: Path) -> None:
+    store = RawStore(tmp_path)
+    one, other = (store.keep(b"line\n%d" % number + 3 * CHUNK * b".").digest for number in (1, 2))
+    for damaged in (False, True):
+        stream = store.open(one)
+        with io.TextIOWrapper(io.BufferedReader(stream)) as lines:
+            assert next(lines) == "line\n"
+        with pytest.raises(DamagedDeliveryError) if damaged else nullcontext():
+            stream.finish()
+        store.path_of(one).write_bytes(store.path_of(other).read_bytes())
 
 
 @pytest.mark.parametrize("digest", ["0" * 64, "../../etc/passwd", "", "A" * 64])

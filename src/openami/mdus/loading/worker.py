@@ -12,7 +12,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
 import numpy as np
 import structlog
@@ -25,8 +25,9 @@ from openami.mdus.series.both import newest
 from openami.mdus.series.determinants import bucket_slots, bucket_totals
 from openami.mdus.series.lake import Lake
 from openami.mdus.tables import seam
-from openami.mdus.unify.adapters import UnknownFormatError, adapter_named, sniff
-from openami.mdus.unify.adapters.model import HEAD_BYTES
+from openami.mdus.unify.adapters import UnknownFormatError
+from openami.mdus.unify.adapters.files import recognised
+from openami.mdus.unify.adapters.packed import Packed
 from openami.mdus.unify.parts import parts
 from openami.mdus.unify.raw import Quarantined
 from openami.mdus.vee.store import open_days
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
 
     from openami.mdus.loading.model import Place
     from openami.mdus.series import ChannelDays
-    from openami.mdus.unify.adapters import Adapter
     from openami.mdus.unify.parts import Part
     from openami.shared.clock import Clock
     from openami.shared.contract.field import Refusal
@@ -130,6 +130,7 @@ class _Here:
             try:
                 loaded, refusals = await self._take(tx, digest, claimed)
             except UnknownFormatError as error:
+                self.middle.raw.fetch(digest)  # or is it damaged?
                 await store.finish(tx, Loaded(digest), state=REFUSED, reason=error.found)
                 return Loaded(digest)
             entry = Quarantined(digest, claimed.source, self.clock.now(), tuple(refusals))
@@ -140,12 +141,9 @@ class _Here:
         return replace(loaded, seconds=dict(self.steps.seconds))
 
     async def _take(self, tx: AsyncConnection, digest: str, claimed: store.Claimed) -> tuple[Loaded, list[Refusal]]:
-        with self.steps("fetch"):
-            data = self.middle.raw.fetch(digest)
-        adapter = adapter_named(claimed.format) if claimed.format else sniff(data[:HEAD_BYTES])
         loaded = Loaded(digest)
         refusals: list[Refusal] = []
-        for part in self._parts(adapter, io.BytesIO(data)):
+        for part in self._parts(digest, claimed.format):
             refusals += part.refusals
             taken = await self.middle.flow.take_columns(
                 tx,
@@ -169,15 +167,21 @@ class _Here:
             )
         return replace(loaded, refused=len(refusals)), refusals
 
-    def _parts(self, adapter: Adapter, stream: BinaryIO) -> Iterator[Part]:
-        """The delivery in pieces that are merged together."""
+    def _parts(self, digest: str, format_name: str) -> Iterator[Part]:
+        """The delivery in pieces that are merged together; damage at its end undoes them all."""
+        with self.steps("read"):
+            delivery = self.middle.raw.open(digest)
+            adapter, stream = recognised(cast("BinaryIO", delivery), format_name)
+            if adapter.name == Packed.name:  # files of columns begin at their end
+                stream = io.BytesIO(stream.read())
         pieces = parts(adapter, stream)
         while True:
             with self.steps("read"):
                 piece = next(pieces, None)
             if piece is None:
-                return
+                break
             yield piece
+        delivery.finish()
 
     async def estimate(self, low: int, high: int) -> Loaded:
         """Estimate what is open in the channels from `low` to `high`, in days that are over for long enough."""

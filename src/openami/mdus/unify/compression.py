@@ -39,17 +39,6 @@ def pack_file(source: Path, target: BinaryIO) -> None:
             stream.write(piece)
 
 
-def unpack(packed: bytes) -> bytes:
-    """What was packed.
-
-    Raises:
-        OSError: these are not the bytes of `pack`, or not all of them.
-    """
-    with pa.CompressedInputStream(pa.BufferReader(packed), _CODEC) as stream:
-        data: bytes = stream.read()
-    return data
-
-
 def digest_of(packed: Path) -> str:
     """The SHA-256 of what a packed file holds.
 
@@ -81,10 +70,13 @@ class Unpacked(io.RawIOBase):
 
     def readinto(self, buffer: Any, /) -> int:  # noqa: ANN401 - any buffer
         """Read on."""
-        data = self._stream.read(len(buffer))
-        buffer[: len(data)] = data
-        self._at += len(data)
-        return len(data)
+        count: int = self._stream.readinto(buffer)
+        self._at += count
+        return count
+
+    def readall(self) -> bytes:
+        """All that is left."""
+        return b"".join(iter(lambda: self.read(CHUNK), b""))
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
         """Go to a place; returns where it is."""

@@ -8,13 +8,14 @@ be replayed from the raw delivery once the cause is mended.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from openami.mdus.unify.compression import ENDING, pack, pack_file, unpack
+from openami.mdus.unify.compression import CHUNK, ENDING, Unpacked, pack, pack_file
 from openami.mdus.unify.errors import DamagedDeliveryError, UnknownDeliveryError
 from openami.shared.contract.field import Refusal
 
@@ -89,11 +90,17 @@ class RawStore:
             UnknownDeliveryError: there is none.
             DamagedDeliveryError: the bytes on the disk are no longer those that were kept.
         """
+        return self.open(digest).readall()
+
+    def open(self, digest: str) -> Checked:
+        """The delivery as a stream, which raises like `fetch`, but for damage only when one comes to it."""
+        return Checked(self._packed(digest), digest)
+
+    def _packed(self, digest: str) -> bytes:
         try:
-            packed = self.path_of(digest).read_bytes()
+            return self.path_of(digest).read_bytes()
         except FileNotFoundError:
             raise not_kept(digest) from None
-        return checked(packed, digest)
 
     def quarantine(self, entry: Quarantined) -> None:
         """Note the refused parts of a delivery; none at all takes an earlier note away."""
@@ -175,21 +182,38 @@ def digest_and_size(path: Path) -> tuple[str, int]:
         return digest, file.tell()
 
 
-def checked(packed: bytes, digest: str) -> bytes:
-    """What a delivery holds, if it still is what was kept.
+class Checked(Unpacked):
+    """What a delivery holds. At its end it is compared with its hash: until then it may be damaged.
 
-    Raises:
-        DamagedDeliveryError: it is not.
+    Reading raises `DamagedDeliveryError` if it is no longer what was kept.
     """
-    try:
-        data = unpack(packed)
-    except OSError as error:
-        raise DamagedDeliveryError(f"The delivery {digest} cannot be read: {error}.") from error
-    if hashlib.sha256(data).hexdigest() != digest:
-        raise DamagedDeliveryError(
-            f"The delivery {digest} has other bytes than were kept.", hint="Restore it from a backup."
-        )
-    return data
+
+    def __init__(self, packed: bytes, digest: str) -> None:
+        self._digest = digest
+        super().__init__(io.BytesIO(packed))
+
+    def readinto(self, buffer: Any, /) -> int:  # noqa: ANN401 - any buffer
+        """Read on."""
+        try:
+            count = super().readinto(buffer)
+        except OSError as error:
+            raise DamagedDeliveryError(f"The delivery {self._digest} cannot be read: {error}.") from error
+        self._hash.update(memoryview(buffer)[:count])
+        if not count and len(buffer) and self._hash.hexdigest() != self._digest:
+            raise DamagedDeliveryError(
+                f"The delivery {self._digest} has other bytes than were kept.", hint="Restore it from a backup."
+            )
+        return count
+
+    def finish(self) -> None:
+        """Read what is left, and compare: a reader may have stopped before the end, and closed the stream."""
+        rest = bytearray(CHUNK)
+        while self.readinto(rest):
+            pass
+
+    def _begin(self) -> Any:  # noqa: ANN401 - as above
+        self._hash = hashlib.sha256()
+        return super()._begin()
 
 
 def _write_durably(path: Path, write: Callable[[BinaryIO], object]) -> None:

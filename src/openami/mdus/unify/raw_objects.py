@@ -16,7 +16,7 @@ from pyarrow import fs
 
 from openami.mdus.unify.compression import CHUNK, ENDING, digest_of, pack, pack_file
 from openami.mdus.unify.errors import DamagedDeliveryError
-from openami.mdus.unify.raw import Kept, RawStore, checked, digest_and_size, entry_of, name_of, not_kept
+from openami.mdus.unify.raw import Kept, RawStore, digest_and_size, entry_of, name_of, not_kept
 from openami.shared.object_store import SCHEME, ObjectStore, is_object_url
 
 if TYPE_CHECKING:
@@ -87,19 +87,13 @@ class ObjectRawStore(RawStore):
             beside.unlink(missing_ok=True)
         return path
 
-    def fetch(self, digest: str) -> bytes:
-        """The delivery that was kept under this hash.
-
-        Raises:
-            UnknownDeliveryError: there is none.
-            DamagedDeliveryError: the bytes in the store are no longer those that were kept.
-        """
+    def _packed(self, digest: str) -> bytes:
         try:
             with self._files.open_input_stream(self._key("raw", digest, ENDING), compression=None) as stream:
-                packed = stream.read()
+                packed: bytes = stream.read()
         except FileNotFoundError:
             raise not_kept(digest) from None
-        return checked(packed, digest)
+        return packed
 
     def quarantine(self, entry: Quarantined) -> None:
         """Note the refused parts of a delivery; none at all takes an earlier note away."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from openami.shared.contract.field.markup import DEFAULT_LIMITS
 from openami.shared.contract.field.scan import scan_readings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 CODE = field.ReadingTypeCode.parse("0.0.2.4.1.1.12.0.0.0.0.0.0.0.0.3.72.0")
@@ -35,13 +36,16 @@ def _scan_small_messages_too() -> Iterator[None]:
 
 
 def block(
-    count: int, seed: int = 0, source: str | None = "AMS-1", reported: datetime | None = AT
+    count: int, seed: int = 0, source: str | None = "AMS-1", reported: datetime | None = AT, slots: int = -1
 ) -> field.IntervalBlock:
+    """A block of `count` readings, of those the ones whose bits are set in `slots`."""
     draw = np.random.default_rng(seed)
-    index = draw.integers(0, 4, count)
+    index, values = draw.integers(0, 4, count), draw.integers(-5, 10**6, count)
+    kept = np.flatnonzero([slots >> slot & 1 for slot in range(count)])
+    missing = index[kept] == 2
     return field.IntervalBlock.of(
-        CODE, 1772323200 + 900 * np.arange(count), 900, np.where(index == 2, 0, draw.integers(-5, 10**6, count)),
-        missing=index == 2, qualities=SETS, quality_index=index.astype(np.uint16), reported=reported, source=source,
+        CODE, 1772323200 + 900 * kept, 900, np.where(missing, 0, values[kept]),
+        missing=missing, qualities=SETS, quality_index=index[kept].astype(np.uint16), reported=reported, source=source,
     )  # fmt: skip
 
 
@@ -109,6 +113,30 @@ def with_prefix(data: bytes) -> bytes:
         inner = inner.replace(f"<{tag}>".encode(), f"<x:{tag}>".encode())
         inner = inner.replace(f"</{tag}>".encode(), f"</x:{tag}>".encode())
     return inner.replace(b"<ReadingQualityType", b"<x:ReadingQualityType").replace(b"<ReadingType", b"<x:ReadingType")
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(1, 2**12 - 1), st.integers(0, 3)), min_size=2, max_size=6),
+    st.sampled_from([bytes, indented, with_offsets]), st.sampled_from([AT, None]),
+)  # fmt: skip
+def test_blocks_of_the_same_day_with_gaps_of_their_own(
+    shapes: list[tuple[int, int]], dress: Callable[[bytes], bytes], reported: datetime | None
+) -> None:
+    """A record is held against the one at its place in the block before: here some lack it, or are of another form."""
+    data = dress(message(*(block(12, seed, reported=reported, slots=slots) for slots, seed in shapes)))
+    scan = scan_readings(data)
+    assert scan is not None
+    assert [len(run.values) for run in scan.runs] == [slots.bit_count() for slots, _ in shapes]
+    agree(data)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 3), st.integers(0, 400), st.sampled_from(b"0129<>/ Z.") | st.integers(0, 255))
+def test_a_record_that_differs_in_one_byte_from_its_twin(number: int, offset: int, byte: int) -> None:
+    data = message(*(block(3, 1, slots=7) for _ in range(4)))
+    at = [one.start() for one in re.finditer(b"<IntervalBlocks>", data)][number] + offset
+    agree(data[:at] + bytes([byte]) + data[at + 1 :])
 
 
 @pytest.mark.parametrize("dress", [indented, with_offsets, with_prefix])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from itertools import count, groupby
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 import numpy as np
 from lxml import etree
@@ -27,12 +27,13 @@ from openami.shared.contract.field.scan import SCAN_FROM_BYTES, BrokenRunError, 
 from openami.shared.contract.field.tree import name_within, read_tree
 
 if TYPE_CHECKING:
+    import io
     from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from openami.mdus.unify.adapters.cim_meters import Form, Meter
-    from openami.shared.contract.field.scan import Scan
+    from openami.shared.contract.field.scan import Scan, Text
 
 _BATCH_READINGS: Final = 100_000
 _CHUNK: Final = 4 << 20
@@ -136,11 +137,11 @@ class _Document:
             if self._plain is None:
                 self._plain = is_plain_text(text)
                 if self._known is not None and not whole:
-                    self._known.head = text
+                    self._known.head = bytes(text)
             worth_it = whole and self._plain and len(text) >= self._scan_from_bytes
             scan = scan_readings(text) if worth_it else None
             try:
-                yield from self._parsed([text]) if scan is None else self._cut(scan)
+                yield from self._parsed([bytes(text)]) if scan is None else self._cut(scan)
             except etree.XMLSyntaxError:
                 yield from self._taken(scan)
                 raise
@@ -227,37 +228,63 @@ def _check(element: etree._Element) -> None:
         raise _NotOursError(f"the name space {namespace(element)[:80]!r} is not known")
 
 
-def _pieces(stream: BinaryIO) -> Iterator[tuple[bytes, bool]]:
+class _Window:
+    """What of a stream is being looked at. It all lies in one place: fresh memory for each piece costs more than it."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self._text, self.size = cast("io.BufferedIOBase", stream), bytearray(_CHUNK), 0
+        self._fill()
+
+    @property
+    def full(self) -> bool:
+        """Whether there may be more behind it."""
+        return self.size == len(self._text)
+
+    def first(self, count: int) -> memoryview:
+        """So much of it, until it moves on."""
+        return memoryview(self._text)[:count]
+
+    def end_of_last(self, closing: bytes) -> int:
+        """Where the last meter in it ends, else its last block; 0 if none does."""
+        found = ((self._text.rfind(one, 0, self.size), len(one)) for one in (closing, _BLOCK_END))
+        return next((at + size for at, size in found if at >= 0), 0)
+
+    def grow(self) -> None:
+        """See more at once."""
+        self._text = self._text + bytes(len(self._text))  # in place it cannot grow as long as somebody looks at it
+        self._fill()
+
+    def move(self, count: int) -> None:
+        """Let so much of it go."""
+        self._text[: self.size - count] = self._text[count : self.size]
+        self.size -= count
+        self._fill()
+
+    def _fill(self) -> None:
+        view = memoryview(self._text)
+        while self.size < len(view) and (count := self._stream.readinto(view[self.size :])):
+            self.size += count
+
+
+def _pieces(stream: BinaryIO) -> Iterator[tuple[Text, bool]]:
     """The text in pieces, and whether each holds whole meters, or at least whole blocks of readings, only.
 
-    What stands before the first meter is a piece of its own.
+    What stands before the first meter is a piece of its own. A piece is gone when the next one is asked for.
     """
-    data, kept, whole, closing = stream.read(_CHUNK), b"", True, _BLOCK_END
-    if (opening := _OPENING.search(data)) is not None:
+    window, whole, closing = _Window(stream), True, _BLOCK_END
+    if (opening := _OPENING.search(window.first(window.size))) is not None:
         closing = b"</" + opening[1] + b"MeterReading>"
-        yield data[: opening.start()], False
-        data = data[opening.start() :]
-    while data:
-        if not (cut := _last_end(data, closing)):
-            data, kept = kept + data, b""
-            cut = _last_end(data, closing)
-        if cut:
-            yield b"".join((kept, memoryview(data)[:cut])), whole
-            kept, whole = data[cut:], True
-        elif len(data) > 4 * _CHUNK:  # an endless block, or none at all: nothing to wait for
-            yield data, False
-            kept, whole = b"", False
-        else:
-            kept = data
-        data = stream.read(_CHUNK)
-    if kept:
-        yield kept, whole
-
-
-def _last_end(text: bytes, closing: bytes) -> int:
-    """Where the last meter of a text ends, else its last block; 0 if none does."""
-    found = next((end for end in (closing, _BLOCK_END) if end in text), None)
-    return 0 if found is None else text.rfind(found) + len(found)
+        yield window.first(opening.start()), False
+        window.move(opening.start())
+    while window.size:
+        cut = window.end_of_last(closing)
+        if not cut and window.full and window.size < 4 * _CHUNK:
+            window.grow()
+            continue
+        # an endless block, or none at all: nothing to wait for
+        yield window.first(cut or window.size), whole and bool(cut or not window.full)
+        whole = bool(cut)
+        window.move(cut or window.size)
 
 
 def _take_event(element: etree._Element, index: int, events: list[EndDeviceEvent], reader: Reader) -> None:

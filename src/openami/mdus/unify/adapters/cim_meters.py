@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from openami.mdus.unify.columns import Columns, earliest, latest, spread, texts_of
+from openami.mdus.unify.columns import Columns, earliest, texts_of
 from openami.mdus.unify.qualities import unified_quality
 from openami.shared.contract.field.columns import parse_decimal_groups, parse_stamps
 from openami.shared.contract.field.markup import local_name
@@ -33,9 +33,7 @@ if TYPE_CHECKING:
 
 FORMS_MAX: Final = 64
 _TEXTS: Final = frozenset({"name", "mRID", "timeStamp", "value"})
-_REPORTED, _STAMP, _START, _END = range(4)
-_DAY_S: Final = 86_400
-_HOUR_S: Final = 3_600
+_START, _END = 2, 3  # of the times of a record
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,33 +256,26 @@ class _Readings:
     @staticmethod
     def of(scan: Scan, runs: Ints, interval_s: Ints, stamped_at_start: bool) -> _Readings:
         """The runs; an interval of 0 is one that the reading type does not tell."""
+        from openami.mdus.unify.adapters.cim_kernel import lay_out  # noqa: PLC0415 - the compiler loads when needed
+
         records = scan.records
         begins = scan.first[runs]
         counts = np.diff(scan.first, append=records.count)[runs]
         timed = np.array([form.timed for form in records.forms.known], np.bool_)
         stated = timed[records.form[begins]][:, [_START, _END]].all(axis=1)
-        first_s = records.times[_END, begins] - records.times[_START, begins]
+        first_s = records.times[begins, _END] - records.times[begins, _START]
         regular = (interval_s > 0) | (stated & (first_s > 0))
         interval_s = np.where(interval_s > 0, interval_s, np.where(regular, first_s, 1))
-        at, row = spread(begins, counts), np.repeat(np.arange(len(runs)), counts)
-        of, length_s = records.form[at], interval_s[row]
-        start, end, stamp = (records.times[which, at] for which in (_START, _END, _STAMP))
-        has_start, has_end = timed[of, _START], timed[of, _END]
-        bare = stamp if stamped_at_start else stamp - length_s
-        starts = np.where(has_start, start, np.where(has_end, end - length_s, bare))
-        # a daily interval of a local day may have 23 or 25 hours
-        tolerance_s = np.where(length_s == _DAY_S, _HOUR_S, 0)
-        odd = has_start & has_end & (np.abs(end - start - length_s) > tolerance_s)
-        regular[row[odd]] = False
-        grid = starts[np.cumsum(counts) - counts][row] + (at - begins[row]) * length_s
         marks = [
             (MISSING if form.missing else unified_quality(form.codes)[0], unified_quality(form.codes)[1])
             for form in records.forms.known
         ]
-        quality, flags = np.array(marks, np.uint8).T
-        reported = np.where(timed[of, _REPORTED], records.times[_REPORTED, at], 0)
-        return _Readings(
-            counts, interval_s, regular, starts, records.values[at], quality[of], flags[of],
-            latest(reported, np.cumsum(counts) - counts),
-            even=bool((starts == grid).all()),
+        starts, values = np.empty((2, int(counts.sum())), np.int64)
+        quality, flags = np.empty((2, len(starts)), np.uint8)
+        reported_s = np.empty(len(runs), np.int64)
+        even = lay_out(
+            (begins, counts, interval_s), (timed, np.array(marks, np.uint8)),
+            (records.form, records.times, records.values), stamped_at_start, (regular, reported_s),
+            (starts, values, quality, flags),
         )  # fmt: skip
+        return _Readings(counts, interval_s, regular, starts, values, quality, flags, reported_s, even)

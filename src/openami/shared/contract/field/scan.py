@@ -22,9 +22,13 @@ from openami.shared.contract.field.columns import share_decimals
 from openami.shared.contract.field.errors import BadQualityCodeError
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     from numpy.typing import NDArray
 
     from openami.shared.contract.field.columns import Flags, Int64s
+
+    Text: TypeAlias = bytes | memoryview
 
 SCAN_FROM_BYTES: Final = 1 << 18
 """From this size on a body is worth loading compiled loops, which takes a second; the general way is done with less in
@@ -116,8 +120,11 @@ class Scans:
         return None if scan is None else scan.run_of(attribute)
 
 
-def scan_readings(data: bytes) -> Scan | None:
-    """Cut the interval readings out of a message; None if any of them needs the XML parser."""
+def scan_readings(data: Text) -> Scan | None:
+    """Cut the interval readings out of a message; None if any of them needs the XML parser.
+
+    Nothing of the result refers to the message: its memory may be used again.
+    """
     tag = _TAG.search(data)
     if tag is None or not is_plain_text(data):
         return None
@@ -133,18 +140,18 @@ def scan_readings(data: bytes) -> Scan | None:
     return Scan(_cut(data, prefix, records, first, token), token, prefix, records, first, decimals)
 
 
-def is_plain_text(data: bytes) -> bool:
+def is_plain_text(data: Text) -> bool:
     """True if the characters of a document that begins like this are those of ASCII, and perhaps more."""
     encoding = _ENCODING.match(data)
-    utf_16 = data[:2] in {b"\xff\xfe", b"\xfe\xff"}
+    utf_16 = bytes(data[:2]) in {b"\xff\xfe", b"\xfe\xff"}
     return not utf_16 and (encoding is None or encoding[1].lower() in {b"utf-8", b"ascii", b"us-ascii"})
 
 
-def _one_run_a_block(data: bytes, prefix: bytes, records: Records, first: NDArray[np.intp]) -> bool:
+def _one_run_a_block(data: Text, prefix: bytes, records: Records, first: NDArray[np.intp]) -> bool:
     """True if a block ends between any two runs."""
-    closing = b"</" + prefix + b"IntervalBlocks>"
+    closing = re.compile(re.escape(b"</" + prefix + b"IntervalBlocks>"))
     gaps = zip(records.ends[first[1:] - 1].tolist(), records.begins[first[1:]].tolist(), strict=True)
-    return all(data.find(closing, begin, end) >= 0 for begin, end in gaps)
+    return all(closing.search(data, begin, end) for begin, end in gaps)
 
 
 @lru_cache(maxsize=32)
@@ -233,10 +240,10 @@ class Records:
         self.follows = np.empty(count, np.bool_)
         """Where a record follows another one, with nothing but blanks between."""
         self.form, self.decimals, self.significant = (np.empty(count, np.int16) for _ in range(3))
-        self.times = np.empty((len(_TIMES), count), np.int64)
+        self.times = np.empty((count, len(_TIMES)), np.int64)
         self.forms = _Forms()
 
-    def read(self, data: bytes, opening: bytes, pattern: re.Pattern[bytes]) -> bool:
+    def read(self, data: Text, opening: bytes, pattern: re.Pattern[bytes]) -> bool:
         """Read all records; False if one of them is of no plain form."""
         from openami.shared.contract.field import scan_kernel  # noqa: PLC0415 - the compiler loads when it is needed
 
@@ -244,19 +251,19 @@ class Records:
         out = (
             self.begins, self.ends, self.follows, self.form, self.times, self.values, self.decimals, self.significant,
         )  # fmt: skip
-        at, why = 0, scan_kernel.UNKNOWN
+        at, why, first = 0, scan_kernel.UNKNOWN, re.compile(re.escape(opening))
         while why == scan_kernel.UNKNOWN:
             why, at, self.count = scan_kernel.read(buffer, at, tag, _NAME, self.forms.arrays, out, self.count)
-            example = pattern.match(data, data.find(opening, at)) if why == scan_kernel.UNKNOWN else None
+            begin = first.search(data, at) if why == scan_kernel.UNKNOWN else None
+            example = pattern.match(data, begin.start()) if begin else None
             if why == scan_kernel.UNKNOWN and (example is None or not self.forms.learn(example)):
                 return False
         self._trim()
         return bool(why == scan_kernel.DONE)
 
     def _trim(self) -> None:
-        for name in ("begins", "ends", "values", "follows", "form", "decimals", "significant"):
+        for name in ("begins", "ends", "values", "follows", "form", "times", "decimals", "significant"):
             setattr(self, name, getattr(self, name)[: self.count])
-        self.times = self.times[:, : self.count]
 
     def share_decimals(self, first: NDArray[np.intp]) -> Int64s | None:
         """Give the values of each run one number of decimals, and return it; None if one does not fit."""
@@ -272,7 +279,7 @@ class Records:
     def _run(self, part: slice, decimals: int, number: int) -> BlockColumns:
         """A block whose records have all one form."""
         form, count = self.forms.known[number], part.stop - part.start
-        reported, stamp, start, end = self.times[:, part]
+        reported, stamp, start, end = self.times[part].T
         return BlockColumns(
             start=start, start_ok=np.full(count, form.timed[2]),
             end=end, end_ok=np.full(count, form.timed[3]),
@@ -293,7 +300,7 @@ class Records:
         missing = np.array([form.missing for form in self.forms.known], np.bool_)[of]
         numbers = {codes: number for number, codes in enumerate(sets)}
         index = np.array([numbers.get(form.codes, 0) for form in self.forms.known], np.uint16)[of]
-        reported, stamp, start, end = self.times[:, part]
+        reported, stamp, start, end = self.times[part].T
         return BlockColumns(
             start=start, start_ok=timed[2], end=end, end_ok=timed[3], stamp=stamp,
             usable=np.ones(len(of), np.bool_), values=self.values[part], decimals=decimals, missing=missing,
@@ -303,8 +310,8 @@ class Records:
         )  # fmt: skip
 
 
-def _cut(data: bytes, prefix: bytes, records: Records, first: NDArray[np.intp], token: str) -> bytes:
-    pieces: list[bytes] = []
+def _cut(data: Text, prefix: bytes, records: Records, first: NDArray[np.intp], token: str) -> bytes:
+    pieces: list[Text] = []
     at = 0
     lasts = [*(first[1:] - 1).tolist(), records.count - 1]
     begins, ends = records.begins[first].tolist(), records.ends[lasts].tolist()

@@ -2,6 +2,9 @@
 
 A form is one record without its times and its value: all the rest must be equal byte for byte. The loop stops at the
 first record that has no known form; the caller learns its form, or leaves the document to the XML parser.
+
+Meters that are read together tell of the same times. So a record is first compared with the one at its place in the run
+before: where all but the value is equal, so are form and times, and only the value is read.
 """
 
 from __future__ import annotations
@@ -99,6 +102,29 @@ def _alike(text: Array, template: Array, mask: Array) -> bool:
 
 
 @compiled
+def _word(data: Array, at: Any) -> Any:  # noqa: ANN401 - unsigned numbers of numpy
+    """Eight bytes as one number; for the machine it is a single load."""
+    word = np.uint64(0)
+    for k in range(8):
+        word |= np.uint64(data[at + np.uintp(k)]) << np.uint64(8 * k)
+    return word
+
+
+@compiled
+def _equal(data: Array, first: int, second: int, size: int) -> bool:
+    """True if so many bytes at two places are equal: none, or at least eight. Without early exit, as above."""
+    a, b, past = np.uintp(first), np.uintp(second), np.uintp(size)
+    differs, k = np.uint64(0), np.uintp(0)
+    while k + np.uintp(8) <= past:
+        differs |= _word(data, a + k) ^ _word(data, b + k)
+        k += np.uintp(8)
+    if k < past:  # the last ones, and some once more
+        k = past - np.uintp(8)
+        differs |= _word(data, a + k) ^ _word(data, b + k)
+    return bool(differs == 0)
+
+
+@compiled
 def begins_with(data: Array, at: int, text: Array) -> bool:
     """True if a text stands at a place."""
     size = len(text)
@@ -133,59 +159,104 @@ def _next(data: Array, at: int, opening: Array, name: Array) -> tuple[int, bool,
 
 
 @compiled
-def _fit(data: Array, at: int, forms: Array, f: int) -> int:
+def _fit(data: Array, at: int, templates: Array, masks: Array, f: int, head: int, tail: int, valued: bool) -> int:
     """Length of the value if the record at this place has this form, else -1."""
-    templates, masks, heads, tails, valued, _, _ = forms
-    head, tail = heads[f], tails[f]
     behind = at + head
     if behind + tail > len(data) or not _alike(data[at:behind], templates[f, :head], masks[f, :head]):
         return -1
-    size = 0
-    if valued[f]:
-        while size <= _VALUE_MAX and behind + size < len(data) and data[behind + size] != _LESS_THAN:
-            size += 1
-        if size == 0 or size > _VALUE_MAX:
-            return -1
+    size = _value_size(data, behind) if valued else 0
     end = behind + size + tail
     whole = slice(head, head + tail)
-    if end > len(data) or not _alike(data[behind + size : end], templates[f, whole], masks[f, whole]):
+    if size < 0 or end > len(data) or not _alike(data[behind + size : end], templates[f, whole], masks[f, whole]):
         return -1
     return size
 
 
 @compiled
-def number(data: Array, at: int, size: int) -> tuple[bool, int, int, int]:
-    """A decimal number: whether it is one, its digits as an integer, how many are significant, how many decimals."""
-    whole, digits, significant, decimals, dot = 0, 0, 0, 0, False
-    for k in range(size):
-        char = int(data[at + k])
-        if _ZERO <= char <= _ZERO + 9:
-            digits += 1
-            significant += 1 if significant or char != _ZERO else 0
-            decimals += 1 if dot else 0
-            if significant <= DIGITS_MAX:
-                whole = whole * 10 + char - _ZERO
-        elif char == _DOT and not dot:
-            dot = True
-        elif k or (char != _MINUS and char != _PLUS):
-            return False, whole, significant, decimals
-    if size and data[at] == _MINUS:
-        whole = -whole
-    return (digits > 0 or size == 0) and significant <= DIGITS_MAX, whole, significant, decimals
+def _form(
+    data: Array, at: int, templates: Array, masks: Array, heads: Array, tails: Array, valued: Array, last: int
+) -> tuple[int, int]:
+    """The form of the record at this place, the last one's first, and the length of its value; -1: none fits."""
+    for turn in range(len(heads)):
+        form = last if turn == 0 else turn - 1 if turn <= last else turn
+        size = _fit(data, at, templates, masks, form, heads[form], tails[form], valued[form])
+        if size >= 0:
+            return form, size
+    return last, -1
 
 
 @compiled
-def _times(data: Array, at: int, size: int, forms: Array, f: int, times: Array, row: int) -> bool:
-    """Read the times of a record; False if one of them is none."""
-    _, _, heads, _, _, time_at, time_n = forms
-    for which in range(time_n.shape[1]):
-        if time_n[f, which]:
-            place = time_at[f, which]
-            seconds = _instant(data, at + place + (size if place >= heads[f] else 0), time_n[f, which])
-            if seconds == NOT_A_TIME:
+def _twin(data: Array, at: int, begin: int, end: int, head: int, tail: int, valued: bool) -> int:
+    """Length of the value if the record at this place equals another one in all but its value, else -1."""
+    behind = at + head
+    if behind + tail > len(data) or not _equal(data, at, begin, head):
+        return -1
+    size = _value_size(data, behind) if valued else 0
+    if size < 0 or behind + size + tail > len(data) or not _equal(data, behind + size, end - tail, tail):
+        return -1
+    return size
+
+
+@compiled
+def _value_size(data: Array, at: int) -> int:
+    """Length of the text before the next tag; -1 if there is none, or too much to be a number."""
+    size = 0
+    while size <= _VALUE_MAX and at + size < len(data) and data[at + size] != _LESS_THAN:
+        size += 1
+    return size if 0 < size <= _VALUE_MAX else -1
+
+
+@compiled
+def number(data: Array, at: int, size: int) -> tuple[bool, int, int, int]:
+    """A decimal number: whether it is one, its digits as an integer, how many are significant, how many decimals."""
+    whole, significant, dot = 0, 0, -1
+    first = 1 if size and (data[at] == _MINUS or data[at] == _PLUS) else 0
+    for k in range(first, size):
+        digit = int(data[at + k]) - _ZERO
+        if 0 <= digit <= 9:
+            if significant < DIGITS_MAX:
+                whole = whole * 10 + digit
+            significant += 1 if whole else 0
+        elif digit == _DOT - _ZERO and dot < 0:
+            dot = k
+        else:
+            return False, whole, significant, 0
+    decimals = size - 1 - dot if dot >= 0 else 0
+    some = size == 0 or size - first > (1 if dot >= 0 else 0)
+    return some and significant <= DIGITS_MAX, -whole if first and data[at] == _MINUS else whole, significant, decimals
+
+
+@compiled
+def _times(data: Array, at: int, head: int, size: int, places: Array, sizes: Array, f: int, times: Array) -> bool:
+    """Read the times of a record of a form, 0 for what it does not tell; False if one of them is none."""
+    for which in range(len(times)):
+        times[which] = 0
+        if sizes[f, which]:
+            place = places[f, which]
+            times[which] = _instant(data, at + place + (size if place >= head else 0), sizes[f, which])
+            if times[which] == NOT_A_TIME:
                 return False
-            times[which, row] = seconds
     return True
+
+
+@compiled
+def _copy(times: Array, row: int, to: int) -> None:
+    for which in range(times.shape[1]):
+        times[to, which] = times[row, which]
+
+
+@compiled
+def _past_blanks(data: Array, at: int) -> int:
+    """Where the next byte is that is no blank."""
+    while at < len(data) and (data[at] in (9, 10, 13, 32)):
+        at += 1
+    return at
+
+
+@compiled
+def _latest(times: Array, row: int) -> int:
+    """The latest of what a record says of its interval."""
+    return int(max(times[row, 1], times[row, 2], times[row, 3]))
 
 
 @compiled
@@ -202,25 +273,33 @@ def read(data: Array, at: int, opening: Array, name: Array, forms: Array, out: A
         row: the first row that is not filled yet.
     """
     begins, ends, follows, form_of, times, values, decimals, significant = out
-    valued, form_n, last = forms[4], len(forms[2]), 0
+    templates, masks, heads, tails, valued, time_at, time_n = forms  # a tuple costs more to hand on than a record
+    last, run, like = 0, row, row  # where this run begins, and the record of the run before that the next may equal
     while True:
-        begin, blank, plain = _next(data, at, opening, name)
-        if not plain or row == len(begins):
+        begin, blank, size = _past_blanks(data, at), True, -1
+        if like < run and row < len(begins):
+            last = form_of[like]
+            size = _twin(data, begin, begins[like], ends[like], heads[last], tails[last], valued[last])
+        ok = size >= 0
+        if ok:
+            _copy(times, like, row)
+        else:
+            begin, blank, plain = _next(data, at, opening, name)
+            if not plain or row == len(begins):
+                return UNREADABLE, at, row
+            if begin == len(data):
+                return DONE, at, row
+            if not blank:
+                like, run = run, row
+            last, size = _form(data, begin, templates, masks, heads, tails, valued, last)
+            if size < 0:
+                return UNKNOWN, at, row
+            ok = _times(data, begin, heads[last], size, time_at, time_n, last, times[row])
+        is_number, values[row], significant[row], decimals[row] = number(data, begin + heads[last], size)
+        if not ok or not is_number:
             return UNREADABLE, at, row
-        if begin == len(data):
-            return DONE, at, row
-        form, size = -1, -1
-        for turn in range(form_n):  # the form of the last record first
-            form = last if turn == 0 else turn - 1 if turn <= last else turn
-            size = _fit(data, begin, forms, form)
-            if size >= 0:
-                break
-        if size < 0:
-            return UNKNOWN, at, row
-        ok, whole, counted, places = number(data, begin + forms[2][form], size if valued[form] else 0)
-        if not ok or not _times(data, begin, size, forms, form, times, row):
-            return UNREADABLE, at, row
-        last, at = form, begin + forms[2][form] + size + forms[3][form]
-        begins[row], ends[row], follows[row], form_of[row] = begin, at, blank and row > 0, form
-        values[row], decimals[row], significant[row] = whole, places, counted
+        at = begin + heads[last] + size + tails[last]
+        begins[row], ends[row], follows[row], form_of[row] = begin, at, blank and row > 0, last
+        while like < run and _latest(times, like) <= _latest(times, row):
+            like += 1
         row += 1

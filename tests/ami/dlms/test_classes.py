@@ -41,6 +41,10 @@ def test_every_class_the_field_needs_is_described(class_id: int) -> None:
     assert len(names) == len(set(names))
 
 
+def test_a_class_that_nobody_assigned_is_not_made_up() -> None:
+    assert 114 not in CLASSES
+
+
 def test_members_are_found_by_name_and_number() -> None:
     assert CLASSES[70].method("remote_disconnect").number == 1
     assert CLASSES[7].attribute("capture_objects").number == 3

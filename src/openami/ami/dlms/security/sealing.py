@@ -100,7 +100,7 @@ def unseal(sealed: Sealed, *, title: bytes, key: bytes, authentication_key: byte
     control, body = sealed.control, sealed.body
     if control & _COMPRESSED:
         msg = "A message is compressed (V.44), which this stack does not read."
-        raise SecurityFailureError(msg, service_error=5)
+        raise SecurityFailureError(msg, hint="Switch compression off at the sender.", service_error=5)
     if control & (_ENCRYPTED | _AUTHENTICATED) and (len(nonce) != NONCE_OCTETS or not key):
         msg = "A message names no sender, or a key that we do not have."
         raise SecurityFailureError(msg, hint="Give the system title, and the broadcast key.", service_error=5)

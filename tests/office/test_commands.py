@@ -52,6 +52,11 @@ def test_fields_are_read_as_what_they_are() -> None:
         lambda command: command.amount("word"),
         lambda command: command.amount("nan"),
         lambda command: command.amount("yes"),
+        lambda command: command.amount("huge"),
+        lambda command: command.money("missing"),
+        lambda command: command.money("fine"),
+        lambda command: command.date("first_day", None),
+        lambda command: command.instant("last_instant", NOON),
         lambda command: command.parts("empty_list"),
         lambda command: command.parts("words"),
     ],
@@ -59,7 +64,8 @@ def test_fields_are_read_as_what_they_are() -> None:
 def test_what_cannot_be_read_says_what_was_found_and_what_to_do(read: Callable[[Command], object]) -> None:
     command = _command(
         empty=" ", list=[1], yes=True, word="soon", naive="2026-03-01T12:00:00", float=1.5, nan="NaN",
-        empty_list=[], words=["a"],
+        empty_list=[], words=["a"], huge="1e999999999", fine="1.005", first_day="0001-01-01",
+        last_instant="9999-12-31T23:59:59-12:00",
     )  # fmt: skip
     with pytest.raises(BadFieldError) as caught:
         read(command)
@@ -90,7 +96,7 @@ async def test_every_command_leaves_a_sealed_audit_record(desk: Desk, middle: Mi
 
 @pytest.mark.postgres
 async def test_a_body_that_is_no_object_is_refused(desk: Desk, middle: Middle) -> None:
-    for body in (b"[]", b"nonsense"):
+    for body in (b"[]", b"nonsense", b'{"device": "a\\u0000b"}', b'{"device": "\\ud800"}', b"[" * 100_000, b"\xff"):
         response = await middle.client.post("/api/payments", content=body, headers={"authorization": "Bearer token"})
         assert response.status_code == 422
         assert response.json()["found"]

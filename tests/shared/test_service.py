@@ -107,9 +107,26 @@ async def test_an_error_of_ours_reaches_the_client_in_words(area: Area) -> None:
     }
 
 
-@pytest.mark.parametrize(("body", "found"), [(b"{", "not JSON"), (b"[1]", "a JSON list")])
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        (b"{", "not JSON"),
+        (b"", "not JSON"),
+        (b"[1]", "a JSON list"),
+        (b"[" * 100_000, "not JSON"),
+        (b'{"name": "\xff"}', "not JSON"),
+        (b'{"name": "\\udfff"}', "not JSON"),
+        (b'{"name": {"deep": ["a\\u0000"]}}', "zero character"),
+        (b'{"\\u0000": 1}', "zero character"),
+    ],
+)
 async def test_a_command_must_be_a_json_object(area: Area, body: bytes, found: str) -> None:
     assert found in (await client_of(area).post("/api/command", content=body)).json()["found"]
+
+
+@pytest.mark.parametrize("name", ["\\u0000", "\\\\u0000", "𝄞", "\ufeff", "tab\t"])
+async def test_a_text_that_only_looks_odd_is_kept(area: Area, name: str) -> None:
+    assert (await client_of(area).post("/api/command", json={"name": name})).json() == {"name": name}
 
 
 async def _drops(total: int) -> AsyncIterator[bytes]:

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from sqlalchemy import Table, select, update
@@ -36,6 +36,13 @@ commands = Table(
     Column("response", JSONB),
     instant("at", nullable=False),
 )
+
+
+YEARS: Final = (1970, 2999)
+DIGITS_MAX: Final = 15
+"""Before the decimal point: more than any register shows."""
+MONEY_MAX: Final = Decimal(10**10)
+"""The books hold ten digits before the decimal point."""
 
 
 class CommandRepeatedError(OpenAmiError):
@@ -81,6 +88,7 @@ class Command:
             raise BadFieldError(f"The field {field!r} is {value!r}.", hint="Use ISO 8601.") from error
         if moment.tzinfo is None:
             raise BadFieldError(f"The field {field!r} is {value!r}, without a zone.", hint="Add Z or +01:00.")
+        _within_years(field, moment.date())
         return moment.astimezone(UTC)
 
     def date(self, field: str, default: date | None) -> date:
@@ -93,9 +101,10 @@ class Command:
         if value is None and default is not None:
             return default
         try:
-            return date.fromisoformat(str(value))
+            day = date.fromisoformat(str(value))
         except ValueError as error:
             raise BadFieldError(f"The field {field!r} is {value!r}.", hint="Use YYYY-MM-DD.") from error
+        return _within_years(field, day)
 
     def amount(self, field: str) -> Decimal | None:
         """A decimal number, given as text or as a whole number; None where it is not given.
@@ -114,9 +123,22 @@ class Command:
             raise BadFieldError(
                 f"The field {field!r} is {value!r}.", hint='Give it as text, such as "123.450": floats are not exact.'
             ) from error
-        if not number.is_finite():
-            raise BadFieldError(f"The field {field!r} is {value!r}.", hint="Give a finite number.")
+        if not number.is_finite() or number.adjusted() >= DIGITS_MAX:
+            raise BadFieldError(f"The field {field!r} is {value!r}.", hint=f"Give at most {DIGITS_MAX} digits.")
         return number
+
+    def money(self, field: str) -> Decimal:
+        """An amount of money that somebody owes or pays.
+
+        Raises:
+            BadFieldError: it is missing, nothing or less, finer than a cent, or more than the books hold.
+        """
+        amount = self.amount(field)
+        if amount is None or not 0 < amount < MONEY_MAX or amount != round(amount, 2):
+            raise BadFieldError(
+                f"The field {field!r} is {self.body.get(field)!r}.", hint='Give an amount such as "120.00".'
+            )
+        return amount
 
     def part(self, body: Mapping[str, Any]) -> Command:
         """The same command for one element of its list."""
@@ -132,6 +154,13 @@ class Command:
         if not isinstance(elements, list) or not elements:
             raise BadFieldError(f"The field {field!r} is {elements!r}.", hint="Give a list with at least one element.")
         return [self.part(element) for element in elements]
+
+
+def _within_years(field: str, day: date) -> date:
+    """The day, if its neighbours and local midnights are days too and devices may have lived then."""
+    if not YEARS[0] <= day.year <= YEARS[1]:
+        raise BadFieldError(f"The field {field!r} is {day}.", hint=f"Give a day of the years {YEARS[0]} to {YEARS[1]}.")
+    return day
 
 
 async def once(office: Office, command: Command, act: Act) -> dict[str, Any]:

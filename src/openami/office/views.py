@@ -10,7 +10,7 @@ from openami.office.billing.model import json_value
 from openami.office.billing.store import all_bills, bills_by_state, open_items_count, run_report
 from openami.office.connection.model import OPEN, DocumentState
 from openami.office.connection.rules import is_connected
-from openami.office.connection.store import all_documents, unsettled
+from openami.office.connection.store import all_documents, owed
 from openami.office.devices.store import (
     all_devices,
     find_device,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from openami.office.devices.model import Device
 
 _LAST = 200
+_LATEST = date.max - timedelta(days=7)
 
 
 async def status(office: Office, transaction: AsyncConnection) -> dict[str, Any]:
@@ -119,14 +120,16 @@ async def customer_list(_office: Office, transaction: AsyncConnection) -> list[d
     listed: dict[str, dict[str, Any]] = {
         customer.id: json_value(customer) | {"contracts": []} for customer in customers.values()
     }
-    for contract in await all_contracts(transaction):
-        owed = await unsettled(transaction, contract.id)
+    contracts = await all_contracts(transaction)
+    point_of = {contract.id: contract.point_id for contract in contracts}
+    for contract in contracts:
         own = [document for document in documents if document.contract_id == contract.id]
+        here = [document for document in documents if point_of[document.contract_id] == contract.point_id]
         listed[contract.customer_id]["contracts"].append(
             json_value(contract)
             | {
-                "owed": format(sum((item.amount for item in owed), Decimal(0)), ".2f"),
-                "connected": is_connected(own),
+                "owed": format(await owed(transaction, contract.id), ".2f"),
+                "connected": is_connected(here),
                 "switch_orders": json_value(own),
             }
         )
@@ -201,7 +204,13 @@ def _units(value_milli: int) -> str:
 
 
 def parse_days(first: str | None, past_last: str | None, today: datetime) -> tuple[date, date]:
-    """The days that a query asks for: by default the last seven."""
+    """The days that a query asks for: by default the last seven.
+
+    Raises:
+        ValueError: one of them is no day, or the last comes before the first.
+    """
     start = date.fromisoformat(first) if first else today.date() - timedelta(days=7)
-    end = date.fromisoformat(past_last) if past_last else start + timedelta(days=7)
+    end = date.fromisoformat(past_last) if past_last else min(start, _LATEST) + timedelta(days=7)
+    if end < start:
+        raise ValueError(f"{start} comes after {end}")
     return start, end

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import json
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -229,12 +230,18 @@ async def json_body(request: Request) -> dict[str, Any]:
     """The JSON object that a command carries.
 
     Raises:
-        OpenAmiError: it is not JSON, or not an object.
+        OpenAmiError: it is not JSON, not an object, or holds characters that no text has.
     """
+    raw = await request.body()
     try:
-        body = await request.json()
-    except ValueError as error:
+        body = json.loads(raw)
+        # half of a surrogate pair cannot be written anywhere, and PostgreSQL keeps no zero character
+        keepable = b"\\u0000" not in json.dumps(body).encode().replace(b"\\\\", b"")
+        json.dumps(body, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
         raise OpenAmiError(f"The body is not JSON: {error}.", hint="Send a JSON object.") from error
+    if not keepable:
+        raise OpenAmiError("The body holds a zero character.", hint="Send text without it.")
     if not isinstance(body, dict):
         raise OpenAmiError(f"The body is a JSON {type(body).__name__}.", hint="Send a JSON object.")
     return body

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from openami.office.billing.charges import energy_lines, from_milli
 from openami.office.billing.compute import calculate, estimated_stretches
 from openami.office.billing.model import json_value
 from openami.office.billing.tariff import (
@@ -20,6 +21,7 @@ from openami.office.billing.tariff import (
     Standing,
     Tariff,
     Tier,
+    Window,
     shipped_tariffs,
 )
 from openami.office.readings.model import ItemStatus
@@ -117,6 +119,15 @@ def test_tiers_split_a_bucket_and_its_estimated_part(make_input: Make, make_slic
     assert sum(line.estimated for line in bill.lines) == Decimal("48.6")
 
 
+@pytest.mark.parametrize(("total", "estimated"), [(3_001, 2), (5_001, 4_999), (5_001, 5_001), (1_000, 1)])
+def test_no_tier_holds_less_than_nothing_or_more_than_itself_of_estimates(total: int, estimated: int) -> None:
+    tiers = (*(Tier(Decimal("0.1"), Decimal(bound)) for bound in range(1, 6)), Tier(Decimal("0.3")))
+    tariff = Tariff("t", "t", Division.ELECTRICITY, "kWh", "EUR", (Bucket("all", "All", tiers),))
+    lines = list(energy_lines(tariff, [from_milli(total, estimated)]))
+    assert all(0 <= line.estimated <= line.quantity for line in lines)
+    assert sum(line.estimated for line in lines) == Decimal(estimated).scaleb(-3)
+
+
 def test_a_use_that_ends_at_a_tier_gives_no_empty_line(make_input: Make, make_slice: MakeSlice) -> None:
     tiers = (Tier(Decimal("0.1"), Decimal("74.3")), Tier(Decimal("0.3")))
     tariff = Tariff("t", "t", Division.ELECTRICITY, "kWh", "EUR", (Bucket("all", "All", tiers),))
@@ -135,6 +146,43 @@ def test_demand_is_the_highest_mean_power_of_an_interval(make_input: Make, make_
     peak, anytime = (line for line in bill.lines if line.kind == "demand")
     assert (peak.quantity, anytime.quantity) == (Decimal("0.2"), Decimal("3.4"))
     assert anytime.amount == Decimal("6.80")
+
+
+@pytest.mark.parametrize("lengths_s", [(1800, 1800), (1800, 900)])
+def test_the_demand_of_an_interval_with_a_swap_is_that_of_both_meters(
+    make_input: Make, make_slice: MakeSlice, lengths_s: tuple[int, int]
+) -> None:
+    swap = datetime(2026, 3, 16, 10, 17, tzinfo=UTC)
+    demand = Demand("any", "Demand", Decimal(2))
+    tariff = replace(shipped_tariffs()["home-electricity"], demand=(demand,))
+    old = make_slice(Span(MARCH.start, swap), serial="OLD", interval_s=lengths_s[0])
+    new = make_slice(Span(swap, MARCH.end), serial="NEW", interval_s=lengths_s[1])
+    old.values_milli[-1], new.values_milli[0] = 600, 500
+    line = next(line for line in calculate(make_input(tariff, [old, new])).lines if line.kind == "demand")
+    # in one half hour 1.1 kWh; a quarter of an hour of another grid stands by itself
+    assert line.quantity == (Decimal("2.2") if lengths_s[1] == 1800 else Decimal("2.0"))
+
+
+def test_a_bucket_that_no_interval_falls_into_has_no_demand(make_input: Make, make_slice: MakeSlice) -> None:
+    demand = Demand("peak", "Peak demand", Decimal(4), "peak")
+    tariff = replace(shipped_tariffs()["home-electricity"], demand=(demand,))
+    sunday = Span(local_midnight(ZONE, date(2026, 3, 1)), local_midnight(ZONE, date(2026, 3, 2)))
+    bill = calculate(make_input(tariff, [make_slice(sunday)], past_last=date(2026, 3, 2)))
+    assert [line.kind for line in bill.lines if line.kind == "demand"] == []
+
+
+def test_the_repeated_hour_is_billed_twice_at_its_own_rate(make_input: Make, make_slice: MakeSlice) -> None:
+    """On 2026-10-25 the local hour from 02:00 comes twice; a rate of that hour holds both."""
+    night = Bucket("night", "Night", (Tier(Decimal("0.1")),), (Window(start_minute=120, end_minute=180),))
+    rest = Bucket("rest", "Rest", (Tier(Decimal("0.3")),))
+    tariff = Tariff("dst", "DST", Division.ELECTRICITY, "kWh", "EUR", (night, rest))
+    day = Span(local_midnight(ZONE, date(2026, 10, 25)), local_midnight(ZONE, date(2026, 10, 26)))
+    piece = make_slice(day, list(range(1, 51)))
+    bill = calculate(make_input(tariff, [piece], first=date(2026, 10, 25), past_last=date(2026, 10, 26)))
+    assert [line.quantity for line in bill.lines] == [Decimal("0.026"), Decimal("1.249")]  # 5 + 6 + 7 + 8 Wh at night
+    spring = Span(local_midnight(ZONE, date(2026, 3, 29)), local_midnight(ZONE, date(2026, 3, 30)))
+    bill = calculate(make_input(tariff, [make_slice(spring, 10)], first=date(2026, 3, 29), past_last=date(2026, 3, 30)))
+    assert [line.id for line in bill.lines] == ["rest"], "the hour that is not there has no line"
 
 
 @pytest.mark.parametrize(
@@ -193,3 +241,22 @@ def test_no_energy_is_lost_between_intervals_and_lines(
     assert estimated == Decimal(bill.estimated_milli).scaleb(-3)
     assert sum(day.measured_milli + day.estimated_milli for day in bill.days) == sum(values)
     assert sum(stretch.quantity_milli for stretch in bill.estimates) == bill.estimated_milli
+
+
+@given(
+    st.lists(st.integers(1, 10**9), min_size=1, max_size=5, unique=True),
+    st.integers(0, 10**10),
+    st.integers(0, 10**10),
+)
+def test_tiers_hold_all_energy_once_whatever_their_bounds(bounds: list[int], total: int, estimated: int) -> None:
+    prices = [Decimal(1), *(Decimal(2 + index) for index in range(len(bounds)))]
+    tiers = tuple(Tier(price, Decimal(bound)) for price, bound in zip(prices, sorted(bounds), strict=False))
+    bucket = Bucket("all", "All", (*tiers, Tier(prices[-1])))
+    tariff = Tariff("t", "t", Division.ELECTRICITY, "kWh", "EUR", (bucket,))
+    quantity = from_milli(total, min(estimated, total))
+    lines = list(energy_lines(tariff, [quantity]))
+    assert sum((line.quantity for line in lines), Decimal(0)) == quantity.total
+    assert sum((line.estimated for line in lines), Decimal(0)) == quantity.estimated
+    assert all(line.quantity > 0 for line in lines)
+    assert all(0 <= line.estimated <= line.quantity for line in lines)
+    assert [line.price for line in lines] == prices[: len(lines)]

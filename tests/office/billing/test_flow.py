@@ -255,6 +255,56 @@ async def test_late_data_after_the_bill_do_not_change_it_and_a_correction_is_add
     assert again["error"] == "BillConflictError"
 
 
+async def test_nobody_owes_a_voided_bill_and_what_was_paid_for_it_pays_the_next(desk: Desk, middle: Middle) -> None:
+    async def owed() -> Decimal:
+        return Decimal((await desk.get("/api/customers"))[0]["contracts"][0]["owed"])
+
+    home = await desk.home()
+    await _upload_march(middle, home)
+    await _read_month(desk, middle)
+    await desk.bill("2026-03")
+    (first,) = await desk.get("/api/bills")
+    middle.clock.advance(timedelta(days=13))  # nearly due: its reversal would be due two weeks later
+    billed = await desk.post("/api/move-outs", expect=422, contract=home["contract"], day="2026-03-31")
+    assert (billed["error"], first["id"] in billed["found"]) == ("ContractConflictError", True)
+    await desk.post("/api/bills/void", bill=first["id"], why="wrong")
+    assert await owed() == 0
+    middle.clock.advance(timedelta(days=3))
+    calm = await desk.post("/api/disconnections", expect=422, device="E0001")
+    assert calm["error"] == "NothingOverdueError"
+    await desk.bill("2026-03")
+    total = Decimal(first["total"])
+    assert await owed() == total
+    paid = await desk.post("/api/payments", contract=home["contract"], amount=str(total))
+    assert len(paid["settled"]) == 1
+    await desk.post("/api/bills/void", bill=(await desk.get("/api/bills"))[-1]["id"], why="wrong again")
+    assert await owed() == -total
+    await desk.bill("2026-03")
+    assert await owed() == 0
+    middle.clock.advance(timedelta(days=30))
+    calm = await desk.post("/api/disconnections", expect=422, device="E0001")
+    assert calm["error"] == "NothingOverdueError"
+
+
+async def test_after_the_void_a_contract_ends_in_the_month_and_is_billed_to_its_last_day(
+    desk: Desk, middle: Middle
+) -> None:
+    home = await desk.home()
+    await _upload_march(middle, home)
+    await _read_month(desk, middle)
+    await desk.bill("2026-03")
+    (whole,) = await desk.get("/api/bills")
+    await desk.post("/api/bills/void", bill=whole["id"], why="moved out, said too late")
+    await desk.post("/api/move-outs", contract=home["contract"], day="2026-03-16")
+    (order,) = middle.orders()[2:]
+    await middle.send(middle.results(middle.result(order, "1072.000")))
+    run = await desk.bill("2026-03")
+    assert run["items"][0]["findings"] == []
+    last = (await desk.get("/api/bills"))[-1]
+    assert (last["first_day"], last["last_day"], last["measured_milli"]) == ("2026-03-01", "2026-03-15", 15 * 4800)
+    assert (await desk.get(f"/api/bills/{last['id']}/recompute"))["same"] is True
+
+
 async def test_gas_and_water_are_billed_from_hourly_volumes(desk: Desk, middle: Middle) -> None:
     homes = [await desk.home(1, kind="gas"), await desk.home(2, kind="water")]
     for home in homes:

@@ -86,6 +86,39 @@ def test_b05_a_register_reading_is_missing(make_input: Make, make_slice: MakeSli
     assert side in found[0].text
 
 
+@pytest.mark.parametrize(
+    ("after_start", "before_end", "rules"),
+    [
+        (timedelta(days=3), timedelta(days=3), []),  # as late as an order may be fulfilled
+        (timedelta(days=3, minutes=30), timedelta(0), ["B05"]),
+        (timedelta(0), timedelta(days=3, minutes=30), ["B05"]),
+        (timedelta(days=16), timedelta(days=10), ["B05", "B05"]),
+    ],
+)
+def test_b05_a_reading_far_from_the_edge_leaves_days_unproven(
+    make_input: Make, make_slice: MakeSlice, after_start: timedelta, before_end: timedelta, rules: list[str]
+) -> None:
+    opening, closing = MARCH.start + after_start, MARCH.end - before_end
+    intervals = (closing - opening) // timedelta(minutes=30)
+    piece = replace(
+        make_slice(MARCH),
+        opening=RegisterReading(opening, 1_000_000),
+        closing=RegisterReading(closing, 1_000_000 + intervals * 100),
+    )
+    found = check(make_input(slices=[piece]), Policy())
+    assert [finding.rule for finding in found] == rules
+    assert all("the nearest is of" in finding.text for finding in found)
+
+
+def test_b05_one_reading_cannot_prove_a_period(make_input: Make, make_slice: MakeSlice) -> None:
+    span = Span(MARCH.start, MARCH.start + timedelta(days=2))
+    only = RegisterReading(span.start + timedelta(days=1), 1_000_000)
+    piece = replace(make_slice(span), opening=only, closing=only)
+    found = check(make_input(slices=[piece], past_last=date(2026, 3, 3)), Policy())
+    assert [finding.rule for finding in found] == ["B05"], "the register moved by nothing, and so did no interval"
+    assert "the only one" in found[0].text
+
+
 @pytest.mark.parametrize("off_by", [-1, 1])
 def test_b06_one_watt_hour_is_too_much(make_input: Make, make_slice: MakeSlice, off_by: int) -> None:
     piece = make_slice(MARCH)

@@ -132,3 +132,58 @@ def test_rounding_is_stated(amount: str, mode: str, rounded: str) -> None:
 def test_an_unknown_rounding_is_refused() -> None:
     with pytest.raises(TariffError, match="rounding mode"):
         parse_tariff(FLAT.replace("[[bucket]]", '[rounding]\nmode = "down"\n[[bucket]]'))
+
+
+TIERED = FLAT.replace(
+    'price = "0.25"', 'tier = [{ up_to = "100", price = "0.2" }, { up_to = "50", price = "0.3" }, {price = "1"}]'
+)
+TWO = FLAT.replace(
+    "[[bucket]]", '[[bucket]]\nid = "all"\nname = "N"\nprice = "0.1"\nwhen = [{ to = "06:00" }]\n[[bucket]]', 1
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (TIERED, "tiers must rise"),
+        (TIERED.replace('"50"', '"100"'), "tiers must rise"),
+        (TIERED.replace('"100"', '"0"'), "tiers must rise"),
+        (TWO, "an id each"),
+        (FLAT.replace('"0.25"', '"NaN"'), "not a decimal"),
+        (FLAT.replace('"0.25"', '"-Infinity"'), "not a decimal"),
+        (FLAT.replace("[[bucket]]", 'vat_rate = "21"\n[[bucket]]'), "not a share"),
+        (FLAT.replace("[[bucket]]", 'vat_rate = "-0.01"\n[[bucket]]'), "not a share"),
+        (FLAT.replace("[[bucket]]", 'unit = "MWh"\n[[bucket]]'), "measured in kWh"),
+        (FLAT.replace("electricity", "gas"), "gas that is measured in m3"),
+        (FLAT.replace("electricity", "water").replace("[[bucket]]", 'unit = "kWh"\n[[bucket]]'), "measured in m3"),
+        (FLAT.replace("[[bucket]]", 'holidays = ["2026-12-25"]\n[[bucket]]'), "without quotes"),
+        (FLAT.replace("[[bucket]]", "holidays = [2026-12-25T00:00:00]\n[[bucket]]"), "must be a day"),
+        (FLAT.replace("[[bucket]]", "[rounding]\nplaces = 5\n[[bucket]]"), "rounding places 5"),
+        (FLAT + '[[standing]]\nid = "s"\nname = "S"\nprice = "1"\nper = "monthly"', "one of day, month"),
+        (FLAT + '[[demand]]\nid = "d"\nname = "D"\nprice_per_kw = "1"\nbucket = "peak"', "one of all"),
+        (TWO.replace('to = "06:00"', "months = [0, 1]"), "month 0 is not one of"),
+        (TWO.replace('to = "06:00"', 'weekdays = "monday"'), "weekday 'monday' is not one of mon, tue"),
+        (TWO.replace('to = "06:00"', "weekdays = 5"), "cannot be read"),
+    ],
+)
+def test_a_tariff_that_would_price_the_wrong_thing_is_refused(text: str, said: str) -> None:
+    with pytest.raises(TariffError, match=said) as caught:
+        parse_tariff(text)
+    assert caught.value.hint
+
+
+def test_gas_without_a_conversion_is_billed_by_its_volume() -> None:
+    tariff = parse_tariff(FLAT.replace("electricity", "gas").replace("[[bucket]]", 'unit = "m3"\n[[bucket]]'))
+    assert tariff.conversion_on(date(2026, 3, 1)) is None
+    conversion = '[[conversion]]\nfrom = 2026-01-01\nvolume_factor = "1"\ncalorific_kwh_per_m3 = "10"'
+    with pytest.raises(TariffError, match="measured in kWh cannot be billed in m3"):
+        parse_tariff(FLAT.replace("electricity", "gas").replace("[[bucket]]", 'unit = "m3"\n[[bucket]]') + conversion)
+
+
+@pytest.mark.parametrize(
+    ("text", "days"),
+    [("mon", {0}), ("fri-mon", {4, 5, 6, 0}), ("sun-sat", set(range(7))), ("tue, thu-fri", {1, 3, 4})],
+)
+def test_a_range_of_weekdays_may_go_over_the_weekend(text: str, days: set[int]) -> None:
+    window = parse_tariff(TWO.replace('"all"', '"n"', 1).replace('to = "06:00"', f'weekdays = "{text}"'))
+    assert window.buckets[0].windows[0].weekdays == days

@@ -257,3 +257,23 @@ async def test_a_command_that_failed_may_be_repeated(desk: Desk) -> None:
 async def test_the_idempotency_key_may_come_as_a_header(desk: Desk) -> None:
     first = await desk.post("/api/devices/receive", key="k1", devices=[{"serial": "A"}])
     assert await desk.post("/api/devices/receive", key="k1", devices=[{"serial": "A"}]) == first
+
+
+async def test_only_another_device_of_the_same_kind_takes_the_place(desk: Desk) -> None:
+    await desk.home(at="2026-02-27T10:00:00+01:00")
+    await desk.post("/api/devices/receive", devices=[{"serial": "GAS", "kind": "gas"}])
+    for new, said in (("GAS", "delivers electricity, GAS measures gas"), ("E0001", "cannot replace itself")):
+        answer = await desk.post("/api/replacements", expect=422, old="E0001", new=new, final_reading="5")
+        assert answer["error"] == "DeviceConflictError"
+        assert said in answer["found"]
+        assert answer["hint"]
+    page = await desk.get("/api/devices/E0001")
+    assert page["stage"] != "removed"
+    assert page["installations"][0]["end"] is None
+
+
+async def test_a_serial_number_stays_with_one_device(desk: Desk) -> None:
+    await desk.post("/api/devices/receive", devices=[{"serial": "A"}, {"serial": "B"}])
+    answer = await desk.post("/api/devices/change", expect=422, device="A", serial="B")
+    assert answer["error"] == "DeviceConflictError"
+    assert (await desk.post("/api/devices/change", device="A", serial="C"))["serial"] == "C"

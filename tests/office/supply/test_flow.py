@@ -109,3 +109,42 @@ async def test_misuse_is_explained(desk: Desk, path: str, body: dict[str, Any], 
     answer = await desk.post(path, expect=422, **body)
     assert answer["error"] == error
     assert answer["hint"]
+
+
+@pytest.mark.postgres
+async def test_a_contract_number_is_given_once(desk: Desk) -> None:
+    first = await desk.home(1, contract={"id": "C-1"})
+    assert first["contract"] == "C-1"
+    await desk.post("/api/devices/receive", devices=[{"serial": "E0002"}])
+    customer = {"id": "K2", "name": "Second"}
+    place = {"device": "E0002", "point_of_delivery": "P2", "customer": customer, "contract": {"id": "C-1"}}
+    answer = await desk.post("/api/installations", expect=422, installations=[place])
+    assert answer["error"] == "ContractConflictError"
+    assert "C-1" in answer["found"]
+    assert (await desk.get("/api/devices/E0002"))["installations"] == []
+
+
+@pytest.mark.postgres
+async def test_times_and_numbers_beyond_all_calendars_are_refused(desk: Desk) -> None:
+    home = await desk.home()
+    for path, body in (
+        ("move-ins", {"point_of_delivery": home["point"], "contract": {"start": "0001-01-01"}}),
+        ("move-outs", {"contract": home["contract"], "day": "9999-12-31"}),
+        ("reading-orders", {"month": "0000-01"}),
+        ("billing-runs", {"month": "9999-12"}),
+        ("reading-orders", {"month": "٢٠٢٦-٠٣"}),
+        ("readings", {"device": "E0001", "day": "9999-12-31"}),
+        ("installations", {"device": "E0001", "installed_at": "0001-01-01T00:00:00+14:00"}),
+        ("cases/close", {"case": "9" * 40, "why": "seen"}),
+        ("disconnections", {"device": "E0001", "reason": "safety", "planned_at": "9999-12-31T23:59:59-12:00"}),
+    ):
+        answer = await desk.post(f"/api/{path}", expect=422, **body | {"customer": {"id": "K9", "name": "N"}})
+        assert answer["error"] == "BadFieldError", path
+        assert answer["hint"]
+    for query, status in (
+        ("first=9999-12-31", 200),
+        ("first=2026-03-02&past_last=2026-03-01", 422),
+        ("past_last=never", 422),
+    ):
+        page = await desk.get(f"/api/devices/E0001/series?{query}", expect=status)
+        assert page["days"] == [] if status == 200 else page["error"] == "BadFieldError"

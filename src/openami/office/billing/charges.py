@@ -77,25 +77,20 @@ def _demand(tariff: Tariff, demand: Demand, peak_kw: Decimal) -> BillLine:
 
 
 def _bucket_lines(tariff: Tariff, bucket: Bucket, quantity: Quantity) -> Iterator[BillLine]:
-    """Tiers fill from the bottom; estimated energy is spread over them in proportion, the last one takes the rest."""
+    """Tiers fill from the bottom; estimated energy is spread over them in proportion, rounded from the bottom up."""
     below = Decimal(0)
-    estimated_left = quantity.estimated
     for tier in bucket.tiers:
         upper = quantity.total if tier.up_to is None else min(quantity.total, tier.up_to)
-        part = upper - below
-        if not part and below:
-            break
-        estimated = estimated_left if upper == quantity.total else _share(quantity, part)
-        estimated_left -= estimated
+        estimated = _estimated_below(quantity, upper) - _estimated_below(quantity, below)
         name = bucket.name if tier.up_to is None and not below else f"{bucket.name}, from {below:f} {tariff.unit}"
-        yield _per_unit(tariff, "energy", bucket.id, name, Quantity(part, estimated), tier.price)
+        yield _per_unit(tariff, "energy", bucket.id, name, Quantity(upper - below, estimated), tier.price)
         below = upper
         if upper == quantity.total:
             break
 
 
-def _share(quantity: Quantity, part: Decimal) -> Decimal:
-    return (quantity.estimated * part / quantity.total).quantize(CONVERTED_PLACES)
+def _estimated_below(quantity: Quantity, bound: Decimal) -> Decimal:
+    return _rounded_energy(quantity.estimated * bound / quantity.total)
 
 
 def _per_unit(tariff: Tariff, kind: str, line_id: str, name: str, quantity: Quantity, price: Decimal) -> BillLine:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -153,18 +152,23 @@ def _bucket_sums(source: BillInput, regime: _Regime) -> list[Quantity]:
 
 
 def _highest_kw(source: BillInput) -> dict[str | None, Decimal]:
-    """The highest mean power of one interval, per bucket id and over all (None)."""
-    highest: defaultdict[str | None, Decimal] = defaultdict(Decimal)
+    """The highest mean power of one interval, per bucket id and over all (None).
+
+    An interval in which a meter was replaced is one interval: both meters' energy was drawn in it.
+    """
+    highest: dict[str | None, Decimal] = {}
     if not source.tariff.demand:
         return highest
-    for piece in source.slices:
-        bucket = bucket_of(piece.starts, source.tariff, source.zone_name)
-        for index, rate in enumerate(source.tariff.buckets):
-            mine = piece.values_milli[bucket == index]
-            if mine.size:
-                peak_kw = Decimal(int(mine.max())) * 3600 / (1000 * piece.interval_s)
-                highest[rate.id] = max(highest[rate.id], peak_kw)
-                highest[None] = max(highest[None], peak_kw)
+    for interval_s in {piece.interval_s for piece in source.slices}:
+        pieces = [piece for piece in source.slices if piece.interval_s == interval_s]
+        starts, place = np.unique(np.concatenate([piece.starts for piece in pieces]), return_inverse=True)
+        energy = np.zeros(starts.size, dtype=np.int64)
+        np.add.at(energy, place, np.concatenate([piece.values_milli for piece in pieces]))
+        bucket = bucket_of(starts, source.tariff, source.zone_name)
+        for index in np.unique(bucket):
+            peak_kw = Decimal(int(energy[bucket == index].max())) * 3600 / (1000 * interval_s)
+            for name in (source.tariff.buckets[index].id, None):
+                highest[name] = max(highest.get(name, peak_kw), peak_kw)
     return highest
 
 

@@ -28,7 +28,7 @@ from openami.office.billing.store import (
     valid_bill,
 )
 from openami.office.commands import Command, record
-from openami.office.connection.store import add_open_item
+from openami.office.connection.store import add_open_item, settle_oldest
 from openami.office.readings.orders import days_of_month, month_of
 from openami.office.supply.store import contracts_during, find_contract
 from openami.office.tables import bill_numbers, draw
@@ -253,9 +253,11 @@ async def _post(office: Office, transaction: AsyncConnection, contract: Contract
 async def _owe(
     office: Office, transaction: AsyncConnection, contract_id: str, amount: Decimal, currency: str, origin: str
 ) -> None:
-    due = office.local_date(office.clock.now() + office.settings.payment_term)
+    now = office.clock.now()
+    due = office.local_date(now + office.settings.payment_term)
     at = datetime.combine(due, time(), tzinfo=UTC)
     await add_open_item(transaction, contract_id=contract_id, amount=amount, currency=currency, due=at, origin=origin)
+    await settle_oldest(transaction, contract_id, now)
 
 
 async def _posted(transaction: AsyncConnection, bill_id: str) -> KeptBill:

@@ -31,6 +31,8 @@ class Policy:
     """The highest part (0 to 1) of all intervals that may be estimated."""
     unmetered_max: timedelta = timedelta(hours=4)
     """How long a point of delivery may be without a meter during a replacement."""
+    reading_distance_max: timedelta = timedelta(days=3)
+    """How far inside a meter's part of the period its first and last reading may lie: as late as an order allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +98,17 @@ def _estimated_share(source: BillInput, policy: Policy) -> Iterator[str]:
         yield f"{estimated} of {total} intervals are estimated; allowed is a share of {policy.estimated_share_max}."
 
 
-def _readings(source: BillInput, _policy: Policy) -> Iterator[str]:
+def _readings(source: BillInput, policy: Policy) -> Iterator[str]:
     for piece in source.slices:
         for name, reading, edge in (
             ("opening", piece.opening, piece.span.start),
             ("closing", piece.closing, piece.span.end),
         ):
-            if reading is None:
-                yield f"Meter {piece.serial}: no {name} register reading for {edge:%Y-%m-%d %H:%M} UTC."
+            if reading is None or abs(reading.at - edge) > policy.reading_distance_max:
+                nearest = f", the nearest is of {reading.at:%Y-%m-%d %H:%M} UTC" if reading else ""
+                yield f"Meter {piece.serial}: no {name} register reading for {edge:%Y-%m-%d %H:%M} UTC{nearest}."
+        if piece.opening and piece.closing and piece.opening.at >= piece.closing.at:
+            yield f"Meter {piece.serial}: the reading of {piece.opening.at:%Y-%m-%d %H:%M} UTC is the only one."
 
 
 def _registers(source: BillInput, _policy: Policy) -> Iterator[str]:

@@ -8,17 +8,19 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from dataclasses import dataclass
-from datetime import date, time
+from datetime import date, datetime, time
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal, InvalidOperation
 from enum import StrEnum
 from functools import lru_cache
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from openami.shared.errors import OpenAmiError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+_ChoiceT = TypeVar("_ChoiceT")
 
 ALL_WEEK: Final = frozenset(range(7))
 ALL_YEAR: Final = frozenset(range(1, 13))
@@ -26,6 +28,8 @@ HOLIDAY_WEEKDAY: Final = 6  # a public holiday is priced as a Sunday
 _DAY_MINUTES: Final = 1440
 _WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _ROUNDINGS: Final = {"half_up": ROUND_HALF_UP, "half_even": ROUND_HALF_EVEN}
+_PERIODS: Final = ("day", "month")
+_PLACES_MAX: Final = 4  # what the books of bills and open items hold
 
 
 class TariffError(OpenAmiError):
@@ -159,12 +163,14 @@ def parse_tariff(text: str) -> Tariff:
     """Read one tariff from TOML.
 
     Raises:
-        TariffError: a price is not a decimal string, a window is empty, or a bucket can never apply.
+        TariffError: a price is not a decimal string, a window is empty, a bucket can never apply, or the energy could
+            not be priced as it says.
     """
     try:
         data = tomllib.loads(text)
         tariff = _tariff(data, hashlib.sha256(text.encode()).hexdigest())
-    except (KeyError, TypeError, ValueError) as error:
+        _check(tariff)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise TariffError(
             f"The tariff cannot be read: {error}.", hint="See the shipped tariffs for the form."
         ) from error
@@ -208,7 +214,7 @@ def _tariff(data: Mapping[str, Any], digest: str) -> Tariff:
         currency=data.get("currency", "EUR"),
         buckets=tuple(_bucket(bucket) for bucket in data["bucket"]),
         standing=tuple(
-            Standing(item["id"], item["name"], _price(item, "price"), item.get("per", "day"))
+            Standing(item["id"], item["name"], _price(item, "price"), _one_of("per", item.get("per", "day"), _PERIODS))
             for item in data.get("standing", ())
         ),
         levies=tuple(Levy(item["id"], item["name"], _price(item, "price")) for item in data.get("levy", ())),
@@ -217,21 +223,38 @@ def _tariff(data: Mapping[str, Any], digest: str) -> Tariff:
             for item in data.get("demand", ())
         ),
         conversions=tuple(
-            Conversion(item["from"], _price(item, "volume_factor"), _price(item, "calorific_kwh_per_m3"))
+            Conversion(_day(item["from"]), _price(item, "volume_factor"), _price(item, "calorific_kwh_per_m3"))
             for item in data.get("conversion", ())
         ),
         vat_rate=_price(data, "vat_rate") if "vat_rate" in data else Decimal(0),
         rounding=_rounding(data.get("rounding", {})),
-        holidays=frozenset(data.get("holidays", ())),
+        holidays=frozenset(map(_day, data.get("holidays", ()))),
         digest=digest,
     )
 
 
+def _check(tariff: Tariff) -> None:
+    """What each part says may be right by itself and still price nothing, or the wrong thing."""
+    ids = [bucket.id for bucket in tariff.buckets]
+    if len(set(ids)) != len(ids):
+        raise ValueError(f"the buckets {ids} do not have an id each")
+    for bucket in tariff.buckets:
+        bounds = [tier.up_to for tier in bucket.tiers if tier.up_to is not None]
+        if bounds != sorted(set(bounds)) or any(bound <= 0 for bound in bounds):
+            raise ValueError(f"bucket {bucket.id}: the bounds of its tiers must rise from above zero")
+    for demand in tariff.demand:
+        if demand.bucket is not None:
+            _one_of(f"the bucket of demand {demand.id}", demand.bucket, ids)
+    measured = "kWh" if tariff.division is Division.ELECTRICITY or tariff.conversions else "m3"
+    if tariff.unit != measured:  # a cubic metre of gas holds about ten kilowatt-hours
+        raise ValueError(f"{tariff.division} that is measured in {measured} cannot be billed in {tariff.unit}")
+    if not 0 <= tariff.vat_rate < 1:
+        raise ValueError(f"vat_rate = {tariff.vat_rate} is not a share such as 0.21")
+
+
 def _rounding(data: Mapping[str, Any]) -> Rounding:
-    rounding = Rounding(places=data.get("places", 2), mode=data.get("mode", "half_up"))
-    if rounding.mode not in _ROUNDINGS:
-        raise ValueError(f"rounding mode {rounding.mode!r} is not one of {sorted(_ROUNDINGS)}")
-    return rounding
+    mode = _one_of("rounding mode", data.get("mode", "half_up"), sorted(_ROUNDINGS))
+    return Rounding(places=_one_of("rounding places", data.get("places", 2), range(_PLACES_MAX + 1)), mode=mode)
 
 
 def _bucket(data: Mapping[str, Any]) -> Bucket:
@@ -250,14 +273,19 @@ def _window(data: Mapping[str, Any]) -> Window:
     end = _minute(data.get("to", "24:00"))
     if start >= end:
         raise ValueError(f"window {data} is empty; a window over midnight is two windows")
-    return Window(_weekdays(data.get("weekdays", "mon-sun")), frozenset(data.get("months", ALL_YEAR)), start, end)
+    months = frozenset(_one_of("month", month, sorted(ALL_YEAR)) for month in data.get("months", ALL_YEAR))
+    return Window(_weekdays(data.get("weekdays", "mon-sun")), months, start, end)
 
 
 def _weekdays(text: str) -> frozenset[int]:
+    """Days and ranges of days; a range may go over the weekend, such as `fri-mon`."""
     chosen: set[int] = set()
     for part in text.split(","):
-        first, _, last = part.strip().partition("-")
-        chosen.update(range(_WEEKDAYS.index(first), _WEEKDAYS.index(last or first) + 1))
+        first_name, _, last_name = part.strip().partition("-")
+        first, last = (
+            _WEEKDAYS.index(_one_of("weekday", name, _WEEKDAYS)) for name in (first_name, last_name or first_name)
+        )
+        chosen.update((first + step) % 7 for step in range((last - first) % 7 + 1))
     return frozenset(chosen)
 
 
@@ -273,6 +301,21 @@ def _price(data: Mapping[str, Any], key: str) -> Decimal:
     if not isinstance(value, str):
         raise TypeError(f'{key} = {value!r} must be a string such as {key} = "0.25" (binary floats are not money)')
     try:
-        return Decimal(value)
+        price = Decimal(value)
     except InvalidOperation as error:
         raise ValueError(f"{key} = {value!r} is not a decimal number") from error
+    if not price.is_finite():
+        raise ValueError(f"{key} = {value!r} is not a decimal number")
+    return price
+
+
+def _day(value: object) -> date:
+    if not isinstance(value, date) or isinstance(value, datetime):
+        raise TypeError(f"{value!r} must be a day such as 2026-01-01, without quotes")
+    return value
+
+
+def _one_of(what: str, value: _ChoiceT, allowed: Sequence[_ChoiceT]) -> _ChoiceT:
+    if value not in allowed:
+        raise ValueError(f"{what} {value!r} is not one of {', '.join(map(str, allowed))}")
+    return value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from openami.office.commands import BadFieldError, Command, record
@@ -16,18 +15,17 @@ from openami.office.connection.model import (
     DocumentState,
     step,
 )
-from openami.office.connection.rules import Wish, is_connected, permit
+from openami.office.connection.rules import Wish, is_connected, last_executed, permit
 from openami.office.connection.store import (
     add_document,
     add_open_item,
     add_payment,
     change_document,
-    credit,
     disconnections_since,
     document_by_id,
-    documents_of,
-    settle_item,
-    unsettled,
+    documents_of_point,
+    owed,
+    settle_oldest,
 )
 from openami.office.devices.store import device_by_id, find_device, open_installation, points_by_id
 from openami.office.services.letters import request
@@ -47,8 +45,6 @@ from openami.shared.contract.enterprise.messages.connection import (
 )
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from openami.office.context import Office
@@ -85,24 +81,23 @@ async def disconnect(office: Office, transaction: AsyncConnection, command: Comm
     contract, device, feeder = await _home(office, transaction, command)
     office.check_capability(device, "switch")
     reason = _reason(command)
-    if (amount := command.amount("amount_due")) is not None:
+    if "amount_due" in command.body:
         await add_open_item(
             transaction,
             contract_id=contract.id,
-            amount=amount,
+            amount=command.money("amount_due"),
             currency="EUR",
             due=now,
             origin="carried over",
         )
-    own = await documents_of(transaction, contract.id)
-    owed = await unsettled(transaction, contract.id)
+    own = await documents_of_point(transaction, contract.point_id)
     wish = Wish(
         customer=(await customers_by_id(transaction, [contract.customer_id]))[contract.customer_id],
         reason=reason,
         feeder=feeder,
         now=now,
         connected=is_connected(own),
-        overdue=sum((item.amount for item in owed if item.due <= now), Decimal(0)),
+        overdue=await owed(transaction, contract.id, due=now),
         recent=await disconnections_since(transaction, now - office.settings.limits.window),
         own=own,
     )
@@ -121,7 +116,7 @@ async def reconnect(office: Office, transaction: AsyncConnection, command: Comma
     """
     contract, device, feeder = await _home(office, transaction, command)
     office.check_capability(device, "switch")
-    own = await documents_of(transaction, contract.id)
+    own = await documents_of_point(transaction, contract.point_id)
     if is_connected(own) or any(document.state in OPEN for document in own):
         raise ConnectionConflictError(
             "The home is connected, or an order of it is still open.", hint="See GET /api/connections."
@@ -159,13 +154,12 @@ async def cancel(office: Office, transaction: AsyncConnection, command: Command)
 
 async def pay(office: Office, transaction: AsyncConnection, command: Command) -> dict[str, Any]:
     """Take a payment: settle what is owed, oldest first, and reconnect a home that was cut off for it."""
-    amount = command.amount("amount")
-    if amount is None or amount <= 0:
-        raise BadFieldError(f"The amount is {command.body.get('amount')!r}.", hint='Give an amount such as "120.00".')
+    amount = command.money("amount")
     now = office.clock.now()
     contract = await find_contract(transaction, await _contract_name(transaction, command), office.today())
     await add_payment(transaction, contract.id, amount, now)
-    settled = await _settle_oldest(transaction, contract.id, now)
+    items = await settle_oldest(transaction, contract.id, now)
+    settled = [f"{item.amount:.2f} {item.currency} {item.origin}" for item in items]
     await record(office, transaction, command, contract.id, after={"amount": amount, "settled": settled})
     document = await reconnect_if_paid(office, transaction, contract, command)
     return {
@@ -219,16 +213,18 @@ async def on_cancelled(office: Office, transaction: AsyncConnection, message: Sw
 async def reconnect_if_paid(
     office: Office, transaction: AsyncConnection, contract: Contract, command: Command
 ) -> ConnectionDocument | None:
-    """Order the reconnection of a home that was cut off for non-payment and owes nothing overdue any more."""
-    now = office.clock.now()
-    own = await documents_of(transaction, contract.id)
-    overdue = [item for item in await unsettled(transaction, contract.id) if item.due <= now]
-    executed = [document for document in own if document.state is DocumentState.EXECUTED]
-    if overdue or is_connected(own) or any(document.state in OPEN for document in own):
+    """Order the reconnection of a home that was cut off for non-payment and owes nothing overdue any more.
+
+    Who has moved out pays for the past only: the home is empty, or somebody else's.
+    """
+    own = await documents_of_point(transaction, contract.point_id)
+    last = last_executed(own)
+    if last is None or is_connected(own) or any(document.state in OPEN for document in own):
         return None
-    if executed[-1].reason != DisconnectionReason.NON_PAYMENT:
+    if last.reason != DisconnectionReason.NON_PAYMENT or last.contract_id != contract.id:
         return None
-    last = executed[-1]
+    if await owed(transaction, contract.id, due=office.clock.now()) > 0 or not contract.runs(office.today()):
+        return None
     device = await find_device(transaction, contract.point_id)  # the meter may have been replaced meanwhile
     document = await _order(office, transaction, contract, device, last.feeder, Category.RECONNECT, "", command)
     await record(office, transaction, command, contract.id, before="disconnected", after={"order": document.id})
@@ -319,15 +315,3 @@ def _reason(command: Command) -> DisconnectionReason:
     if known is None:
         raise BadFieldError(f"The reason is {text!r}.", hint=f"Use one of: {', '.join(_REASONS)}.")
     return known
-
-
-async def _settle_oldest(transaction: AsyncConnection, contract_id: str, now: datetime) -> list[str]:
-    left = await credit(transaction, contract_id)
-    settled = []
-    for item in await unsettled(transaction, contract_id):
-        if item.amount > left:
-            break
-        await settle_item(transaction, item.id, now)
-        left -= item.amount
-        settled.append(f"{item.amount:.2f} {item.currency} {item.origin}")
-    return settled

@@ -66,11 +66,16 @@ def permit(wish: Wish, limits: SafetyLimits) -> None:
         rule.check(wish, limits)
 
 
+def last_executed(documents: Sequence[ConnectionDocument]) -> ConnectionDocument | None:
+    """The document that moved the breaker last, in the order in which it moved."""
+    executed = [document for document in documents if document.state is DocumentState.EXECUTED]
+    return max(executed, key=lambda each: (each.processed_at or each.created_at, each.id), default=None)
+
+
 def is_connected(documents: Sequence[ConnectionDocument]) -> bool:
     """Whether a home has power: what the last executed document says; with none, it has."""
-    executed = [document for document in documents if document.state is DocumentState.EXECUTED]
-    executed.sort(key=lambda document: (document.processed_at or document.created_at, document.id))
-    return not executed or executed[-1].category is Category.RECONNECT
+    last = last_executed(documents)
+    return last is None or last.category is Category.RECONNECT
 
 
 def _protected(wish: Wish, _limits: SafetyLimits) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Identity, Numeri
 from sqlalchemy.dialects.postgresql import insert
 
 from openami.office.connection.model import Category, ConnectionDocument, DocumentState, OpenItem
+from openami.office.supply.store import contracts
 from openami.office.tables import instant, metadata, text
 
 if TYPE_CHECKING:
@@ -72,9 +73,10 @@ async def document_by_id(transaction: AsyncConnection, document_id: str) -> Conn
     return found[0] if found else None
 
 
-async def documents_of(transaction: AsyncConnection, contract_id: str) -> list[ConnectionDocument]:
-    """The documents of a contract, oldest first."""
-    return await _documents(transaction, documents.c.contract_id == contract_id)
+async def documents_of_point(transaction: AsyncConnection, point_id: str) -> list[ConnectionDocument]:
+    """The documents of a point of delivery, oldest first, of any contract: who moves in finds the breaker as it was."""
+    here = select(contracts.c.id).where(contracts.c.point_id == point_id)
+    return await _documents(transaction, documents.c.contract_id.in_(here))
 
 
 async def disconnections_since(transaction: AsyncConnection, start: datetime) -> list[ConnectionDocument]:
@@ -103,9 +105,28 @@ async def unsettled(transaction: AsyncConnection, contract_id: str) -> list[Open
     return [OpenItem(**row._mapping) for row in await transaction.execute(query)]  # noqa: SLF001 - a public name
 
 
-async def settle_item(transaction: AsyncConnection, item_id: int, at: datetime) -> None:
-    """Mark an open item as paid."""
-    await transaction.execute(update(open_items).where(open_items.c.id == item_id).values(settled_at=at))
+async def settle_oldest(transaction: AsyncConnection, contract_id: str, at: datetime) -> list[OpenItem]:
+    """Settle what the payments and credits of a contract cover, oldest first; what was settled.
+
+    To be called whenever either changes: a credit (the reversal of a bill) pays for what is owed as money does, and
+    money that was paid too early waits for the next bill.
+    """
+    items = await unsettled(transaction, contract_id)  # locked before the credit is counted: it is spent once
+    left = await credit(transaction, contract_id)
+    settled = []
+    for item in sorted(items, key=lambda item: item.amount > 0):
+        if item.amount > left:
+            break
+        await transaction.execute(update(open_items).where(open_items.c.id == item.id).values(settled_at=at))
+        left -= item.amount
+        settled.append(item)
+    return settled
+
+
+async def owed(transaction: AsyncConnection, contract_id: str, *, due: datetime | None = None) -> Decimal:
+    """What a contract owes (of what is due by an instant), less what was paid and covers no whole item yet."""
+    items = [item for item in await unsettled(transaction, contract_id) if due is None or item.due <= due]
+    return sum((item.amount for item in items), Decimal(0)) - await credit(transaction, contract_id)
 
 
 async def add_payment(transaction: AsyncConnection, contract_id: str, amount: Decimal, at: datetime) -> None:

@@ -111,7 +111,7 @@ async def swap(office: Office, transaction: AsyncConnection, command: Command) -
     """Replace a device: the old one is removed with its final reading, the new one begins where it stood.
 
     Raises:
-        DeviceConflictError: the old one is not installed, or the new one cannot be.
+        DeviceConflictError: the old one is not installed, or the new one cannot be, or measures something else.
     """
     old = await find_device(transaction, command.text("old"), lock=True)
     new = await find_device(transaction, command.text("new"), lock=True)
@@ -119,7 +119,10 @@ async def swap(office: Office, transaction: AsyncConnection, command: Command) -
     place = await open_installation(transaction, old.id)
     if place is None or place.start >= at:
         raise DeviceConflictError(f"Device {old.serial} is not installed at {at}.", hint="See GET /api/devices.")
+    if new.id == old.id:
+        raise DeviceConflictError(f"Device {old.serial} cannot replace itself.", hint="Name another one as `new`.")
     point = (await points_by_id(transaction, [place.point_id]))[place.point_id]
+    _check_kind(point, new)
     await _take_down(office, transaction, command, old, replace(place, end=at))
     await _place(office, transaction, command, new, point, at)
     await record(office, transaction, command, point.id, before=old.id, after=new.id)
@@ -218,10 +221,18 @@ async def _point(office: Office, transaction: AsyncConnection, part: Command, de
             country=str(where.body.get("country", old.country)),
         ),
     )
-    if known is not None and known.kind is not point.kind:
-        raise DeviceConflictError(f"{point_id} delivers {known.kind}, {device.serial} measures {device.kind}.")
+    if known is not None:
+        _check_kind(known, device)
     await put_point(transaction, point)
     return point
+
+
+def _check_kind(point: Point, device: Device) -> None:
+    if point.kind is not device.kind:
+        raise DeviceConflictError(
+            f"{point.id} delivers {point.kind}, {device.serial} measures {device.kind}.",
+            hint="Choose a device of the same kind.",
+        )
 
 
 async def _place(

@@ -189,9 +189,12 @@ async def put_point(transaction: AsyncConnection, point: Point) -> None:
     await transaction.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values))
 
 
-async def points_by_id(transaction: AsyncConnection, point_ids: Iterable[str]) -> dict[str, Point]:
-    """Points of delivery by id."""
-    rows = await transaction.execute(select(points).where(points.c.id.in_(list(point_ids))))
+async def points_by_id(
+    transaction: AsyncConnection, point_ids: Iterable[str], *, lock: bool = False
+) -> dict[str, Point]:
+    """Points of delivery by id; locked against a second customer at the same moment if asked for."""
+    query = select(points).where(points.c.id.in_(list(point_ids)))
+    rows = await transaction.execute(query.with_for_update() if lock else query)
     return {
         row.id: Point(row.id, Kind(row.kind), row.connection_object, row.feeder, Address(**row.address)) for row in rows
     }

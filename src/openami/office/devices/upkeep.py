@@ -12,6 +12,7 @@ from openami.office.devices.model import Category, Device, DeviceConflictError, 
 from openami.office.devices.store import (
     all_devices,
     change_device,
+    devices_by_serial,
     end_installation,
     find_device,
     installations_of_device,
@@ -44,7 +45,12 @@ TEXT_LENGTH_MAX = 1024
 
 
 async def change(office: Office, transaction: AsyncConnection, command: Command) -> dict[str, Any]:
-    """Correct the material, serial number, AMS or activation group of a device, from today on."""
+    """Correct the material, serial number, AMS or activation group of a device, from today on.
+
+    Raises:
+        BadFieldError: nothing changes.
+        DeviceConflictError: the serial number is that of another device.
+    """
     device = await find_device(transaction, command.text("device"), lock=True)
     changed = replace(
         device,
@@ -57,6 +63,8 @@ async def change(office: Office, transaction: AsyncConnection, command: Command)
         raise BadFieldError(
             f"Nothing of device {device.serial} changes.", hint="Give serial, material, ams or activation_group."
         )
+    if changed.serial != device.serial and await devices_by_serial(transaction, [changed.serial]):
+        raise DeviceConflictError(f"A device {changed.serial} is known already.", hint="See GET /api/devices.")
     fields = {"serial": "serial", "material": "material", "ams": "ams_id", "activation_group": "activation_group"}
     before, after = ({name: getattr(one, field) for name, field in fields.items()} for one in (device, changed))
     await change_device(transaction, device.id, **{fields[name]: value for name, value in after.items()})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from openami.office.commands import BadFieldError, Command, record
 from openami.office.devices.model import UnknownDeviceError
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
         UtilitiesSmartMeterEventERPCreateRequest as Event,
     )
 
+CASE_DIGITS_MAX: Final = 18  # what a number of the database can have
+
 
 async def on_event_bulk(office: Office, transaction: AsyncConnection, message: EventBulk) -> None:
     """Many events; each is taken or refused by itself."""
@@ -44,8 +46,10 @@ async def close(office: Office, transaction: AsyncConnection, command: Command) 
         BadFieldError: there is no open case of this number.
     """
     number = command.text("case")
-    if not number.isdecimal() or not await close_case(
-        transaction, int(number), command.text("why"), office.clock.now()
+    if (
+        not number.isdecimal()
+        or len(number) > CASE_DIGITS_MAX
+        or not await close_case(transaction, int(number), command.text("why"), office.clock.now())
     ):
         raise BadFieldError(f"There is no open case {number}.", hint="See GET /api/events.")
     await record(office, transaction, command, f"case {number}", before="open", after="closed")

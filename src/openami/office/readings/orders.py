@@ -81,9 +81,10 @@ def month_of(command: Command) -> tuple[int, int]:
         BadFieldError: it is not of the form 2026-03.
     """
     text = command.text("month")
-    if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", text):
+    if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", text, re.ASCII):
         raise BadFieldError(f"The field 'month' is {text!r}.", hint="Give a month such as 2026-03.")
-    return int(text[:4]), int(text[5:])
+    first = replace(command, body={"month": f"{text}-01"}).date("month", None)
+    return first.year, first.month
 
 
 def days_of_month(year: int, month: int) -> tuple[date, date]:

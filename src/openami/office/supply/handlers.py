@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from openami.office.billing.store import bills_of_contract
 from openami.office.billing.tariff import TariffError, tariff_named
 from openami.office.commands import BadFieldError, Command, record
 from openami.office.devices.store import points_by_id
@@ -39,7 +40,7 @@ async def begin_supply(
     """Make the customer and the contract that an installation or a move-in names; None if it names no customer.
 
     Raises:
-        ContractConflictError: another contract supplies the point of delivery on that day or later.
+        ContractConflictError: another contract supplies the point of delivery on that day or later, or has this id.
         TariffError: the tariff is for another division.
     """
     if "customer" not in command.body:
@@ -56,15 +57,17 @@ async def begin_supply(
                 f"Contract {other.id} supplies {point.id} from {other.first_day} to {other.past_last_day or 'now'}.",
                 hint="End it first (POST /api/move-outs).",
             )
+    contract_id = await draw(transaction, contract_numbers, CONTRACT_ID_WIDTH)
     contract = Contract(
-        id=wish.text("id", "") if wish.body.get("id") else await draw(transaction, contract_numbers, CONTRACT_ID_WIDTH),
+        id=wish.text("id") if wish.body.get("id") else contract_id,
         customer_id=customer.id,
         point_id=point.id,
         division=point.kind.value,
         tariff_id=tariff_id,
         first_day=start,
     )
-    await add_contract(transaction, contract)
+    if not await add_contract(transaction, contract):
+        raise ContractConflictError(f"There is a contract {contract.id!r} already.", hint="Give another id, or none.")
     return contract
 
 
@@ -76,7 +79,7 @@ async def move_in(office: Office, transaction: AsyncConnection, command: Command
         ContractConflictError: somebody else is supplied there.
     """
     point_id = command.text("point_of_delivery")
-    point = (await points_by_id(transaction, [point_id])).get(point_id)
+    point = (await points_by_id(transaction, [point_id], lock=True)).get(point_id)
     if point is None or "customer" not in command.body:
         raise BadFieldError(
             f"The point of delivery {point_id!r} is {'known' if point else 'unknown'}; the customer is "
@@ -96,7 +99,7 @@ async def move_out(office: Office, transaction: AsyncConnection, command: Comman
     """End a contract and order its final reading; the day that is given is the first one that it does not supply.
 
     Raises:
-        ContractConflictError: it would end before it began, or has ended already.
+        ContractConflictError: it would end before it began, has ended already, or is billed beyond that day.
     """
     day = command.date("day", office.today())
     contract = await find_contract(transaction, command.text("contract"), day)
@@ -105,6 +108,12 @@ async def move_out(office: Office, transaction: AsyncConnection, command: Comman
             f"Contract {contract.id} runs from {contract.first_day} to {contract.past_last_day or 'now'}.",
             hint="Give a running contract and a day after its first.",
         )
+    for bill in await bills_of_contract(transaction, contract.id):
+        if bill.past_last_day > day:  # the next customer would pay for the same energy again
+            raise ContractConflictError(
+                f"Bill {bill.id} of contract {contract.id} goes to {bill.past_last_day - timedelta(days=1)}.",
+                hint="Void it first (POST /api/bills/void); the next run bills the days up to the end.",
+            )
     await end_contract(transaction, contract.id, day)
     edge = local_midnight(office.settings.zone, day)
     wishes = await edge_wishes(transaction, contract.point_id, edge, day - timedelta(days=1), Reason.MOVE_OUT)

@@ -49,3 +49,7 @@ class Contract:
         start = max(first, self.first_day)
         end = past_last if self.past_last_day is None else min(past_last, self.past_last_day)
         return (start, end) if start < end else None
+
+    def runs(self, day: date) -> bool:
+        """Whether it supplies on a day."""
+        return self.first_day <= day and (self.past_last_day is None or day < self.past_last_day)

@@ -53,9 +53,10 @@ async def customers_by_id(transaction: AsyncConnection, ids: Iterable[str] | Non
     return {row.id: Customer(**row._mapping) for row in rows}  # noqa: SLF001 - a public name
 
 
-async def add_contract(transaction: AsyncConnection, contract: Contract) -> None:
-    """Keep a new contract."""
-    await transaction.execute(insert(contracts).values(**asdict(contract)))
+async def add_contract(transaction: AsyncConnection, contract: Contract) -> bool:
+    """Keep a new contract; false if its id is known already."""
+    statement = insert(contracts).values(**asdict(contract)).on_conflict_do_nothing().returning(contracts.c.id)
+    return (await transaction.execute(statement)).scalar_one_or_none() is not None
 
 
 async def end_contract(transaction: AsyncConnection, contract_id: str, past_last_day: date) -> None:
@@ -86,7 +87,7 @@ async def find_contract(transaction: AsyncConnection, name: str, day: date) -> C
         UnknownContractError: there is none.
     """
     found = await _contracts(transaction, or_(contracts.c.id == name, contracts.c.point_id == name))
-    running = [contract for contract in found if contract.id == name or _runs(contract, day)]
+    running = [contract for contract in found if contract.id == name or contract.runs(day)]
     if not running:
         raise UnknownContractError(
             f"No contract is called {name!r}, and none supplies a point of delivery of this name on {day}.",
@@ -98,10 +99,6 @@ async def find_contract(transaction: AsyncConnection, name: str, day: date) -> C
 async def all_contracts(transaction: AsyncConnection) -> list[Contract]:
     """Every contract."""
     return await _contracts(transaction)
-
-
-def _runs(contract: Contract, day: date) -> bool:
-    return contract.first_day <= day and (contract.past_last_day is None or day < contract.past_last_day)
 
 
 async def _contracts(transaction: AsyncConnection, *conditions: ColumnElement[bool]) -> list[Contract]:

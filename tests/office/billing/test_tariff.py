@@ -153,9 +153,9 @@ TWO = FLAT.replace(
         (FLAT.replace('"0.25"', '"-Infinity"'), "not a decimal"),
         (FLAT.replace("[[bucket]]", 'vat_rate = "21"\n[[bucket]]'), "not a share"),
         (FLAT.replace("[[bucket]]", 'vat_rate = "-0.01"\n[[bucket]]'), "not a share"),
-        (FLAT.replace("[[bucket]]", 'unit = "MWh"\n[[bucket]]'), "measured in kWh"),
-        (FLAT.replace("electricity", "gas"), "gas that is measured in m3"),
-        (FLAT.replace("electricity", "water").replace("[[bucket]]", 'unit = "kWh"\n[[bucket]]'), "measured in m3"),
+        (FLAT.replace("[[bucket]]", 'unit = "MWh"\n[[bucket]]'), "comes in kWh"),
+        (FLAT.replace("electricity", "gas"), "gas comes in m3"),
+        (FLAT.replace("electricity", "water").replace("[[bucket]]", 'unit = "kWh"\n[[bucket]]'), "water comes in m3"),
         (FLAT.replace("[[bucket]]", 'holidays = ["2026-12-25"]\n[[bucket]]'), "without quotes"),
         (FLAT.replace("[[bucket]]", "holidays = [2026-12-25T00:00:00]\n[[bucket]]"), "must be a day"),
         (FLAT.replace("[[bucket]]", "[rounding]\nplaces = 5\n[[bucket]]"), "rounding places 5"),
@@ -176,7 +176,7 @@ def test_gas_without_a_conversion_is_billed_by_its_volume() -> None:
     tariff = parse_tariff(FLAT.replace("electricity", "gas").replace("[[bucket]]", 'unit = "m3"\n[[bucket]]'))
     assert tariff.conversion_on(date(2026, 3, 1)) is None
     conversion = '[[conversion]]\nfrom = 2026-01-01\nvolume_factor = "1"\ncalorific_kwh_per_m3 = "10"'
-    with pytest.raises(TariffError, match="measured in kWh cannot be billed in m3"):
+    with pytest.raises(TariffError, match="comes in kWh here and cannot be billed in m3"):
         parse_tariff(FLAT.replace("electricity", "gas").replace("[[bucket]]", 'unit = "m3"\n[[bucket]]') + conversion)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from openami.office.billing.model import (
     MeterSlice,
     json_value,
 )
+from openami.office.billing.tariff import MEASURED_UNITS
 from openami.office.localtime import day_number, instant_of, local_dates
 
 if TYPE_CHECKING:
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from openami.office.billing.tariff import Conversion
-
-_MEASURED_UNITS: Final = {"electricity": "kWh", "gas": "m3", "water": "m3", "heat": "kWh"}
 
 
 def calculate(source: BillInput) -> Bill:
@@ -64,7 +63,7 @@ def calculate(source: BillInput) -> Bill:
         tariff_digest=tariff.digest,
         division=tariff.division.value,
         currency=tariff.currency,
-        measured_unit=_MEASURED_UNITS[tariff.division.value],
+        measured_unit=MEASURED_UNITS[tariff.division],
         billed_unit=tariff.unit,
         zone_name=source.zone_name,
         first_day=source.first_day,

@@ -49,6 +49,14 @@ class Division(StrEnum):
     HEAT = "heat"
 
 
+MEASURED_UNITS: Final = {
+    Division.ELECTRICITY: "kWh",
+    Division.GAS: "m3",
+    Division.WATER: "m3",
+    Division.HEAT: "kWh",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Rounding:
     """How an amount of money is rounded: decimal places and the rule for a half."""
@@ -245,9 +253,9 @@ def _check(tariff: Tariff) -> None:
     for demand in tariff.demand:
         if demand.bucket is not None:
             _one_of(f"the bucket of demand {demand.id}", demand.bucket, ids)
-    measured = "kWh" if tariff.division is Division.ELECTRICITY or tariff.conversions else "m3"
-    if tariff.unit != measured:  # a cubic metre of gas holds about ten kilowatt-hours
-        raise ValueError(f"{tariff.division} that is measured in {measured} cannot be billed in {tariff.unit}")
+    unit = "kWh" if tariff.conversions else MEASURED_UNITS[tariff.division]
+    if tariff.unit != unit:  # a cubic metre of gas holds about ten kilowatt-hours
+        raise ValueError(f"{tariff.division} comes in {unit} here and cannot be billed in {tariff.unit}")
     if not 0 <= tariff.vat_rate < 1:
         raise ValueError(f"vat_rate = {tariff.vat_rate} is not a share such as 0.21")
 

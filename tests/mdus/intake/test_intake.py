@@ -363,6 +363,30 @@ async def test_a_file_of_days_is_kept_by_days_also_where_the_clocks_change(world
     assert await kept(world, channel, "2026-03-20", "2026-04-02") == [day * 1000 + 500 for day in range(27, 32)]
 
 
+async def test_mscons_days_and_readings_are_kept_as_what_they_are_and_months_refused(world: Any) -> None:
+    world.clock.advance_to(datetime(2026, 4, 2, tzinfo=UTC))
+    times = "DTM+163:{}?+00:303'DTM+164:{}?+00:303'".format
+    lines = [
+        "LIN+1'PIA+5+1-1?:1.29.0:SRW'",
+        "QTY+220:24:KWH'" + times("202603272300", "202603282300"),
+        "QTY+220:23:KWH'" + times("202603282300", "202603292200"),
+        "QTY+220:700:KWH'" + times("202601312300", "202602282300"),
+        "LIN+2'PIA+5+1-1?:1.8.0:SRW'QTY+220:5000.5:KWH'DTM+9:202603292200?+00:303'",
+    ]
+    head = "UNB+UNOC:3+A:500+B:500+260330:0430+1'UNH+1+MSCONS:D:04B:UN:2.4c'BGM+7+1+9'UNS+D'NAD+DP'LOC+172+CH1'"
+    file = await upload(
+        world, "days.txt", (head + "".join(lines) + "UNT+9+1'UNZ+1+1'").encode(), register="1", zone="Europe/Berlin"
+    )
+    (refused,) = file["refusals"]
+    assert (file["readings"], refused["position"]) == (3, "segment 9, CH1/1-1:1.29.0")
+    assert "1 consumptions of periods of no fixed length" in refused["reason"]
+    by_length = {one["interval_s"]: one for one in (await world.api("/api/channels"))["channels"]}
+    assert await kept(world, by_length[86_400], "2026-03-20", "2026-04-01") == [24_000, 23_000]
+    span = {"from": "2026-03-20T00:00:00Z", "to": "2026-04-01T00:00:00Z"}
+    register = await world.api(f"/api/registers/{by_length[0]['channel']}", **span)
+    assert (register["values"], register["obis"]) == ([5_000_500], "1-0:1.8.0")
+
+
 async def test_a_day_of_23_hours_of_a_file_is_whole(world: Any) -> None:
     """The clocks of Amsterdam change on 29 March 2026; NEM time does not."""
     world.clock.advance_to(datetime(2026, 4, 2, tzinfo=UTC))

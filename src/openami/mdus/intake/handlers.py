@@ -190,7 +190,8 @@ class Files:
             if file.register and batch.series:
                 refusals += await self._register(tx, file, batch)
             taken = await flow.take(tx, batch.payload, **told)
-            refusals += _placed(taken.refusals, batch.series)
+            said = {one.reason for one in refusals}  # what nobody could register is refused once
+            refusals += [one for one in _placed(taken.refusals, batch.series) if one.reason not in said]
         else:
             batch.begin()
             taken = await flow.take_columns(tx, batch.columns, batch.left, **told)
@@ -232,7 +233,7 @@ def _placed(refusals: Sequence[Refusal], series: Sequence[SourceSeries]) -> list
         if place >= len(series):
             found.append(one)
             continue
-        position = f"{series[place].id} {one.position.partition('/')[2]}".strip()
+        position = f"{series[place].position} {one.position.partition('/')[2]}".strip()
         reason = one.code == UNKNOWN_TYPE and series[place].gridless
         found.append(replace(one, position=position, reason=reason or one.reason))
     return found

@@ -51,7 +51,7 @@ def wishes(
     for one in series:
         made = _register(one, codes, zone_name)
         if isinstance(made, str):
-            refusals.append(Refusal(one.id, UNKNOWN_TYPE, made, device_name(one)))
+            refusals.append(Refusal(one.position, UNKNOWN_TYPE, made, device_name(one)))
         elif made is not None:
             own = found.setdefault(device_name(one), {})
             known = own.get(made.task)

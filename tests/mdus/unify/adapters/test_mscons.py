@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from tests.mdus.unify.adapters.both_ways import by_columns, by_series
 from openami.mdus.unify import adapters
 from openami.mdus.unify.adapters import edifact, mscons
 from openami.mdus.unify.adapters.mscons import Mscons
+from openami.mdus.unify.adapters.quantities import obis_of_code
 from openami.mdus.unify.columns import Piece
 from openami.shared.contract import field
 from openami.testing.fleet import Fleet
@@ -93,6 +95,46 @@ def test_intervals_that_only_name_their_step_follow_one_another() -> None:
     assert series.block.starts.tolist() == [first, first + 900, first + 1800]
     assert series.block.values.tolist() == [208, 12, 30]
     assert (series.id, series.labels) == ("CH1022/1-1:1.29.0*255", ("46", "79"))
+
+
+def period(value: str, start: str, end: str) -> str:
+    return f"QTY+220:{value}'DTM+163:{start}?+00:303'DTM+164:{end}?+00:303'"
+
+
+@pytest.mark.parametrize("reader", [Mscons(), LARGE], ids=["small", "large"])
+def test_days_are_days_also_of_23_and_25_hours(reader: Mscons) -> None:
+    """March and October of 2026 in Berlin, told in UTC."""
+    bounds = ["202603272300", "202603282300", "202603292200", "202603302200"]
+    days = [period(f"{n}.5", *pair) for n, pair in enumerate(pairwise(bounds), 1)]
+    days.append(period("9", "202610242200", "202610252300"))
+    text = HEAD + PLACE + "".join(days) + END
+    (series,) = (one for batch in reader.read(io.BytesIO(text.encode())) for one in batch.series)
+    assert (series.block.interval_s, series.gridless) == (86_400, "")
+    assert series.block.values.tolist() == [15, 25, 35, 90]
+    assert series.block.reading_type.measuring_period == 4
+    assert str(np.datetime64(int(series.block.starts[0]), "s")) == "2026-03-27T23:00:00"
+
+
+def test_a_value_at_an_instant_is_a_reading_of_a_register() -> None:
+    """DTM+9 is the date of a reading; group E of the OBIS code is the rate."""
+    place = "UNS+D'NAD+DP'LOC+172+CH1'LIN+1'PIA+5+1-1?:1.8.2:SRW'"
+    batch = read(HEAD + place + "QTY+220:12345.6:KWH'DTM+9:202603010000?+01:303'" + END)
+    (series,) = batch.series
+    assert (str(series.block.reading_type), series.gridless) == ("0.0.0.1.1.1.12.0.0.0.0.2.0.0.0.3.72.0", "")
+    assert (series.block.values.tolist(), series.block.scale) == ([123456], 2)
+    assert obis_of_code(series.block.reading_type) == "1-0:1.8.2"
+    unnamed = read(HEAD + "UNS+D'NAD+DP'LOC+172+CH1'LIN+1'QTY+220:7:M3'DTM+9:20260301:102'" + END)
+    assert unnamed.series[0].block.reading_type.is_dial
+
+
+def test_months_are_no_intervals_and_say_where_they_stand() -> None:
+    text = (
+        HEAD + PLACE + period("31", "202512312300", "202601312300") + period("1", "202601312300", "202602012300") + END
+    )
+    days, month = sorted(read(text).series, key=lambda one: -one.block.interval_s)
+    assert (days.block.interval_s, month.block.interval_s) == (86_400, 0)
+    assert month.position == "segment 10, CH1/1-1:1.29.0*255"
+    assert "the first from 2025-12-31T23:00:00Z to 2026-01-31T23:00:00Z" in month.gridless
 
 
 def test_the_fast_and_the_slow_path_agree() -> None:

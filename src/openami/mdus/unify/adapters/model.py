@@ -42,6 +42,13 @@ class SourceSeries:
     """Which of the labels each reading has."""
     ends: NDArray[np.int64] | None = None
     """Ends of periods without a fixed length."""
+    place: str = ""
+    """Where in the file it begins, where the id alone does not tell."""
+
+    @property
+    def position(self) -> str:
+        """What a refusal of all of it names."""
+        return f"{self.place}, {self.id}" if self.place else self.id
 
     @property
     def kept(self) -> contract.IntervalBlock:
@@ -113,6 +120,8 @@ class SeriesBuilder:
     ends: list[NDArray[np.int64]] = field(default_factory=list)
     positions: list[tuple[int, str | NDArray[np.int64]]] = field(default_factory=list)
     """From which reading on which place of the file holds: a text, or the line of each reading."""
+    place: str = ""
+    """Where in the file the channel begins, where its id alone does not tell."""
     factor: Decimal = Decimal(1)
     """What each value is to be multiplied by (a meter constant)."""
 
@@ -163,6 +172,7 @@ class SeriesBuilder:
             labels=tuple(distinct),
             label_index=index[keep],
             ends=_joined(self.ends)[keep] if self.ends else None,
+            place=self.place,
         )
 
     def _multiplied(self, values: NDArray[np.int64], decimals: int) -> tuple[NDArray[np.int64], int, NDArray[np.bool_]]:

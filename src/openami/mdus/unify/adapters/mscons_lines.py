@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -23,12 +23,16 @@ if TYPE_CHECKING:
     from openami.shared.contract import field as contract
 
 
+_DAY_S: Final = 86400
+"""Days have 23 to 25 hours, so they are no plain form."""
+
+
 def is_plain(line: LineColumns) -> bool:
     """True if all of a line was read as numbers, its periods are intervals, and its quantity is known."""
     if not line.runs:
         return False
     interval_s = interval_of(line.runs[0][0].length_s)
-    return bool(interval_s) and code_of(line.obis, line.unit, interval_s) is not None
+    return 0 < interval_s < _DAY_S and code_of(line.obis, line.unit, interval_s) is not None
 
 
 def piece_of_lines(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Final
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from openami.mdus.unify.adapters.model import BAD_VALUE, SeriesBuilder
-from openami.mdus.unify.adapters.quantities import code_of_obis, code_of_unit
+from openami.mdus.unify.adapters.quantities import DIAL, code_of_obis, code_of_unit, dial_of_obis
 from openami.mdus.unify.errors import UnknownUnitError
 from openami.shared.contract import field as contract
 from openami.shared.contract.field import columns
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from openami.mdus.unify.adapters.mscons_kernel import Run
 
 _DAY_S: Final = 86400
+_DAYS_S: Final = frozenset({82800, 86400, 90000})
+_NO_GRID, _INSTANT = 0, -1
+"""Kinds of periods that are no intervals."""
 _FLAGS: Final[dict[str, tuple[contract.QualityCode, ...]]] = {
     "220": (contract.QualityCode(4, 0, 0),),  # true value
     "46": (contract.QualityCode(4, 0, 0),),  # delivered quantity (Swiss)
@@ -117,11 +120,10 @@ def _of_line(
         said = f"{line.starts[row].replace('?', '')!r} to {line.ends[row].replace('?', '')!r}"
         reason = f"{int((~timed).sum())} of {len(timed)} values have no usable period, the first {said}"
         refusals.append(contract.Refusal(line.position, BAD_VALUE, reason, line.name))
-    lengths = ends - starts
-    kinds = {int(lengths[0])} if timed.all() and (lengths == lengths[0]).all() else set(lengths[timed].tolist())
-    for length_s in sorted(kinds):
-        chosen = timed & (lengths == length_s)
-        builder = _builder(line, length_s, refusals)
+    kind = _kinds(ends - starts)
+    for one in np.unique(kind[timed]).tolist():
+        chosen = timed & (kind == one)
+        builder = _builder(line, one, refusals)
         if builder is None:
             return
         whole = bool(chosen.all())
@@ -129,25 +131,32 @@ def _of_line(
         texts = line.texts if whole else [line.texts[row] for row in rows]
         flags = line.flags if whole else [line.flags[row] for row in rows]
         builder.add(starts[chosen], texts, flags, line.position)
-        if not builder.interval_s:
+        if one == _NO_GRID:
             builder.ends.append(ends[chosen])
         yield builder
 
 
 def interval_of(length_s: int) -> int:
-    """The interval length of periods of a length; 0 for those that are no intervals."""
-    return length_s if length_s in PERIOD_NUMBERS and length_s < _DAY_S else 0
+    """The interval length of periods of a length, a local day being one of 23 to 25 hours; 0 for no intervals."""
+    return _DAY_S if length_s in _DAYS_S else length_s if length_s in PERIOD_NUMBERS and length_s < _DAY_S else 0
 
 
-def _builder(line: LineColumns, length_s: int, refusals: list[contract.Refusal]) -> SeriesBuilder | None:
-    interval_s = interval_of(length_s)
-    code = code_of(line.obis, line.unit, interval_s)
+def _kinds(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """What each period is: an interval of a length, an instant at which a register was read, or on no grid."""
+    distinct, inverse = np.unique(lengths, return_inverse=True)
+    kinds = [interval_of(one) or (_NO_GRID if one else _INSTANT) for one in distinct.tolist()]
+    return np.array(kinds, np.int64)[inverse]
+
+
+def _builder(line: LineColumns, kind: int, refusals: list[contract.Refusal]) -> SeriesBuilder | None:
+    interval_s = max(kind, 0)
+    code = dial_of(line.obis, line.unit) if kind == _INSTANT else code_of(line.obis, line.unit, interval_s)
     if code is None:
         refusals.append(
             contract.Refusal(line.position, _UNKNOWN_TYPE, f"the unit {line.unit[:20]!r} is not known", line.name)
         )
         return None
-    return SeriesBuilder(line.name, identity_of(line), code, interval_s, qualities_of)
+    return SeriesBuilder(line.name, identity_of(line), code, interval_s, qualities_of, place=line.position)
 
 
 def identity_of(line: LineColumns) -> contract.Identity:
@@ -167,6 +176,13 @@ def code_of(obis: str, unit: str, interval_s: int) -> contract.ReadingTypeCode |
         return code_of_unit(unit or "KWH", interval_s, flow=0)
     except UnknownUnitError:
         return None
+
+
+def dial_of(obis: str, unit: str) -> contract.ReadingTypeCode | None:
+    """The reading type of a register reading; None if its unit is not known."""
+    found = dial_of_obis(obis.partition("*")[0], unit or "KWH") if obis else None
+    other = None if found else code_of(obis, unit, 0)
+    return found or (other and replace(other, accumulation=DIAL))
 
 
 def qualities_of(flag: str) -> tuple[contract.QualityCode, ...]:

@@ -100,6 +100,17 @@ def code_of_obis(obis: str, interval_s: int, unit: str = "KWH") -> ReadingTypeCo
     return None
 
 
+@lru_cache(maxsize=4096)
+def dial_of_obis(obis: str, unit: str = "KWH") -> ReadingTypeCode | None:
+    """The reading type of a register of an OBIS code (`1-1:1.8.2`): of its total, or of one of its rates (group E)."""
+    of_intervals = code_of_obis(obis, 0, unit)
+    if of_intervals is None:
+        return None
+    groups = obis.partition(":")[2].split("*")[0].split(".")
+    rate = int(groups[2]) if len(groups) > 2 and groups[2].isdecimal() else 0
+    return replace(of_intervals, accumulation=DIAL, tou=rate)
+
+
 def in_joules(block: IntervalBlock) -> IntervalBlock:
     """Energy in joules where it is told in therms; as it is where it is not, or would not fit."""
     code = block.reading_type

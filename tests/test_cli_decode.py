@@ -11,7 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from openami import cli
+from openami.ami.mbus import Header, encode, encode_telegram
 from openami.ami.mbus.driver import drivers
+from openami.ami.mbus.records import RawRecord
 from openami.ami.telegrams.languages import LANGUAGES
 
 VECTORS = Path(__file__).parent / "vectors"
@@ -152,3 +154,28 @@ def test_no_shipped_telegram_is_left_out() -> None:
     known = {".hex", ".txt", ".log", ".key", ".gak", ".json", ".jsonl", ".xml", ".md", ".dump"}
     for folder in ("mbus", "p1", "dlms", "sml", "iec62056_21"):
         assert {path.suffix for path in (VECTORS / folder).rglob("*") if path.is_file()} <= known
+
+
+def long_text(text: str) -> bytes:
+    """A wired M-Bus answer whose only record is a text, sent with its last character first."""
+    record = bytes([0x0D, 0xFD, 0x11, len(text)]) + text.encode("latin-1")[::-1]
+    return encode(encode_telegram(Header("12345678", "OAM", 1, 7, 0), [RawRecord(record[:1], record[1:3], record[3:])]))
+
+
+NASTY = ["[bold]x[/]", "[/nothing]", "a\x85b", "\x1b[2Jgone", "back\\slash"]
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_whatever_text_a_meter_sends_stays_a_text_on_one_line(text: str) -> None:
+    result = runner.invoke(cli.app, ["decode", "--json", "-"], input=long_text(text))
+    (line,) = result.output.splitlines()
+    assert json.loads(line)["readings"][0]["value"] == text
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_a_terminal_shows_it_and_does_what_it_says_not(text: str) -> None:
+    result = runner.invoke(cli.app, ["decode", "-"], input=long_text(text))
+    assert result.exit_code == 0, result.exception
+    assert "\x1b[2J" not in result.output
+    shown = text.replace("\x1b", "\\x1b").replace("\x85", "\\x85")
+    assert shown in result.output

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from openami.shared.errors import OpenAmiError
@@ -18,6 +19,10 @@ console = Console()
 
 class BadKeyError(OpenAmiError):
     """A key that is not hexadecimal digits."""
+
+
+_LINE_ENDS: Final = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}
+"""What JSON lets stand in a text, and some programs take for the end of a line."""
 
 
 def decode(
@@ -42,7 +47,7 @@ def decode(
     for telegram in decoded(octets, language=language, zone_name=zone, key=own, auth_key=authentication):
         told = telegram.as_json()
         if as_json:
-            print(json.dumps(told, ensure_ascii=False))  # noqa: T201 - a line for another program
+            print(json.dumps(told, ensure_ascii=False).translate(_LINE_ENDS))  # noqa: T201 - for another program
         else:
             _show_telegram(told)
 
@@ -69,10 +74,16 @@ def _octets(key: str | None) -> bytes | None:
 def _show_telegram(told: dict[str, Any]) -> None:
     title = " ".join(part for part in (told["language"], told["meter"], told["time"]) if part)
     if told["error"]:
-        console.print(f"[bold]{title}[/]  [red]{told['error']}[/]")
+        console.print(f"[bold]{_safe(title)}[/]  [red]{_safe(told['error'])}[/]")
     if told["readings"]:
-        table = Table("what", "value", "unit", "time", title=title, title_justify="left")
+        table = Table("what", "value", "unit", "time", title=_safe(title), title_justify="left")
         for reading in told["readings"]:
             name = reading.get("obis") or reading.get("quantity") or ""
-            table.add_row(name, str(reading["value"]), reading["unit"] or "", reading["time"] or "")
+            shown = (name, str(reading["value"]), reading["unit"] or "", reading["time"] or "")
+            table.add_row(*(_safe(text) for text in shown))
         console.print(table)
+
+
+def _safe(text: str) -> str:
+    """A text of a telegram as a terminal may show it: nothing in it is markup, or moves the cursor."""
+    return escape("".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in text))

@@ -1,4 +1,4 @@
-"""The story, step by step, as the areas tell it afterwards: one run, many questions."""
+"""The story of a modern street, step by step, as the areas tell it afterwards: one run, many questions."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _TOLD: list[Told] = []
 def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
     if not _TOLD:
         folder = tmp_path_factory.mktemp("story")
-        _TOLD.append(asyncio.run(tell_story(settings_for(folder / "data", 21000), pages=PAGES)))
+        _TOLD.append(asyncio.run(tell_story(settings_for(folder / "data", 21000, street="modern"), pages=PAGES)))
     return _TOLD[0]
 
 
@@ -44,8 +44,11 @@ def test_every_home_reconciles_to_the_watt_hour(told: Told) -> None:
     assert [line.why for line in told.lines if not line.agrees] == []
 
 
-def test_gas_and_water_are_billed_too(told: Told) -> None:
-    assert sorted({line.kind for line in told.lines}) == ["electricity", "gas", "water"]
+def test_gas_water_and_heat_are_billed_too(told: Told) -> None:
+    assert sorted({line.kind for line in told.lines}) == ["electricity", "gas", "heat", "water"]
+    (heat,) = [line for line in told.lines if line.kind == "heat"]
+    assert heat.billed == heat.measured > 100_000, "watt-hours of a winter's month"
+    assert heat.amount.endswith("EUR")
 
 
 def test_only_what_was_lost_for_good_is_estimated(told: Told) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from openami.mdus.unify.adapters import mscons_kernel
-from openami.shared.contract.field import scan_kernel
+from openami.shared.contract import scan_kernel
 
 TOOL = Path(__file__).parent.parent.parent / "tools" / "compile_loops.py"
 

@@ -23,8 +23,9 @@ from openami.shared.contract.field.events import EndDeviceEvent
 from openami.shared.contract.field.markup import local_name, namespace
 from openami.shared.contract.field.readings_xml import read_meter_reading
 from openami.shared.contract.field.refusal import Reader
-from openami.shared.contract.field.scan import SCAN_FROM_BYTES, BrokenRunError, Scans, is_plain_text, scan_readings
+from openami.shared.contract.field.scan import BrokenRunError, Scans, scan_readings
 from openami.shared.contract.field.tree import name_within, read_tree
+from openami.shared.contract.scan_records import SCAN_FROM_BYTES, is_plain_text
 
 if TYPE_CHECKING:
     import io

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from openami.shared.contract.field.scan_kernel import NOT_A_TIME, compiled
+from openami.shared.contract.scan_kernel import NOT_A_TIME, compiled
 
 if TYPE_CHECKING:
     from typing import TypeAlias

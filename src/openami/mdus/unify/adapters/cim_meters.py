@@ -261,14 +261,14 @@ class _Readings:
         records = scan.records
         begins = scan.first[runs]
         counts = np.diff(scan.first, append=records.count)[runs]
-        timed = np.array([form.timed for form in records.forms.known], np.bool_)
+        timed = np.array([form.timed for form in records.known], np.bool_)
         stated = timed[records.form[begins]][:, [_START, _END]].all(axis=1)
         first_s = records.times[begins, _END] - records.times[begins, _START]
         regular = (interval_s > 0) | (stated & (first_s > 0))
         interval_s = np.where(interval_s > 0, interval_s, np.where(regular, first_s, 1))
         marks = [
             (MISSING if form.missing else unified_quality(form.codes)[0], unified_quality(form.codes)[1])
-            for form in records.forms.known
+            for form in records.known
         ]
         starts, values = np.empty((2, int(counts.sum())), np.int64)
         quality, flags = np.empty((2, len(starts)), np.uint8)

@@ -18,7 +18,7 @@ from openami.mdus.unify.adapters.model import BAD_VALUE, Batch, build_all
 from openami.mdus.unify.adapters.mscons_lines import is_plain, piece_of_lines
 from openami.mdus.unify.adapters.mscons_series import LineColumns
 from openami.shared.contract import field as contract
-from openami.shared.contract.field.scan import SCAN_FROM_BYTES
+from openami.shared.contract.scan_records import SCAN_FROM_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from openami.shared.contract.field.scan_kernel import NOT_A_TIME, begins_with, compiled, day_number, number, two_digits
+from openami.shared.contract.scan_kernel import NOT_A_TIME, begins_with, compiled, day_number, number, two_digits
 
 if TYPE_CHECKING:
     from typing import TypeAlias

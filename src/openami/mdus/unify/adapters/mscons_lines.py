@@ -9,7 +9,7 @@ import numpy as np
 from openami.mdus.unify.adapters.mscons_series import code_of, identity_of, interval_of, qualities_of
 from openami.mdus.unify.columns import Columns, Piece, earliest, texts_of
 from openami.mdus.unify.intervals import quality_columns
-from openami.shared.contract.field.columns import share_decimals
+from openami.shared.contract.scan_records import share_decimals
 from openami.shared.quality import MISSING
 
 if TYPE_CHECKING:

@@ -90,22 +90,6 @@ def decimals_of(matrix: NDArray[np.uint8], begins: NDArray[np.intp]) -> tuple[In
     return np.where(ok, values, 0), shared, ok
 
 
-def share_decimals(
-    values: Int64s, decimals: NDArray[Any], significant: NDArray[Any], begins: NDArray[np.intp]
-) -> tuple[Int64s, Flags]:
-    """Give the values of each group one number of decimals, in place.
-
-    Returns:
-        That number for each group, and where the value still fits; where not, it is wrong now.
-    """
-    shared: Int64s = np.maximum.reduceat(decimals, begins).astype(np.int64)
-    shift = np.repeat(shared, np.diff(begins, append=len(values))) - decimals
-    fits: Flags = significant + shift <= MAX_DIGITS
-    if shift.any():
-        values *= 10 ** np.minimum(shift, MAX_DIGITS).astype(np.int64)
-    return shared, fits
-
-
 def format_decimals(values: Int64s, exponent: int) -> list[str]:
     """Write integers times ten to `exponent` as decimal texts without exponent or needless work."""
     if not values.size:

@@ -46,7 +46,8 @@ from openami.shared.contract.field.markup import (
 )
 from openami.shared.contract.field.nouns import known_noun, read_noun, write_noun
 from openami.shared.contract.field.refusal import Partner, Reader
-from openami.shared.contract.field.scan import SCAN_FROM_BYTES, BrokenRunError, scan_readings
+from openami.shared.contract.field.scan import BrokenRunError, scan_readings
+from openami.shared.contract.scan_records import SCAN_FROM_BYTES
 
 if TYPE_CHECKING:
     from lxml import etree

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
 import numpy as np
 from numba import njit
 
+from openami.shared.contract.scan_records import DIGITS_MAX
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -26,7 +28,6 @@ UNKNOWN: Final = 1
 """No form fits the first record that begins at or behind the returned place."""
 UNREADABLE: Final = 2
 """Something is not plain, or a record of a known form has a time or a value that is none."""
-DIGITS_MAX: Final = 18  # the greatest number of nines that int64 holds
 
 _LESS_THAN, _ZERO, _DOT, _MINUS, _PLUS, _COLON, _T, _Z, _BANG, _QUERY = b"<0.-+:TZ!?"
 _PROLOGUE: Final = 8  # an XML declaration begins before this place

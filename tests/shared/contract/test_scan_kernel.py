@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from openami.shared.contract.field import scan_kernel as kernel
+from openami.shared.contract import scan_kernel as kernel
 
 
 def array(text: bytes) -> np.ndarray:

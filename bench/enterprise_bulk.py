@@ -36,7 +36,8 @@ from openami.shared.contract.enterprise.catalogue import Side
 from openami.shared.contract.enterprise.codec import encode
 from openami.shared.contract.enterprise.examples import example
 from openami.shared.contract.enterprise.headers import header
-from openami.shared.contract.enterprise.intervals import IntervalColumns, encode_intervals
+from openami.shared.contract.enterprise.interval_columns import IntervalColumns
+from openami.shared.contract.enterprise.intervals import encode_intervals
 from openami.shared.database import Database
 from openami.shared.seam import Envelope, Inbox, Outbox, Seam
 from openami.shared.seam.enterprise import EnterpriseDoor

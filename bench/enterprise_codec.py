@@ -18,7 +18,8 @@ from lxml import etree
 from bench._rows import print_rows, rate_beside, row
 from openami.shared.contract.enterprise.codec import codec, decode, encode
 from openami.shared.contract.enterprise.examples import example
-from openami.shared.contract.enterprise.intervals import IntervalColumns, decode_intervals, encode_intervals
+from openami.shared.contract.enterprise.interval_columns import IntervalColumns
+from openami.shared.contract.enterprise.intervals import decode_intervals, encode_intervals
 from openami.shared.contract.enterprise.parse import message_element
 
 if TYPE_CHECKING:

@@ -207,7 +207,7 @@ class Middle:
         self.calculations = Calculations(
             self.desk, clock, settings.codes, settings.zone, remote, settings.calculation_patience
         )
-        self.intake = Intake(clock, settings.codes, remote, self.vee)
+        self.intake = Intake(clock, settings.codes, self.vee)
         self.queries = Queries(clock, settings.codes, settings.zone, remote, settings.capabilities)
 
     def _open_field_side(self, folder: Path | str) -> None:

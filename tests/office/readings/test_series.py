@@ -27,13 +27,15 @@ from openami.office.readings.series import (
 from openami.shared.contract.enterprise.codec import encode
 from openami.shared.contract.enterprise.codes import code_tables
 from openami.shared.contract.enterprise.examples import example
-from openami.shared.contract.enterprise.intervals import IntervalColumns, columns_of, decode_in_columns
+from openami.shared.contract.enterprise.intervals import columns_of, decode_in_columns
 from openami.shared.contract.enterprise.messages.common import Quantity
 from openami.shared.contract.enterprise.messages.time_series import UtilitiesTimeSeriesItem as Item
 from openami.shared.spans import local_day, local_month
 
 if TYPE_CHECKING:
     from random import Random
+
+    from openami.shared.contract.enterprise.interval_columns import IntervalColumns
 
 ZONE = "Europe/Amsterdam"
 STATUSES = item_statuses(code_tables())

@@ -12,6 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from openami.shared.contract import scan_kernel as kernel
+from openami.shared.contract.scan_records import DIGITS_MAX
 
 
 def array(text: bytes) -> np.ndarray:
@@ -49,7 +50,7 @@ def test_what_stands_behind_does_not_count() -> None:
 def test_a_number_is_what_decimal_reads(text: str) -> None:
     ok, whole, significant, decimals = kernel.number(array(text.encode()), 0, len(text))
     shaped = re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)", text)
-    fits = shaped is not None and len(re.sub(r"\D", "", text).lstrip("0")) <= kernel.DIGITS_MAX
+    fits = shaped is not None and len(re.sub(r"\D", "", text).lstrip("0")) <= DIGITS_MAX
     assert ok == (fits or not text)
     if ok and text:
         assert Decimal(whole).scaleb(-decimals) == Decimal(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,15 +13,19 @@ import numpy as np
 from openami.mdus.registry.channel_store import channels_of_tasks
 from openami.mdus.registry.errors import RegistryError, UnknownTaskError
 from openami.mdus.registry.ids import bare
+from openami.mdus.registry.profiles import load_profiles
 from openami.mdus.series import Provenance, place
+from openami.mdus.series.packing import concatenate
 from openami.mdus.services.codes import ItemStatus
 from openami.mdus.services.desk import not_yet
-from openami.shared.contract.enterprise.intervals import columns_of, distinct, shifted
+from openami.mdus.services.remote import profile_among
+from openami.shared.contract.enterprise.interval_columns import shifted
+from openami.shared.contract.enterprise.intervals import columns_of
 from openami.shared.errors import OpenAmiError
 from openami.shared.quality import MISSING, Origin, Verdict, quality
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from numpy.typing import NDArray
@@ -28,12 +33,12 @@ if TYPE_CHECKING:
 
     from openami.mdus.registry.channels import Channel
     from openami.mdus.registry.model import Profile
+    from openami.mdus.series import ChannelDays
     from openami.mdus.services.codes import EnterpriseCodes
     from openami.mdus.services.desk import Verdict as Judged
-    from openami.mdus.services.remote import RemoteSeries
     from openami.mdus.vee.handlers import Vee
     from openami.shared.clock import Clock
-    from openami.shared.contract.enterprise.intervals import IntervalColumns
+    from openami.shared.contract.enterprise.interval_columns import IntervalColumns
     from openami.shared.contract.enterprise.messages.inferred_time_series import (
         UtilitiesTimeSeriesItemCreateRequest as Item,
     )
@@ -61,37 +66,83 @@ class ValueUnitError(RegistryError):
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """The days that one series of a message fills."""
+
+    number: int
+    groups: Sequence[ChannelDays]
+
+    @property
+    def days(self) -> set[tuple[int, int]]:
+        """Channel and day of each."""
+        return {key for one in self.groups for key in zip(one.channel.tolist(), one.day.tolist(), strict=True)}
+
+
+@dataclass(frozen=True, slots=True)
 class Intake:
     """The desk for interval values of the back office."""
 
     clock: Clock
     codes: EnterpriseCodes
-    remote: RemoteSeries
     vee: Vee
 
     async def take(self, tx: AsyncConnection, items: Sequence[Item]) -> list[Judged]:
-        """Put the values of each series into its channels; they are judged like those of an AMS."""
-        verdicts: list[Judged] = []
-        for item in items:
+        """Put the values of each series into its channels; they are judged like those of an AMS.
+
+        Series that have no day in common are kept together; of two values for one interval the later one counts.
+        """
+        known = await load_profiles(tx, [item.utilities_time_series.id or "" for item in items])
+        by_task: dict[str, list[Channel]] = {}
+        for channel in await channels_of_tasks(tx, [role.task for one in known.values() for role in one.roles]):
+            by_task.setdefault(bare(channel.task), []).append(channel)
+        verdicts: list[Judged] = [None] * len(items)
+        taken: list[Taken] = []
+        days: set[tuple[int, int]] = set()
+        for number, item in enumerate(items):
             try:
-                async with tx.begin_nested():
-                    await self._take_one(tx, item)
+                one = Taken(number, self._placed(item, known, by_task))
             except OpenAmiError as reason:
-                verdicts.append(reason)
-            else:
-                verdicts.append(None)
+                verdicts[number] = reason
+                continue
+            if not days.isdisjoint(one.days):
+                await self._keep(tx, taken, verdicts)
+                taken, days = [], set()
+            taken.append(one)
+            days |= one.days
+        await self._keep(tx, taken, verdicts)
         return verdicts
 
-    async def _take_one(self, tx: AsyncConnection, item: Item) -> None:
-        sent = item.utilities_time_series
+    async def _keep(self, tx: AsyncConnection, taken: Sequence[Taken], verdicts: list[Judged]) -> None:
+        """Keep the days of several series at once; if that cannot be, each by itself, to see which one it is."""
+        groups = [group for one in taken for group in one.groups]
+        if not groups:
+            return
+        provenance = Provenance(self.clock.now(), "office", "values of the back office")
         try:
-            profile = await self.remote.profile(tx, sent.id or "")
+            async with tx.begin_nested():
+                for count in dict.fromkeys(group.count for group in groups):
+                    alike = concatenate([group for group in groups if group.count == count])
+                    await self.vee.accept(tx, alike, provenance)
+        except OpenAmiError as reason:
+            if len(taken) == 1:
+                verdicts[taken[0].number] = reason
+                return
+            for one in taken:
+                await self._keep(tx, [one], verdicts)
+
+    def _placed(
+        self, item: Item, known: Mapping[str, Profile], by_task: Mapping[str, Sequence[Channel]]
+    ) -> list[ChannelDays]:
+        """The values of a series as days of its channels."""
+        try:
+            profile = profile_among(known, item.utilities_time_series.id or "")
         except RegistryError as reason:
             raise not_yet(reason) from None
-        channels = await channels_of_tasks(tx, [role.task for role in profile.roles])
+        tasks = dict.fromkeys(bare(role.task) for role in profile.roles)
+        channels = [one for task in tasks for one in by_task.get(task, ())]
         values = columns_of(item)
         if not len(values):
-            return
+            return []
         start_s, channel = (
             values.start.astype("datetime64[s]").astype(np.int64),
             _channels_at(values, profile, channels),
@@ -119,13 +170,10 @@ class Intake:
         if placed.off_grid.size:
             first = values.start[int(placed.off_grid[0])]
             raise OffGridError(f"The interval that starts at {first}Z is not on the grid of profile {profile.id}.")
-        provenance = Provenance(self.clock.now(), "office", "values of the back office")
-        for group in placed:
-            await self.vee.accept(tx, group, provenance)
+        return placed.groups
 
     def _qualities(self, values: IntervalColumns) -> NDArray[np.uint8]:
-        words, which = distinct(values.status)
-        found = np.array([QUALITIES[self._status(word.partition(" ")[0])] for word in words], np.uint8)[which]
+        found = values.status.each(lambda codes: QUALITIES[self._status(codes.partition(" ")[0])], np.uint8)
         if (at := _first(~values.present & (found != MISSING))) is not None:
             raise ValueUnitError(
                 f"The interval that starts at {values.start[at]}Z has the status {values.status[at]} and no quantity."
@@ -141,18 +189,15 @@ class Intake:
     ) -> NDArray[np.int64]:
         """Quantities in the scale of their channels; 0 where there is none."""
         result = np.zeros(len(values), np.int64)
-        units, which = distinct(values.unit)
         for number, channel in enumerate(channels):
             mine = values.present & (of == number)
-            powers = np.zeros(len(values), np.int64)
-            for place_, sent in enumerate(units):
-                if (chosen := mine & (which == place_)).any():
-                    powers[chosen] = self._power(sent, profile, channel) - values.decimals
-            result[mine], exact = shifted(values.values[mine], powers[mine])
+            part = values[mine]
+            powers = part.unit.each(partial(self._power, profile=profile, channel=channel), np.int64)
+            result[mine], exact = shifted(part.values, powers - part.decimals)
             if (at := _first(~exact)) is not None:
-                found = Decimal(int(values.values[mine][at])).scaleb(-values.decimals)
+                found = Decimal(int(part.values[at])).scaleb(-part.decimals)
                 raise ValueUnitError(
-                    f"{found} {values.unit[mine][at]} is finer than the books hold.", hint="Round before sending."
+                    f"{found} {part.unit[at]} is finer than the books hold.", hint="Round before sending."
                 )
         return result
 

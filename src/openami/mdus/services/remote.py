@@ -15,6 +15,8 @@ from openami.mdus.registry.ids import bare
 from openami.shared.spans import Span
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -62,10 +64,7 @@ class RemoteSeries:
         Raises:
             UnknownProfileError: no assignment has named it.
         """
-        found = (await profiles.load_profiles(tx, [number])).get(bare(number))
-        if found is None:
-            raise UnknownProfileError(f"Profile {number} is not known.", hint="Assign a measurement task to it first.")
-        return found
+        return profile_among(await profiles.load_profiles(tx, [number]), number)
 
     async def read(self, tx: AsyncConnection, profile: Profile, span: Span) -> ProfileValues:
         """What is kept of a profile in a span; intervals of which nothing arrived are EMPTY, not absent."""
@@ -92,6 +91,14 @@ class RemoteSeries:
         return _ordered(
             unit_code, max((one.interval_s for one, _ in feeds), default=0), exponent, starts, values, qualities
         )
+
+
+def profile_among(known: Mapping[str, Profile], number: str) -> Profile:
+    """The profile of a number in any spelling, among those by their bare numbers; raises UnknownProfileError."""
+    found = known.get(bare(number))
+    if found is None:
+        raise UnknownProfileError(f"Profile {number} is not known.", hint="Assign a measurement task to it first.")
+    return found
 
 
 def whole_span(profile: Profile) -> Span | None:

@@ -30,7 +30,7 @@ from openami.mdus.services.upload_rules import Feed, Items, bundles, items_of, u
 from openami.mdus.tables import metadata
 from openami.shared.contract.enterprise import logs
 from openami.shared.contract.enterprise.confirm import bulk
-from openami.shared.contract.enterprise.intervals import IntervalColumns
+from openami.shared.contract.enterprise.interval_columns import IntervalColumns, Words
 from openami.shared.contract.enterprise.messages.common import PointOfDelivery
 from openami.shared.contract.enterprise.messages.inferred_time_series import (
     UtilitiesTimeSeriesERPItemNotification as ItemNotification,
@@ -284,8 +284,8 @@ def _columns(items: Items, statuses: Sequence[str], missing: int) -> IntervalCol
         values=items.values * 10 ** max(shift, 0),
         decimals=max(-shift, 0),
         present=items.status != missing,
-        unit=np.full(len(items), items.feed.unit_code),
-        status=np.array(statuses)[items.status],
+        unit=Words.same(items.feed.unit_code, len(items)),
+        status=Words(tuple(statuses), items.status.astype(np.uint16)),
     )
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Column, Date, Integer, LargeBinary, PrimaryKeyConstraint, Table, func, select, text
-from sqlalchemy.dialects.postgresql import distinct_on, insert
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from openami.office.readings.series import DayBlock
 from openami.office.tables import instant, metadata
 from openami.office.tables import text as text_column
+from openami.shared.database import columns_of, given, insert_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -33,6 +34,13 @@ profile_days = Table(
     instant("recorded_at", nullable=False),
     PrimaryKeyConstraint("profile_id", "day", "version"),
 )
+
+
+_KEY: Final = ("profile_id", "day", "version")
+_INSERT: Final = insert_rows(
+    profile_days, (*_KEY, "interval_s", "values", "status", "stamps", "message_id"), for_all=("recorded_at",)
+)
+_ADD: Final = _INSERT.on_conflict_do_update(index_elements=_KEY, set_={"stamps": _INSERT.excluded.stamps})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,28 +95,15 @@ async def newest_days(
     return {(row.profile_id, row.day): _block(row) for row in await transaction.execute(query)}
 
 
-async def add_days(
-    transaction: AsyncConnection,
-    rows: Sequence[NewDay],
-    *,
-    recorded_at: datetime,
-) -> None:
+async def add_days(transaction: AsyncConnection, rows: Sequence[NewDay], *, recorded_at: datetime) -> None:
     """Keep new versions of days; of a version that is known only the stamps move."""
     if not rows:
         return
-    values: list[dict[str, Any]] = []
-    for row in rows:
-        block = row.block
-        key = {"profile_id": row.profile_id, "day": block.day, "version": block.version}
-        origin = {"message_id": row.message_id, "recorded_at": recorded_at}
-        values.append(key | {"interval_s": block.interval_s} | block.packed() | origin)
-    statement = insert(profile_days)
-    await transaction.execute(
-        statement.on_conflict_do_update(
-            index_elements=["profile_id", "day", "version"], set_={"stamps": statement.excluded.stamps}
-        ),
-        values,
-    )
+    blocks = [row.block for row in rows]
+    packed = [block.packed() for block in blocks]
+    columns = columns_of(rows, ("profile_id", "message_id")) | columns_of(blocks, ("day", "version", "interval_s"))
+    columns |= {name: [one[name] for one in packed] for name in ("values", "status", "stamps")}
+    await transaction.execute(_ADD, given(columns | {"recorded_at": recorded_at}))
 
 
 async def days_kept(transaction: AsyncConnection) -> int:

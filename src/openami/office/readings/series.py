@@ -13,7 +13,7 @@ from openami.office.localtime import day_of, local_dates
 from openami.office.readings.errors import MissingValue, OffTheGrid, TooFine, WrongStatus, WrongUnit
 from openami.office.readings.model import ItemStatus
 from openami.shared.contract.enterprise.headers import id_key
-from openami.shared.contract.enterprise.intervals import distinct, shifted
+from openami.shared.contract.enterprise.interval_columns import shifted
 from openami.shared.spans import intervals_of_day, local_midnight
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from openami.shared.contract.enterprise.intervals import IntervalColumns
+    from openami.shared.contract.enterprise.interval_columns import IntervalColumns
 
 _DECIMAL_SHIFTS: Final = {("KWH", "KWH"): 3, ("WH", "KWH"): 0, ("MWH", "KWH"): 6, ("M3", "M3"): 3, ("L", "M3"): 0}
 """(unit of the item, unit of the profile) -> power of ten from the item's number to thousandths of the profile's."""
@@ -103,12 +103,11 @@ def columns(sent: IntervalColumns, interval_s: int, unit: str, statuses: Mapping
             f"The item from {sent.start[at]}Z to {sent.end[at]}Z is not an interval of {interval_s} s.",
             hint="Send start and end of whole intervals.",
         )
-    codes, which = distinct(sent.status)
-    status = np.array([_status(code, statuses) for code in codes], np.uint8)[which]
+    status = sent.status.each(lambda codes: _status(codes, statuses), np.uint8)
     if (at := _first(~sent.present & ~np.isin(status, _VALUELESS))) is not None:
         raise MissingValue(f"The item of {sent.start[at]}Z has no quantity.")
-    units, which = distinct(np.where(sent.present, sent.unit, unit))
-    powers = np.array([_shift(one, unit) for one in units], np.int64)[which] - sent.decimals
+    powers = np.zeros(len(sent), np.int64)
+    powers[sent.present] = sent.unit[sent.present].each(lambda one: _shift(one, unit), np.int64) - sent.decimals
     values, exact = shifted(np.where(sent.present, sent.values, 0), powers)
     if (at := _first(~exact)) is not None:
         found = Decimal(int(sent.values[at])).scaleb(-sent.decimals)

@@ -16,13 +16,12 @@ from hypothesis import strategies as st
 from openami.shared.contract.enterprise.codec import decode, encode
 from openami.shared.contract.enterprise.errors import InvalidMessage, MissingElement
 from openami.shared.contract.enterprise.examples import example
+from openami.shared.contract.enterprise.interval_columns import IntervalColumns, Words, shifted
 from openami.shared.contract.enterprise.intervals import (
-    IntervalColumns,
     columns_of,
     decode_in_columns,
     decode_intervals,
     encode_intervals,
-    shifted,
     with_columns,
 )
 from openami.shared.contract.enterprise.messages.common import Quantity
@@ -197,14 +196,17 @@ def test_a_day_of_23_hours_is_92_regular_items() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"unit": np.array(["KILO"])},
-        {"status": np.array(["ABCDE"])},
-        {"status": np.array([""])},
+        {"unit": Words.same("KILO", 1)},
+        {"status": Words.same("ABCDE", 1)},
+        {"status": Words.same("", 1)},
         {"start": np.array(["NaT"], dtype="datetime64[us]")},
         {"values": np.array([10**18])},
         {"values": np.array([np.iinfo(np.int64).min])},
         {"decimals": 15},
-        {"unit": np.array(["a\x01"])},
+        {"unit": Words.same("a\x01", 1)},
+        {"status": Words.same("a\0", 1)},
+        {"start": np.array(["12026-03-01"], dtype="datetime64[us]")},
+        {"values": np.array([1]), "decimals": 17},
     ],
 )
 def test_nothing_invalid_leaves_by_columns(change: dict[str, Any]) -> None:

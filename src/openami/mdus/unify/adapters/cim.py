@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from openami.mdus.unify.adapters.cim_meters import Form, Meter
-    from openami.shared.contract.field.scan import Scan, Text
+    from openami.shared.contract.field.scan import Scan
+    from openami.shared.contract.scan_records import Text
 
 _BATCH_READINGS: Final = 100_000
 _CHUNK: Final = 4 << 20

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from openami.shared.contract.enterprise.catalogue import Operation, catalogue
 from openami.shared.contract.enterprise.decode import Readers, class_of
-from openami.shared.contract.enterprise.encode import Writers
+from openami.shared.contract.enterprise.encode import Pieces, Writers
 from openami.shared.contract.enterprise.errors import InvalidMessage, MissingElement, NotReadable, UnknownMessage
 from openami.shared.contract.enterprise.parse import MAXIMUM_BYTES, SOAP, line_of, message_element, parsed
 from openami.shared.contract.enterprise.schemas import GLOBAL, schema_files
@@ -96,33 +96,31 @@ class Codec:
 
     def encode(self, message: Message) -> bytes:
         """The message in a SOAP 1.1 envelope, validated; raises InvalidMessage if the schema forbids it."""
-        text = self.text(message)
-        self.check(self.root_of(message), text)
-        return enveloped(text.encode())
+        return enveloped(self._element(message))
 
     def encode_bare(self, message: Message) -> bytes:
         """The message without envelope, as a document of its own."""
-        text = self.text(message)
-        self.check(self.root_of(message), text)
-        return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'.encode()
+        return b'<?xml version="1.0" encoding="UTF-8"?>\n%b\n' % self._element(message)
 
-    def text(self, message: Message) -> str:
-        """The message's element, not yet validated; raises InvalidMessage for values of the wrong kind."""
+    def _element(self, message: Message) -> bytes:
+        """The message's element. Of a list that knows its own XML only the samples are validated."""
         root = self.root_of(message)
         content, _ = self._writers.of(self.shapes.roots[root])
-        out = [f'<n0:{root} xmlns:n0="{GLOBAL}">']
+        out = Pieces([f'<n0:{root} xmlns:n0="{GLOBAL}">'])
         try:
             content(message, out)
+            out.append(f"</n0:{root}>")
+            whole, sampled = out.joined()
         except (ValueError, TypeError, AttributeError) as problem:
             raise InvalidMessage(root, type(message).__name__, str(problem)) from problem
-        out.append(f"</n0:{root}>")
-        return "".join(out)
+        self._check(root, sampled)
+        return whole
 
-    def check(self, root: str, text: str) -> None:
+    def _check(self, root: str, text: bytes) -> None:
         """Validate what is to be sent; raises InvalidMessage."""
         try:
-            element = parsed(text.encode(), maximum_bytes=sys.maxsize)
-        except (UnicodeEncodeError, NotReadable) as problem:
+            element = parsed(text, maximum_bytes=sys.maxsize)
+        except NotReadable as problem:
             raise InvalidMessage(root, root, str(problem)) from problem
         self._validations[root].refuse(element)
 

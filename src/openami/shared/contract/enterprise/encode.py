@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from openami.shared.contract.enterprise.shapes import Member, Shape, Simple
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from openami.shared.contract.enterprise.shapes import Shapes
 
 WriteText = Callable[[Any], str]
-Write = Callable[[Any, list[str]], None]
 
 # a carriage return would come back as a line feed
 _TEXT_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
@@ -95,9 +94,44 @@ class Prewritten:
 
     __slots__ = ()
 
-    def xml(self) -> str:
-        """The elements, one after the other."""
+    def xml(self) -> bytes:
+        """The elements, one after the other; raises ValueError for what cannot be written."""
         raise NotImplementedError
+
+    def samples(self) -> bytes:
+        """Some of them, such that all are valid if these are."""
+        raise NotImplementedError
+
+
+class Pieces(list[str]):
+    """The pieces of a text in order; lists that know their own XML stand beside it, each with its place."""
+
+    def __init__(self, pieces: Iterable[str] = ()) -> None:
+        super().__init__(pieces)
+        self._lists: list[tuple[int, Prewritten]] = []
+
+    def put(self, elements: Prewritten) -> None:
+        """The next elements are these."""
+        self._lists.append((len(self), elements))
+
+    def joined(self) -> tuple[bytes, bytes]:
+        """The whole text, and the same with no more than samples of such lists."""
+        if not self._lists:
+            text = "".join(self).encode()
+            return text, text
+        whole: list[bytes] = []
+        sampled: list[bytes] = []
+        at = 0
+        for place, elements in self._lists:
+            text = "".join(self[at:place]).encode()
+            whole += (text, elements.xml())
+            sampled += (text, elements.samples())
+            at = place
+        text = "".join(self[at:]).encode()
+        return b"".join([*whole, text]), b"".join([*sampled, text])
+
+
+Write = Callable[[Any, Pieces], None]
 
 
 class Writers:
@@ -123,7 +157,7 @@ class Writers:
             plain = text_writer(member.content)
             members.append((member.name, member.xml_name, escaped_attribute if plain is escaped else plain))
 
-        def write(value: Any, out: list[str]) -> None:  # noqa: ANN401 - the class varies
+        def write(value: Any, out: Pieces) -> None:  # noqa: ANN401 - the class varies
             for name, xml_name, text in members:
                 inner = getattr(value, name)
                 if inner is not None:
@@ -137,11 +171,11 @@ class Writers:
             return lambda value, out: out.append(text(value.value))
         members = [(member.name, self._element(member), member.many) for member in shape.elements]
 
-        def write(value: Any, out: list[str]) -> None:  # noqa: ANN401 - the class varies
+        def write(value: Any, out: Pieces) -> None:  # noqa: ANN401 - the class varies
             for name, element, many in members:
                 inner = getattr(value, name)
                 if isinstance(inner, Prewritten):
-                    out.append(inner.xml())
+                    out.put(inner)
                 elif many:
                     for each in inner:
                         element(each, out)
@@ -157,7 +191,7 @@ class Writers:
             return lambda value, out: out.append(f"{start}{text(value)}{end}")
         content, attributes = self.of(member.content)
 
-        def write(value: Any, out: list[str]) -> None:  # noqa: ANN401 - the class varies
+        def write(value: Any, out: Pieces) -> None:  # noqa: ANN401 - the class varies
             if attributes is None:
                 out.append(start)
             else:

@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.types import UserDefinedType
 
+from openami.shared.array_literals import ArrayLiteral
 from openami.shared.packing import PackedOctets, pack
 
 if TYPE_CHECKING:
@@ -196,15 +197,18 @@ class _JsonArray(UserDefinedType[list[object]]):
         return lambda values: [None if value is None else Jsonb(value) for value in values or ()]
 
 
-def _array_of(element: TypeEngine[Any]) -> TypeEngine[Any]:
+def array_of(element: TypeEngine[Any]) -> TypeEngine[Any]:
+    """The type of a parameter that holds many values of a column's type."""
     if isinstance(element, JSONB):
         return _JsonArray()
     if isinstance(element, PackedOctets):
         return _PackedArray()
-    return _OctetsArray() if isinstance(element, LargeBinary) else ARRAY(element, dimensions=1)
+    if isinstance(element, LargeBinary):
+        return _OctetsArray()
+    return ArrayLiteral.of(element) or ARRAY(element, dimensions=1)
 
 
 def rows_given(table: Table, columns: Sequence[str]) -> TableValuedAlias:
     """The rows of a statement of one's own: its parameters are those of `given`."""
-    arrays = [bindparam(f"given_{name}", type_=_array_of(table.c[name].type)) for name in columns]
+    arrays = [bindparam(f"given_{name}", type_=array_of(table.c[name].type)) for name in columns]
     return func.unnest(*arrays).table_valued(*columns, with_ordinality="place").render_derived("given")

@@ -82,7 +82,7 @@ class Connections:
 
     async def order(self, tx: AsyncConnection, message: HeadedMessage) -> None:
         """Take one request or many. What is refused is confirmed now, the rest when it is done; a bulk all at once."""
-        items: Sequence[Request] = message.items if isinstance(message, Bulk) else (message,)
+        items: Sequence[Any] = message.items if isinstance(message, Bulk) else (message,)
         if isinstance(message, Bulk):
             await self.gather.expect(tx, message)
         late: NotYet | None = None

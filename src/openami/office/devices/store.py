@@ -6,7 +6,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
     Column,
     ForeignKey,
@@ -15,8 +14,6 @@ from sqlalchemy import (
     Integer,
     Table,
     Text,
-    bindparam,
-    func,
     or_,
     select,
     update,
@@ -164,15 +161,6 @@ async def register_by_id(transaction: AsyncConnection, register_id: str) -> Regi
     query = select(registers).where(registers.c.id == id_key(register_id).rjust(18, "0"))
     row = (await transaction.execute(query)).one_or_none()
     return None if row is None else _register(row)
-
-
-async def registers_by_id(transaction: AsyncConnection, register_ids: Iterable[str]) -> dict[str, Register]:
-    """Measurement tasks by the ids that were asked for, padded or not."""
-    wanted = {one: id_key(one).rjust(18, "0") for one in register_ids}
-    keys = bindparam("keys", sorted(set(wanted.values())), type_=ARRAY(Text))
-    rows = await transaction.execute(select(registers).where(registers.c.id == func.any(keys)))
-    found = {row.id: _register(row) for row in rows}
-    return {asked: found[key] for asked, key in wanted.items() if key in found}
 
 
 async def registers_by_profile(transaction: AsyncConnection, profile_ids: Iterable[str]) -> dict[str, Register]:

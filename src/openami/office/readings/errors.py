@@ -47,6 +47,13 @@ class Implausible(Refusal):
     category = "PRE.VAE"
 
 
+class TooLarge(Refusal):
+    """A value is larger than the books hold."""
+
+    number = "OAMI107"
+    category = "PRE.VAE"
+
+
 class UnknownProfile(Refusal):
     """An upload names a profile that no interval channel has."""
 

@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from dataclasses import replace
 from decimal import Decimal
-from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any
 
-from openami.office.devices.store import device_by_id, registers_by_id
-from openami.office.readings.errors import Implausible, OrderClosed, TooFine, UnknownDocument, UnknownTask, WrongTask
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+
+from openami.office.devices.store import device_by_id
+from openami.office.readings.errors import (
+    Implausible,
+    OrderClosed,
+    TooFine,
+    TooLarge,
+    UnknownDocument,
+    UnknownTask,
+    WrongTask,
+)
 from openami.office.readings.model import MILLI, ReadingType, Reason, RegisterReading
-from openami.office.readings.rules import Candidate, check
+from openami.office.readings.reported import DOCUMENT_ID_WIDTH, Results
+from openami.office.readings.rules import Candidates, check
 from openami.office.readings.store import (
-    Neighbours,
-    NewReading,
+    Matched,
+    NewReadings,
     OrderState,
-    ReadingOrder,
     add_readings,
     conclude_orders,
+    match,
     neighbours_of,
-    orders_by_id,
 )
 from openami.office.services.letters import answer_many, request
 from openami.office.tables import document_numbers, draw
 from openami.shared.contract.enterprise import logs
-from openami.shared.contract.enterprise.errors import Refusal
-from openami.shared.contract.enterprise.headers import same_id
+from openami.shared.contract.enterprise.logs import Logs
 from openami.shared.contract.enterprise.messages.common import SmartMeter
 from openami.shared.contract.enterprise.messages.reading_result import (
     MeterReadingDocumentERPResultBulkCreateRequest as ResultBulk,
@@ -41,16 +49,18 @@ from openami.shared.contract.enterprise.messages.reading_result import (
 from openami.shared.spans import zone
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
+    from numpy.typing import NDArray
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from openami.office.context import Office
     from openami.office.devices.model import Register
+    from openami.office.readings.store import Texts
+    from openami.shared.contract.enterprise.errors import Refusal
     from openami.shared.contract.enterprise.messages.common import Log
 
-LAST_SECOND: Final = time(23, 59, 59)
-DOCUMENT_ID_WIDTH: Final = 20
+compute: Any = pyarrow.compute
 
 
 async def on_results(
@@ -58,14 +68,16 @@ async def on_results(
 ) -> list[None]:
     """Readings from the middle, one or many in a message; each is taken or refused by itself."""
     each = [one.items if isinstance(one, ResultBulk) else (one,) for one in messages]
-    taken = iter(await _take(office, transaction, [item for items in each for item in items]))
-    answers: list[tuple[Result | ResultBulk, Log | list[Log], str]] = []
+    taken = await _take(office, transaction, Results.of(each, office.settings.zone))
+    answers: list[tuple[Result | ResultBulk, Log | Logs, str]] = []
+    first = 0
     for message, items in zip(messages, each, strict=True):
-        own = list(islice(taken, len(items)))
+        own = taken.part(slice(first, first + len(items)))
+        first += len(items)
         if isinstance(message, ResultBulk):
             answers.append((message, own, "bulk"))
         else:
-            answers.append((message, own[0], message.meter_reading_document.id or ""))
+            answers.append((message, own.different[0], message.meter_reading_document.id or ""))
     await answer_many(office, transaction, answers)
     return [None] * len(messages)
 
@@ -102,13 +114,6 @@ async def pass_on(office: Office, transaction: AsyncConnection, register: Regist
     await request(office, transaction, message, document_id)
 
 
-def instant_of_reading(zone_name: str, day: date, moment: time) -> datetime:
-    """The instant for which a local date and time stand; the last second of a day is that day's end."""
-    local = datetime.combine(day, moment.replace(microsecond=0), tzinfo=zone(zone_name))
-    at = local.astimezone(UTC)
-    return at + timedelta(seconds=1) if moment.replace(microsecond=0) == LAST_SECOND else at
-
-
 def milli(value: Decimal) -> int:
     """A register value in thousandths of its unit, exactly.
 
@@ -117,148 +122,165 @@ def milli(value: Decimal) -> int:
     """
     scaled = value * MILLI
     if scaled != scaled.to_integral_value():
-        raise TooFine(f"{value} has more than three decimals.", hint="Send Wh or litres at the finest.")
+        raise too_fine(value)
     return int(scaled)
 
 
-@dataclass(frozen=True, slots=True)
-class _Reported:
-    """A result whose register and order are known."""
-
-    register: Register
-    order: ReadingOrder | None
-    reading: RegisterReading
+def too_fine(value: Decimal | str) -> TooFine:
+    """The reason against a value with more than three decimals."""
+    return TooFine(f"{value} has more than three decimals.", hint="Send Wh or litres at the finest.")
 
 
-async def _take(office: Office, transaction: AsyncConnection, items: Sequence[Result]) -> list[Log]:
+def too_large(value: str) -> TooLarge:
+    """The reason against a value beyond what the books hold."""
+    return TooLarge(f"{value} has too many digits.", hint="Fifteen before the point are the most.")
+
+
+class _Taken:
+    """What is said to each of some results."""
+
+    def __init__(self, count: int) -> None:
+        self._different = [logs.success("The reading is plausible."), logs.success("The value is already there.")]
+        self._number = np.zeros(count, np.int32)
+
+    def known(self, places: NDArray[np.intp]) -> None:
+        """These are repeats."""
+        self._number[places] = 1
+
+    def refuse(self, place: int, reason: Refusal) -> None:
+        """This one is refused."""
+        self._number[place] = len(self._different)
+        self._different.append(logs.failed(reason))
+
+    def logs(self) -> Logs:
+        """The log of each."""
+        return Logs(self._different, self._number)
+
+
+async def _take(office: Office, transaction: AsyncConnection, results: Results) -> Logs:
     """Judge and keep results: a few statements for all of them, a few more when a register comes several times."""
-    orders = await orders_by_id(transaction, [one.meter_reading_document.id or "" for one in items])
-    named = [_task_of(one) for one in items] + [one.register_id for one in orders.values()]
-    registers = await registers_by_id(transaction, [one for one in named if one])
-    taken: list[Log | None] = []
-    reported: list[tuple[int, _Reported]] = []
-    for number, item in enumerate(items):
-        try:
-            reported.append((number, _reported(office, item, orders, registers)))
-            taken.append(None)
-        except Refusal as reason:
-            taken.append(logs.failed(reason))
-    for turn in _turns(reported):
-        judged = await _judge_and_keep(office, transaction, [one for _, one in turn])
-        for (number, _), log in zip(turn, judged, strict=True):
-            taken[number] = log
-    return [log for log in taken if log is not None]
+    taken = _Taken(len(results))
+    matched = await match(transaction, results.document_key, results.task_key)
+    good = np.ones(len(results), np.bool_)
+    for place, reason in _refusals(results, matched):
+        good[place] = False
+        taken.refuse(place, reason)
+    for turn in _turns(matched.register, np.flatnonzero(good)):
+        await _judge_and_keep(office, transaction, results, matched, turn, taken)
+    return taken.logs()
 
 
-def _turns(reported: Sequence[tuple[int, _Reported]]) -> list[list[tuple[int, _Reported]]]:
+def _turns(registers: Texts, places: NDArray[np.intp]) -> list[NDArray[np.intp]]:
     """Results of one register have to see one another, in their order: each turn has every register once."""
-    turns: list[list[tuple[int, _Reported]]] = []
-    seen: Counter[str] = Counter()
-    for one in reported:
-        turn = seen[one[1].register.id]
-        seen[one[1].register.id] += 1
-        if turn == len(turns):
-            turns.append([])
-        turns[turn].append(one)
-    return turns
+    codes = registers.take(pa.array(places)).dictionary_encode().indices.to_numpy()
+    order = np.argsort(codes, kind="stable")
+    turn = np.empty(len(places), np.int64)
+    turn[order] = np.arange(len(places)) - np.searchsorted(codes[order], codes[order])
+    return [places[turn == number] for number in range(int(turn.max(initial=-1)) + 1)]
 
 
-async def _judge_and_keep(office: Office, transaction: AsyncConnection, reported: Sequence[_Reported]) -> list[Log]:
-    found = await neighbours_of(transaction, [(one.register.id, one.reading) for one in reported])
-    now = office.clock.now()
-    taken: list[Log] = []
-    new: list[NewReading] = []
-    concluded: list[tuple[str, str, str, datetime]] = []
-    for one, around in zip(reported, found, strict=True):
-        if one.order is not None and _is_repeat(around.of_document, one.reading):
-            taken.append(logs.success("The value is already there."))
-            continue
-        objections = _objections(one, around)
-        new.append(NewReading(one.register.id, one.reading, objections))
-        if one.order is not None:
-            state = OrderState.IMPLAUSIBLE if objections else OrderState.FULFILLED
-            concluded.append((one.order.id, state, "; ".join(objections), now))
-        if objections:
-            taken.append(logs.failed(Implausible("; ".join(objections) + ".", hint="Read the register again.")))
+def _refusals(results: Results, matched: Matched) -> Iterator[tuple[int, Refusal]]:
+    """The results that name no order or register that they could belong to, or that the books cannot hold."""
+    no_order = _true(compute.and_(compute.is_valid(results.document_key), compute.is_null(matched.state)))
+    withdrawn = _true(compute.equal(matched.state, OrderState.CANCELLED))
+    another = _true(compute.not_equal(results.task_key, matched.ordered_register))
+    no_register = _true(compute.is_null(matched.register))
+    for place in np.flatnonzero(no_order | withdrawn | another | no_register | ~results.exact | ~results.fits).tolist():
+        document, task, value = (each[place].as_py() for each in (results.document, results.task, results.value))
+        ordered = matched.ordered_register[place].as_py()
+        reason: Refusal
+        if no_order[place]:
+            hint = "Leave the ID out of unsolicited results."
+            reason = UnknownDocument(f"There is no reading order {document}.", hint=hint)
+        elif withdrawn[place]:
+            reason = OrderClosed(f"Reading order {document} was withdrawn.")
+        elif another[place]:
+            reason = WrongTask(f"Reading order {document} is for {ordered}, the result names {task}.")
+        elif no_register[place]:
+            hint = "Name the measurement task of a cumulative register."
+            reason = UnknownTask(f"There is no register {ordered or task or None}.", hint=hint)
         else:
-            taken.append(logs.success("The reading is plausible."))
-    await add_readings(transaction, new, source="mdus", recorded_at=now)
-    await conclude_orders(transaction, concluded)
-    return taken
+            reason = too_large(value) if not results.fits[place] else too_fine(value)
+        yield place, reason
 
 
-def _reported(
-    office: Office, message: Result, orders: Mapping[str, ReadingOrder], registers: Mapping[str, Register]
-) -> _Reported:
-    document = message.meter_reading_document
-    order = _order(document.id, orders) if document.id else None
-    register = _register(message, order, registers)
-    result = document.result
-    reading = RegisterReading(
-        at=instant_of_reading(office.settings.zone, result.actual_meter_reading_date, result.actual_meter_reading_time),
-        value_milli=milli(result.meter_reading_result_value),
-        estimated=(result.meter_reading_type_code or "").lstrip("0") == ReadingType.ESTIMATED.lstrip("0"),
-        reason=(document.meter_reading_reason_code or (order.reason if order else Reason.PERIODIC)).rjust(2, "0"),
-        document_id=order.id if order else "",
+def _true(truths: Any) -> NDArray[np.bool_]:  # noqa: ANN401 - of Arrow's
+    """Where it is certainly true: what is compared with nothing is not."""
+    found: NDArray[np.bool_] = compute.fill_null(truths, False).to_numpy(zero_copy_only=False)
+    return found
+
+
+async def _judge_and_keep(
+    office: Office,
+    transaction: AsyncConnection,
+    results: Results,
+    matched: Matched,
+    places: NDArray[np.intp],
+    taken: _Taken,
+) -> None:
+    """Judge results, of each register one; keep all that are no repeats, and conclude their orders."""
+    rows = pa.array(places)
+    register, document = matched.register.take(rows), results.document_key.take(rows)
+    at, value, estimated = results.at[places], results.value_milli[places], results.estimated[places]
+    around = await neighbours_of(transaction, register, at, document)
+    repeated = (around.document_at == at) & (around.document_milli == value) & (around.document_estimated == estimated)
+    taken.known(places[repeated])
+    candidates = Candidates(
+        at=at,
+        value_milli=value,
+        unit=matched.unit.take(rows).to_pylist(),
+        whole_digits=matched.whole_digits[places],
+        before_at=around.before_at,
+        before_milli=around.before_milli,
+        after_at=around.after_at,
+        after_milli=around.after_milli,
+        wanted_at=matched.wanted_at[places],
     )
-    return _Reported(register, order, reading)
-
-
-def _order(document_id: str, orders: Mapping[str, ReadingOrder]) -> ReadingOrder:
-    order = orders.get(document_id)
-    if order is None:
-        raise UnknownDocument(
-            f"There is no reading order {document_id}.", hint="Leave the ID out of unsolicited results."
-        )
-    if order.state == OrderState.CANCELLED:
-        raise OrderClosed(f"Reading order {document_id} was withdrawn.")
-    return order
-
-
-def _task_of(message: Result) -> str | None:
-    task = message.meter_reading_document.utilties_measurement_task
-    return task.utilities_measurement_task_id if task else None
-
-
-def _register(message: Result, order: ReadingOrder | None, registers: Mapping[str, Register]) -> Register:
-    named = _task_of(message)
-    if order is not None and named and not same_id(named, order.register_id):
-        raise WrongTask(f"Reading order {order.id} is for {order.register_id}, the result names {named}.")
-    wanted = order.register_id if order else named
-    register = registers.get(wanted) if wanted else None
-    if register is None or register.interval_s:
-        raise UnknownTask(f"There is no register {wanted}.", hint="Name the measurement task of a cumulative register.")
-    return register
-
-
-def _is_repeat(kept: RegisterReading | None, reading: RegisterReading) -> bool:
-    return kept is not None and (kept.at, kept.value_milli, kept.estimated) == (
-        reading.at,
-        reading.value_milli,
-        reading.estimated,
+    note = np.full(len(places), "", object)
+    for number, objections in check(candidates).items():
+        if not repeated[number]:
+            note[number] = "; ".join(objections)
+            hint = "Read the register again."
+            taken.refuse(int(places[number]), Implausible(f"{note[number]}.", hint=hint))
+    reason = compute.if_else(compute.equal(results.reason, ""), matched.ordered_reason, results.reason).take(rows)
+    new = ~repeated
+    kept = pa.array(new)
+    readings = NewReadings(
+        register_id=register.filter(kept).to_pylist(),
+        at=at[new],
+        value_milli=value[new],
+        estimated=estimated[new],
+        reason=compute.utf8_lpad(compute.fill_null(reason, Reason.PERIODIC), 2, "0").filter(kept).to_pylist(),
+        document_id=compute.fill_null(document, "").filter(kept).to_pylist(),
+        note=note[new].tolist(),
+    )
+    now = office.clock.now()
+    await add_readings(transaction, readings, source="mdus", recorded_at=now)
+    concluded = new & _true(compute.is_valid(document))
+    await conclude_orders(
+        transaction, document.filter(pa.array(concluded)).to_pylist(), note[concluded].tolist(), at=now
     )
 
 
 async def objections_to(transaction: AsyncConnection, register: Register, reading: RegisterReading) -> tuple[str, ...]:
     """What speaks against a reading that nobody has ordered, given the plausible ones before and after it."""
-    (around,) = await neighbours_of(transaction, [(register.id, reading)])
-    return _objections(_Reported(register, None, reading), around)
-
-
-def _objections(reported: _Reported, around: Neighbours) -> tuple[str, ...]:
-    candidate = Candidate(
-        reading=reported.reading,
-        unit=reported.register.unit,
-        total_digits=reported.register.total_digits,
-        fraction_digits=reported.register.fraction_digits,
-        before=around.before,
-        after=around.after,
-        wanted_at=reported.order.wanted_at if reported.order else None,
+    one = NewReadings.one(register.id, reading)
+    around = await neighbours_of(transaction, pa.array(one.register_id), one.at, pa.array(one.document_id))
+    candidates = Candidates(
+        at=one.at,
+        value_milli=one.value_milli,
+        unit=[register.unit],
+        whole_digits=np.array([register.total_digits - register.fraction_digits]),
+        before_at=around.before_at,
+        before_milli=around.before_milli,
+        after_at=around.after_at,
+        after_milli=around.after_milli,
+        wanted_at=np.array(["NaT"], "datetime64[us]"),
     )
-    return check(candidate)
+    return check(candidates).get(0, ())
 
 
 async def keep(office: Office, transaction: AsyncConnection, register: Register, reading: RegisterReading) -> None:
     """Add a reading that is known here first to the books."""
-    new = [NewReading(register.id, reading)]
+    new = NewReadings.one(register.id, reading)
     await add_readings(transaction, new, source="office", recorded_at=office.clock.now())

@@ -1,7 +1,7 @@
 """Plausibility of register readings: named rules, each with an id and a sentence.
 
 A reading is compared with the plausible ones before and after it, so that late and repeated results are judged as
-fairly as timely ones.
+fairly as timely ones. Readings are judged together, a column a field; words are found for those that fail.
 """
 
 from __future__ import annotations
@@ -9,13 +9,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from datetime import datetime
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from openami.office.readings.model import RegisterReading
+    from numpy.typing import NDArray
+
+    # which readings fail, and what to say of the one at a place
+    Failing = tuple[NDArray[np.bool_], Callable[[int], str]]
+    Instants = NDArray[np.datetime64]
+    Integers = NDArray[np.int64]
+
+MICROSECONDS: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +40,19 @@ DEFAULT_LIMITS: Final = Limits(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A reading to be judged, with its neighbours in time."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidates:
+    """Readings to be judged, with their neighbours in time; an instant is NaT where there is none."""
 
-    reading: RegisterReading
-    unit: str
-    total_digits: int
-    fraction_digits: int
-    before: RegisterReading | None = None
-    after: RegisterReading | None = None
-    wanted_at: datetime | None = None
+    at: Instants
+    value_milli: Integers
+    unit: Sequence[str]
+    whole_digits: Integers
+    before_at: Instants
+    before_milli: Integers
+    after_at: Instants
+    after_milli: Integers
+    wanted_at: Instants
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,43 +61,66 @@ class PlausibilityRule:
 
     id: str
     sentence: str
-    check: Callable[[Candidate, Limits], Iterator[str]]
+    check: Callable[[Candidates, Limits], Iterator[Failing]]
 
 
-def check(candidate: Candidate, limits: Limits = DEFAULT_LIMITS) -> tuple[str, ...]:
-    """All objections, each with the rule's id; empty when the reading is plausible."""
-    return tuple(f"{rule.id}: {text}" for rule in RULES for text in rule.check(candidate, limits))
+def check(candidates: Candidates, limits: Limits = DEFAULT_LIMITS) -> dict[int, tuple[str, ...]]:
+    """All objections by place, each with the rule's id; a plausible reading has none."""
+    found: dict[int, tuple[str, ...]] = {}
+    for rule in RULES:
+        for failing, say in rule.check(candidates, limits):
+            for place in np.flatnonzero(failing).tolist():
+                found[place] = (*found.get(place, ()), f"{rule.id}: {say(place)}")
+    return found
 
 
-def _digits(candidate: Candidate, _limits: Limits) -> Iterator[str]:
-    whole_digits = candidate.total_digits - candidate.fraction_digits
-    if not 0 <= candidate.reading.value_milli < 10**whole_digits * 1000:
-        yield f"{_shown(candidate.reading.value_milli)} does not fit on a display of {whole_digits} digits"
+def _digits(readings: Candidates, _limits: Limits) -> Iterator[Failing]:
+    value = readings.value_milli
+    # what has more than 15 whole digits does not fit into the books either
+    past_last = 10 ** np.clip(readings.whole_digits, 0, 15) * 1000
+
+    def say(place: int) -> str:
+        return f"{_shown(value[place])} does not fit on a display of {readings.whole_digits[place]} digits"
+
+    yield (value < 0) | (value >= past_last), say
 
 
-def _order(candidate: Candidate, _limits: Limits) -> Iterator[str]:
-    value, before, after = candidate.reading, candidate.before, candidate.after
-    if before is not None and value.value_milli < before.value_milli:
-        yield f"{_shown(value.value_milli)} is below {_shown(before.value_milli)} of {before.at:%Y-%m-%d %H:%M} UTC"
-    if after is not None and value.value_milli > after.value_milli:
-        yield f"{_shown(value.value_milli)} is above {_shown(after.value_milli)} of {after.at:%Y-%m-%d %H:%M} UTC"
+def _order(readings: Candidates, _limits: Limits) -> Iterator[Failing]:
+    value, before, after = readings.value_milli, readings.before_milli, readings.after_milli
+
+    def below(place: int) -> str:
+        return f"{_shown(value[place])} is below {_shown(before[place])} of {_minute(readings.before_at[place])}"
+
+    def above(place: int) -> str:
+        return f"{_shown(value[place])} is above {_shown(after[place])} of {_minute(readings.after_at[place])}"
+
+    yield ~np.isnat(readings.before_at) & (value < before), below
+    yield ~np.isnat(readings.after_at) & (value > after), above
 
 
-def _rate(candidate: Candidate, limits: Limits) -> Iterator[str]:
-    before = candidate.before
-    allowed = limits.rate_milli_per_hour.get(candidate.unit)
-    if before is None or allowed is None:
-        return
-    hours = Decimal((candidate.reading.at - before.at) // timedelta(seconds=1)) / 3600
-    used = candidate.reading.value_milli - before.value_milli
-    if used > allowed * hours:
-        yield f"{_shown(used)} in {hours:.2f} hours is more than a connection can carry"
+def _rate(readings: Candidates, limits: Limits) -> Iterator[Failing]:
+    units, unit = np.unique(np.asarray(readings.unit, np.str_), return_inverse=True)
+    allowed = np.array([limits.rate_milli_per_hour.get(str(one), -1) for one in units], np.int64)[unit]
+    known = ~np.isnat(readings.before_at) & (allowed >= 0)
+    before_at = np.where(known, readings.before_at, readings.at)
+    seconds: Integers = (readings.at - before_at).astype(np.int64) // MICROSECONDS
+    used = readings.value_milli - readings.before_milli
+
+    def say(place: int) -> str:
+        hours = Decimal(int(seconds[place])) / 3600
+        return f"{_shown(used[place])} in {hours:.2f} hours is more than a connection can carry"
+
+    # whole thousandths: more than a fraction of one is more than what is below it
+    yield known & (used > allowed * seconds // 3600), say
 
 
-def _date(candidate: Candidate, limits: Limits) -> Iterator[str]:
-    wanted = candidate.wanted_at
-    if wanted is not None and abs(candidate.reading.at - wanted) > limits.date_tolerance:
-        yield f"read at {candidate.reading.at:%Y-%m-%d %H:%M} UTC, wanted for {wanted:%Y-%m-%d %H:%M} UTC"
+def _date(readings: Candidates, limits: Limits) -> Iterator[Failing]:
+    at, wanted = readings.at, readings.wanted_at
+
+    def say(place: int) -> str:
+        return f"read at {_minute(at[place])}, wanted for {_minute(wanted[place])}"
+
+    yield np.abs(at - wanted) > np.timedelta64(limits.date_tolerance), say  # never true without an instant
 
 
 RULES: Final = (
@@ -98,5 +131,9 @@ RULES: Final = (
 )
 
 
-def _shown(value_milli: int) -> str:
-    return f"{Decimal(value_milli).scaleb(-3):f}"
+def _shown(value_milli: Any) -> str:  # noqa: ANN401 - a number of numpy's
+    return f"{Decimal(int(value_milli)).scaleb(-3):f}"
+
+
+def _minute(instant: Any) -> str:  # noqa: ANN401 - an instant of numpy's
+    return f"{instant.item():%Y-%m-%d %H:%M} UTC"

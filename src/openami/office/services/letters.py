@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from openami.office.context import Office
+    from openami.shared.contract.enterprise.logs import Logs
     from openami.shared.contract.enterprise.messages.common import Log
     from openami.shared.contract.enterprise.model import HeadedMessage
 
@@ -59,7 +60,7 @@ async def answer(
     office: Office,
     transaction: AsyncConnection,
     received: HeadedMessage,
-    log: Log | Sequence[Log],
+    log: Log | Sequence[Log] | Logs,
     *,
     business_key: str = "",
 ) -> None:
@@ -68,7 +69,9 @@ async def answer(
 
 
 async def answer_many(
-    office: Office, transaction: AsyncConnection, answers: Sequence[tuple[HeadedMessage, Log | Sequence[Log], str]]
+    office: Office,
+    transaction: AsyncConnection,
+    answers: Sequence[tuple[HeadedMessage, Log | Sequence[Log] | Logs, str]],
 ) -> None:
     """Confirm several messages, each by one of its own: message, log (a bulk: one per item), business object."""
     now, sender = office.clock.now(), office.door.header().sender_business_system_id

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +28,7 @@ from openami.shared.errors import OpenAmiError
 from openami.shared.seam.access import Rights, known_partner, stranger
 from openami.shared.seam.arrivals import Arrival
 from openami.shared.seam.model import Envelope, InboundMessage, Seam
+from openami.shared.seam.remembered import Remembered
 from openami.shared.seam.store import PROCESSED, REFUSED
 
 if TYPE_CHECKING:
@@ -53,8 +53,6 @@ log = structlog.get_logger()
 
 CONTENT_TYPE = "text/xml; charset=utf-8"
 PATH = "/services"
-REMEMBERED_MAX = 1024  # messages read on arrival and not handled yet: what comes in a second
-REMEMBERED_BYTES_MAX = 16 * 1024
 LARGE_BYTES = 1024 * 1024
 BULK_BYTES_MAX = 16 * 1024 * 1024  # two of them fit into what the outbox has in hand at once
 
@@ -120,7 +118,7 @@ class EnterpriseDoor:
         self._clock = clock
         self._outbox = outbox
         self._inbox = inbox
-        self._fresh: OrderedDict[bytes, HeadedMessage] = OrderedDict()
+        self._fresh = Remembered()
         self._partners = {user: Rights(password) for user, password in passwords.items()} | dict(rights or {})
         self._bulk_bytes_max = bulk_bytes_max
         self._system_id = side.value.upper()
@@ -235,19 +233,11 @@ class EnterpriseDoor:
         except Refusal as error:
             await self._inbox.set_aside(seam=Seam.ENTERPRISE, partner=partner, body=body, reason=str(error))
             return await self._say_no(body, error)
-        self._remember(message, body)
         await self._keep(partner, message, body)
         return Response(status_code=202)
 
-    def _remember(self, message: HeadedMessage, body: bytes) -> None:
-        """What was read and checked on arrival need not be read again when its turn comes a moment later."""
-        if len(body) <= REMEMBERED_BYTES_MAX:
-            self._fresh[body] = message
-            if len(self._fresh) > REMEMBERED_MAX:
-                self._fresh.popitem(last=False)
-
-    async def _decoded(self, body: bytes) -> Message:
-        return self._fresh.pop(body, None) or await _read(body)
+    async def _decoded(self, inbound: InboundMessage) -> Message:
+        return self._fresh.take(inbound.digest) or await _read(inbound.body)
 
     def _check_permission(self, partner: str, message: Message) -> None:
         operation = codec.operation_of(message).name
@@ -268,17 +258,17 @@ class EnterpriseDoor:
     async def _keep(self, partner: str, message: HeadedMessage, body: bytes) -> None:
         header = message.message_header
         message_id = _uuid(header.uuid, header.id)
-        receipt = await self._inbox.receive(
-            Arrival(
-                seam=Seam.ENTERPRISE,
-                partner=partner,
-                id=message_id,
-                operation=codec.codec().operation_of(message).name,
-                body=body,
-                business_key=headers.subject(message),
-                reference_id=_uuid(header.reference_uuid, header.reference_id) if _answers(header) else None,
-            )
+        arrival = Arrival(
+            seam=Seam.ENTERPRISE,
+            partner=partner,
+            id=message_id,
+            operation=codec.codec().operation_of(message).name,
+            body=body,
+            business_key=headers.subject(message),
+            reference_id=_uuid(header.reference_uuid, header.reference_id) if _answers(header) else None,
         )
+        self._fresh.keep(arrival.digest, message, len(body))
+        receipt = await self._inbox.receive(arrival)
         if not receipt.new and receipt.state in {PROCESSED, REFUSED}:
             async with self._database.begin() as transaction:
                 await self._outbox.send_again(transaction, message_id, operation_like="%Confirmation%")
@@ -297,7 +287,7 @@ class EnterpriseDoor:
         return Response(document, media_type=CONTENT_TYPE)
 
     async def _handle(self, transaction: AsyncConnection, inbound: InboundMessage) -> None:
-        message = await self._decoded(inbound.body)
+        message = await self._decoded(inbound)
         handler = self.handlers.get(type(message))
         if handler is None:
             raise NotOfferedError(
@@ -309,7 +299,7 @@ class EnterpriseDoor:
         self, transaction: AsyncConnection, inbound: Sequence[InboundMessage]
     ) -> Sequence[OpenAmiError | None]:
         """Messages of one operation: at once where the handler can, else one after the other, each in a savepoint."""
-        messages = [await self._decoded(one.body) for one in inbound]
+        messages = [await self._decoded(one) for one in inbound]
         handler = self.handlers.get(type(messages[0]))
         if isinstance(handler, Together):
             return await handler.many(transaction, messages)

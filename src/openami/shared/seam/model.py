@@ -42,6 +42,7 @@ class InboundMessage:
     seam: Seam
     partner: str
     operation: str
+    digest: bytes
     body: bytes
     business_key: str
     reference_id: UUID | None

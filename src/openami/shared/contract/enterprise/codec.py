@@ -116,6 +116,12 @@ class Codec:
         self._check(root, sampled)
         return whole
 
+    def inside(self, value: object, shape: Shape) -> str:
+        """What an element of this shape has inside for a value: its children, not yet validated."""
+        out = Pieces()
+        self._writers.of(shape)[0](value, out)
+        return "".join(out)
+
     def _check(self, root: str, text: bytes) -> None:
         """Validate what is to be sent; raises InvalidMessage."""
         try:

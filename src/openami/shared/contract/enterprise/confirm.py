@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -12,7 +11,9 @@ from openami.shared.contract.enterprise.codec import codec
 from openami.shared.contract.enterprise.decode import class_of, text_reader
 from openami.shared.contract.enterprise.errors import NoConfirmation, Refusal, UnknownMessage
 from openami.shared.contract.enterprise.headers import header
-from openami.shared.contract.enterprise.messages.common import MessageHeader
+from openami.shared.contract.enterprise.item_columns import ItemColumns, confirmed_columns
+from openami.shared.contract.enterprise.logs import Logs
+from openami.shared.contract.enterprise.messages.common import Log, MessageHeader
 from openami.shared.contract.enterprise.model import Bulk, HeadedMessage
 from openami.shared.contract.enterprise.parse import message_element
 from openami.shared.contract.enterprise.shapes import Member, Shape, shapes
@@ -20,10 +21,9 @@ from openami.shared.contract.enterprise.tolerate import normalise
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Sequence
 
     from lxml import etree
-
-    from openami.shared.contract.enterprise.messages.common import Log
 
 ItemT = TypeVar("ItemT", bound=HeadedMessage)
 
@@ -56,7 +56,7 @@ def bulk_confirmation(items: Sequence[ItemT], head: MessageHeader, log: Log) -> 
 
 def confirmation_for(
     request: HeadedMessage,
-    log: Log | Sequence[Log],
+    log: Log | Sequence[Log] | Logs,
     *,
     created: dt.datetime,
     sender: str | None = None,
@@ -64,17 +64,24 @@ def confirmation_for(
     """The confirmation of a request, with new UUIDs and references to the request's.
 
     A bulk request takes one log per item, or one for all; the overall log is made of them. What the request names and
-    the confirmation repeats (identifiers, mostly) is copied. Raises NoConfirmation for notifications.
+    the confirmation repeats (identifiers, mostly) is copied. Raises NoConfirmation for notifications. Items in columns
+    are confirmed in columns.
     """
     shape = _confirmation_shape(codec().root_of(request))
     head = header(created, reply_to=request.message_header, sender=sender)
     if not isinstance(request, Bulk):
-        assert not isinstance(log, Sequence)
+        assert isinstance(log, Log)
         return _confirmed(request, shape, head, log)
-    each = list(log) if isinstance(log, Sequence) else [log] * len(request.items)
     assert shape.item is not None
     assert isinstance(shape.item.content, Shape)
     item_shape = shape.item.content
+    if isinstance(log, Logs) and isinstance(request.items, ItemColumns):
+        columns = confirmed_columns(request.items, shape.item, log, created, sender)
+        overall = logs.overall(log.different)
+        return cast("HeadedMessage", class_of(shape)(message_header=head, items=columns, log=overall))
+    if isinstance(log, Logs):
+        log = [log.different[number] for number in log.number.tolist()]
+    each = [log] * len(request.items) if isinstance(log, Log) else log
     items = tuple(
         _confirmed(item, item_shape, header(created, reply_to=item.message_header, sender=sender), one)
         for item, one in zip(request.items, each, strict=True)

@@ -24,9 +24,11 @@ from openami.shared.contract.enterprise.codec import codec
 from openami.shared.contract.enterprise.errors import InvalidMessage, Refusal
 from openami.shared.contract.enterprise.interval_columns import IntervalColumns, Words
 from openami.shared.contract.enterprise.interval_scan import scan_items
+from openami.shared.contract.enterprise.item_columns import IN_COLUMNS, read_in_columns
 from openami.shared.contract.enterprise.model import Bulk, HeadedMessage
 from openami.shared.contract.enterprise.parse import MAXIMUM_BYTES, message_element
 from openami.shared.contract.enterprise.shapes import Shape
+from openami.shared.contract.enterprise.validate import LARGE_BYTES
 from openami.shared.contract.scan_records import DIGITS_MAX, SCAN_FROM_BYTES
 
 if TYPE_CHECKING:
@@ -98,7 +100,7 @@ def decode_intervals(
 
 
 def decode_in_columns(body: bytes, *, maximum_bytes: int = MAXIMUM_BYTES) -> Message:
-    """Any message, as `codec.decode` gives it, but interval uploads with columns in the place of their items."""
+    """Any message, as `codec.decode` gives it, but with columns for the items of uploads and of large bulks."""
     found = _scanned(body, maximum_bytes)
     if found is not None:
         return with_columns(*found)
@@ -106,6 +108,8 @@ def decode_in_columns(body: bytes, *, maximum_bytes: int = MAXIMUM_BYTES) -> Mes
     root, shape = codec().shape_of(element)
     if _is_upload(shape):
         return with_columns(*_upload(element, root, shape, len(body), _of_tree))
+    if root in IN_COLUMNS and len(body) > LARGE_BYTES:
+        return read_in_columns(element, root, shape, len(body))
     return codec().decode_element(element, root, shape, len(body))
 
 

@@ -6,8 +6,11 @@ Result codes: 1 received, 2 in process, 3 successful, 4 partially successful, 5 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from openami.shared.contract.enterprise.errors import NothingDone, PartlyDone
 from openami.shared.contract.enterprise.messages.common import Log, LogItem
@@ -15,6 +18,8 @@ from openami.shared.errors import OpenAmiError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
 NOTE_LENGTH = 200
 SUCCESS_TYPE_ID = "000"
@@ -40,6 +45,19 @@ class Severity(StrEnum):
 
 
 Reason = OpenAmiError | LogItem | str
+
+
+@dataclass(frozen=True, slots=True)
+class Logs:
+    """The logs of very many items: the few different ones, and the number of each item's."""
+
+    different: Sequence[Log]
+    number: NDArray[np.int32]
+
+    def part(self, span: slice) -> Logs:
+        """Those of some items."""
+        used, number = np.unique(self.number[span], return_inverse=True)
+        return Logs([self.different[one] for one in used.tolist()], number.astype(np.int32))
 
 
 def item(
@@ -95,7 +113,7 @@ def partly(*reasons: Reason) -> Log:
 
 
 def overall(logs: Sequence[Log]) -> Log:
-    """The log of a bulk confirmation over the logs of its items."""
+    """The log of a bulk confirmation over the logs of its items, or over the different ones among them."""
     results = {is_success(each) for each in logs}
     if results == {True, False}:
         return partly(PartlyDone())

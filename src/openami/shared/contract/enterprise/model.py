@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from openami.shared.contract.enterprise.messages.common import Log, MessageHeader
 
 
@@ -60,7 +62,7 @@ ItemT_co = TypeVar("ItemT_co", bound=HeadedMessage, covariant=True)
 class Bulk(HeadedMessage, Generic[ItemT_co]):
     """Many messages in one; each item is complete, with its own header."""
 
-    items: tuple[ItemT_co, ...]
+    items: Sequence[ItemT_co]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

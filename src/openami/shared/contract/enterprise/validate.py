@@ -1,8 +1,8 @@
 """Checks received elements against their schema, and lets pass what real senders do differently.
 
 The schema processor notes a path with every complaint, which takes time in proportion to the elements before it; so
-that a large message full of the same deviation stays harmless, large bulk messages are checked item by item, and very
-long lists by a streaming pass that knows no paths.
+that a large message full of the same deviation stays harmless, large bulk messages are checked some items at a time,
+and very long lists by a streaming pass that knows no paths.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 LARGE_BYTES = 256 * 1024
 LONG_LIST = 5_000
+ITEMS_TOGETHER = 64
 _HEADER, _LOG = "MessageHeader", "Log"
 _QUALIFIED = f"{{{GLOBAL}}}"
 
@@ -59,26 +60,43 @@ class Validation:
             raise self._missing(element) or self._invalid(validator)
 
     def _accept_items(self, element: etree._Element, items: list[etree._Element]) -> list[Extra]:
-        """Check each item in a message of its own; all items are back in place afterwards."""
+        """Check the items in small messages of their own; all are back in place afterwards.
+
+        Some items go together while they are as the schema wants them; each by itself where one of them is not.
+        """
         small = etree.Element(element.tag)
         header, log = element.find(_HEADER), element.find(_LOG)
         small.extend([part for part in (header, log) if part is not None])
         found: list[Extra] = []
         deviates = False
         try:
-            for number, item in enumerate(items, start=1):
-                small.insert(1, item)
-                try:
-                    extras, deviates = self._accept(small, long=_has_long_list(item), deviates=deviates)
-                except InvalidMessage as problem:
-                    raise self._renumbered(problem, item.tag, number) from None
-                finally:
-                    element.append(item)
-                found += [type(extra)(_numbered(extra.path, item.tag, number), extra.xml) for extra in extras]
+            for first in range(0, len(items), ITEMS_TOGETHER):
+                some = items[first : first + ITEMS_TOGETHER]
+                if not deviates and self._are_valid(small, some):
+                    element.extend(some)
+                    continue
+                for number, item in enumerate(some, start=first + 1):
+                    small.insert(1, item)
+                    try:
+                        extras, deviates = self._accept(small, long=_has_long_list(item), deviates=deviates)
+                    except InvalidMessage as problem:
+                        raise self._renumbered(problem, item.tag, number) from None
+                    finally:
+                        element.append(item)
+                    found += [type(extra)(_numbered(extra.path, item.tag, number), extra.xml) for extra in extras]
         finally:
             element.insert(0, small[0])
             element.extend(list(small))
         return found
+
+    def _are_valid(self, small: etree._Element, items: list[etree._Element]) -> bool:
+        """Whether items are good as they are; they stay out of the small message if they are not."""
+        some: Any = small
+        some[1:1] = items
+        if not _SOME_HAVE_LONG_LIST(small) and self._validator().validate(small):
+            return True
+        del some[1 : len(items) + 1]
+        return False
 
     def _renumbered(self, problem: InvalidMessage, tag: str, number: int) -> InvalidMessage:
         place = _numbered(problem.element, tag, number)
@@ -138,6 +156,11 @@ def _streams(validator: etree.XMLSchema, element: etree._Element) -> bool:
 
 def _stream(validator: etree.XMLSchema, element: etree._Element) -> None:
     etree.fromstring(etree.tostring(element, with_tail=False), etree.XMLParser(schema=validator))
+
+
+# the same of all items at once, as `_has_long_list` says it of one
+_LONG = f"*[{LONG_LIST + 1}]"
+_SOME_HAVE_LONG_LIST = etree.XPath(f"boolean(*[{_LONG}] or */*[{_LONG}] or */*/*[{_LONG}])")
 
 
 def _has_long_list(element: etree._Element) -> bool:

@@ -1,0 +1,386 @@
+"""Bulk messages as columns: a text column a leaf instead of an object an item.
+
+For messages with very many small items of one shape. Items are taken out of the parsed tree by a compiled XSLT (one
+pass in C), and written by joining columns. Whoever wants objects gets them all the same: `ItemColumns` is a sequence of
+items, made when they are asked for. A message with items that columns cannot hold whole (add-on fields, lists within an
+item, white space that means nothing) is given as objects.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any, cast, overload
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+import pyarrow.csv
+from lxml import etree
+
+from openami.shared.contract.enterprise.codec import codec
+from openami.shared.contract.enterprise.decode import text_reader
+from openami.shared.contract.enterprise.encode import Prewritten, escaped
+from openami.shared.contract.enterprise.headers import header
+from openami.shared.contract.enterprise.model import Bulk, HeadedMessage
+from openami.shared.contract.enterprise.shapes import Member, Shape, Simple
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    import numpy.typing as npt
+
+    from openami.shared.contract.enterprise.logs import Logs
+    from openami.shared.contract.enterprise.model import Message
+
+compute: Any = pyarrow.compute  # Arrow's type stubs know few of these
+Array = Any
+Column = Any  # an array of texts, empty where an item has no such element, or one text for all items
+Mask = Any  # an array of truths, or one truth for all items
+
+HEADER, LOG = "MessageHeader", "Log"
+# what the header of an answer says of the message that it answers
+_REFERENCES = (
+    ("ReferenceID", "ID"),
+    ("ReferenceUUID", "UUID"),
+    ("RecipientBusinessSystemID", "SenderBusinessSystemID"),
+)
+IN_COLUMNS = {"MeterReadingDocumentERPResultBulkCreateRequest"}
+"""Messages whose handlers take columns; what their confirmations repeat has the same rules there."""
+ITEMS_AT_ONCE = 2000
+"""In the tree of a part: what is read of it is given back at once."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ItemColumns(Prewritten, Sequence[HeadedMessage]):
+    """The items of a bulk message; `texts` by place in the item, such as `MeterReadingDocument/ID`.
+
+    A place that is an element with children (a log) may have a column, too: that of their XML.
+    """
+
+    member: Member
+    texts: Mapping[str, Column]
+    size: int
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of an item."""
+        assert isinstance(self.member.content, Shape)
+        return self.member.content
+
+    def __len__(self) -> int:
+        return self.size
+
+    @overload
+    def __getitem__(self, place: int) -> HeadedMessage: ...
+    @overload
+    def __getitem__(self, place: slice) -> ItemColumns: ...
+    def __getitem__(self, place: int | slice) -> HeadedMessage | ItemColumns:
+        if isinstance(place, slice):
+            return self.take(np.arange(self.size)[place])
+        return next(iter(self.take(np.array([range(self.size)[place]]))))
+
+    def __iter__(self) -> Iterator[HeadedMessage]:
+        for first in range(0, self.size, ITEMS_AT_ONCE):
+            part = etree.fromstring(b"<part>%b</part>" % self[first : first + ITEMS_AT_ONCE].xml())
+            for item in part:
+                yield cast("HeadedMessage", codec().read(item, self.member.xml_name, self.shape))
+
+    def take(self, places: npt.NDArray[np.intp]) -> ItemColumns:
+        """Some of the items."""
+        rows: Any = pa.array(places)
+        some = {place: text if isinstance(text, str) else text.take(rows) for place, text in self.texts.items()}
+        return ItemColumns(self.member, some, len(places))
+
+    def column(self, place: str) -> Array:
+        """The texts at a place, one an item; empty where it has none."""
+        text = self.texts.get(place, "")
+        return pa.array([text] * self.size) if isinstance(text, str) else text
+
+    def xml(self) -> bytes:
+        """The items, one after the other."""
+        pieces: list[Column] = []
+        for piece in _element(self.member, self.texts, "", everywhere=True)[0]:
+            if isinstance(piece, str) and pieces and isinstance(pieces[-1], str):
+                pieces[-1] += piece
+            else:
+                pieces.append(piece)
+        if all(isinstance(piece, str) for piece in pieces):
+            return "".join(pieces).encode() * self.size
+        joined = compute.binary_join_element_wise(*pieces, "")
+        # the texts lie one after the other in the data buffer: that is the document
+        length = int(compute.sum(compute.binary_length(joined)).as_py() or 0)
+        return bytes(memoryview(joined.buffers()[2])[:length]) if length else b""
+
+    def samples(self) -> bytes:
+        """Items that stand for all: each combination of elements, each XML, each longest and shortest text."""
+        if not self.size:
+            return b""
+        wanted = [np.zeros(1, np.int64)]
+        pattern = np.zeros(self.size, np.int64)
+        for text in self.texts.values():
+            if isinstance(text, str):
+                continue
+            length = compute.binary_length(text).to_numpy(zero_copy_only=False)
+            pattern = np.unique(pattern * 2 + (length > 0), return_inverse=True)[1]
+            wanted.append(np.array([length.argmin(), length.argmax()]))
+        wanted += [np.unique(_codes(self.texts[place]), return_index=True)[1] for place in self._written()]
+        return self.take(np.unique(np.concatenate([*wanted, np.unique(pattern, return_index=True)[1]]))).xml()
+
+    def _written(self) -> list[str]:
+        """The places whose columns are XML."""
+        simple = leaves(self.shape)
+        return [place for place, text in self.texts.items() if place not in simple and not isinstance(text, str)]
+
+
+def _codes(texts: Array) -> npt.NDArray[np.int32]:
+    codes: npt.NDArray[np.int32] = texts.dictionary_encode().indices.to_numpy()
+    return codes
+
+
+@cache
+def leaves(shape: Shape) -> dict[str, Simple]:
+    """The texts of a shape that occur at most once, by place."""
+    found: dict[str, Simple] = {}
+    for member in shape.elements:
+        if member.many:
+            continue
+        if isinstance(member.content, Simple):
+            found[member.xml_name] = member.content
+        elif not member.content.attributes:
+            found |= {f"{member.xml_name}/{place}": simple for place, simple in leaves(member.content).items()}
+    return found
+
+
+def read_in_columns(element: etree._Element, root: str, shape: Shape, size: int) -> Message:
+    """A bulk message, validated as `codec.decode` does, with columns for its items if they can hold them whole.
+
+    Its element is used up.
+    """
+    item = shape.item
+    assert item is not None
+    attributes = codec().validate(element, root, size)
+    first = element.find(item.xml_name)
+    count = len(element.findall(item.xml_name))
+    texts = None if attributes or first is None else _read(element, element.index(first), count, item)
+    if texts is None:
+        message = codec().read(element, root, shape)
+        return replace(message, extras=(*message.extras, *attributes)) if attributes else message
+    # one item is left: with it the rest is read like any message
+    message = codec().read(element, root, shape)
+    assert isinstance(message, Bulk)
+    return replace(message, items=cast("Any", ItemColumns(item, texts, count)))
+
+
+def _read(element: etree._Element, first: int, count: int, item: Member) -> dict[str, Column] | None:
+    """The columns of the items, taken out of the element but for one; None, and nothing done, if not whole."""
+    shape = item.content
+    assert isinstance(shape, Shape)
+    every = tuple(leaves(shape))
+    # what the first one has all others have, as a rule: to look for all that could be there takes half as long again
+    usual = tuple(place for place in every if element[first].find(place) is not None)
+    children: Any = element
+    parts = []
+    for begin in range(0, count, ITEMS_AT_ONCE):
+        part = etree.Element("part")
+        part.extend(children[first : first + min(ITEMS_AT_ONCE, count - begin)])
+        parts.append(part)
+    for places in (usual, every):
+        texts = _columns(b"".join(_text(part, places) for part in parts), [*places, _ELEMENTS], count)
+        if texts is not None and _elements(shape, texts, count) == _sum(texts.pop(_ELEMENTS)):
+            if not _have_values(shape, texts):
+                break
+            element.insert(first, parts[0][0])
+            return texts
+    for part in reversed(parts):
+        children[first:first] = list(part)
+    return None
+
+
+_ELEMENTS = "count(.//*)"
+"""The last column: by it is known whether the others hold the item whole."""
+_STYLESHEET = """
+<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">
+<xsl:output method="text" encoding="UTF-8"/>
+<xsl:template match="/"><xsl:for-each select="*/*">{values}<xsl:text>&#10;</xsl:text></xsl:for-each></xsl:template>
+</xsl:stylesheet>"""
+
+
+def _text(part: etree._Element, places: tuple[str, ...]) -> bytes:
+    """A line of tab-separated texts of each item."""
+    return bytes(cast("Any", _to_text(places)(part)))
+
+
+@lru_cache(maxsize=64)
+def _to_text(places: tuple[str, ...]) -> etree.XSLT:
+    values = "<xsl:text>&#9;</xsl:text>".join(f'<xsl:value-of select="{place}"/>' for place in (*places, _ELEMENTS))
+    return etree.XSLT(etree.fromstring(_STYLESHEET.format(values=values)))
+
+
+def _columns(text: bytes, places: Sequence[str], count: int) -> dict[str, Column] | None:
+    """The columns that have any text; None if a text is none that stands for itself."""
+    if any(space in text for space in (b" \t", b"\t ", b" \n", b"\n ", b"  ", b"\r")):
+        return None
+    try:
+        table = pyarrow.csv.read_csv(
+            cast("Any", pa.py_buffer(text)),
+            pyarrow.csv.ReadOptions(column_names=list(places)),
+            pyarrow.csv.ParseOptions(delimiter="\t", quote_char=False, newlines_in_values=False),
+            pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(places, pa.string()), strings_can_be_null=False),
+        )
+    except pa.ArrowInvalid:
+        return None
+    if len(table) != count:
+        return None
+    arrays = {place: table[place].combine_chunks() for place in places}
+    return {place: array for place, array in arrays.items() if compute.max(compute.binary_length(array)).as_py()}
+
+
+def _have_values(shape: Shape, texts: Mapping[str, Column]) -> bool:
+    """Whether all dates and times have a value: the schema knows some that Python does not (the year 0000)."""
+    for place, simple in leaves(shape).items():
+        if simple.base in {"date", "time", "dateTime"} and place in texts:
+            read = text_reader(simple)
+            try:
+                for text in filter(None, compute.unique(texts[place]).to_pylist()):
+                    read(text)
+            except ValueError:
+                return False
+    return True
+
+
+def _elements(shape: Shape, texts: Mapping[str, Column], count: int) -> int:
+    """How many elements the columns stand for: fewer than there are, and something does not fit into them."""
+    masks = _masks(shape, texts, "")
+    return sum(count if mask is True else 0 if mask is False else _sum(mask) for mask in masks)
+
+
+def _sum(numbers: Array) -> int:
+    return int(compute.sum(numbers.cast(pa.int64())).as_py() or 0)
+
+
+def _masks(shape: Shape, texts: Mapping[str, Column], prefix: str) -> Iterator[Mask]:
+    """Where each element below an item is."""
+    for member in shape.elements:
+        place = f"{prefix}{member.xml_name}"
+        yield _mask(member, texts, place)
+        if isinstance(member.content, Shape):
+            yield from _masks(member.content, texts, f"{place}/")
+
+
+def _mask(member: Member, texts: Mapping[str, Column], place: str) -> Mask:
+    """In which items an element is: where it has a text, or one of its children is."""
+    text = texts.get(place)
+    if text is not None:
+        return bool(text) if isinstance(text, str) else _anywhere(compute.not_equal(text, ""))
+    if isinstance(member.content, Simple):
+        return False
+    mask: Mask = False
+    for child in member.content.elements:
+        mask = _either(mask, _mask(child, texts, f"{place}/{child.xml_name}"))
+    return mask
+
+
+def _either(one: Mask, other: Mask) -> Mask:
+    if one is True or other is True:
+        return True
+    if one is False or other is False:
+        return other if one is False else one
+    return _anywhere(compute.or_(one, other))
+
+
+def _anywhere(mask: Array) -> Mask:
+    """The mask, simpler if it is the same for all."""
+    if compute.all(mask).as_py():
+        return True
+    return mask if compute.any(mask).as_py() else False
+
+
+def _element(member: Member, texts: Mapping[str, Column], place: str, *, everywhere: bool) -> tuple[list[Column], Mask]:
+    """The pieces of an element, constants and columns, and in which items it is."""
+    mask = everywhere or _mask(member, texts, place)
+    if mask is False:
+        return [], False
+    inside = _inside(member, texts, place)
+    start, end = f"<{member.xml_name}>", f"</{member.xml_name}>"
+    if mask is True:
+        return [start, *inside, end], True
+    if place in texts:
+        whole = compute.binary_join_element_wise(start, *inside, end, "")
+        return [compute.if_else(mask, whole, "")], mask
+    return [compute.if_else(mask, start, ""), *inside, compute.if_else(mask, end, "")], mask
+
+
+def _inside(member: Member, texts: Mapping[str, Column], place: str) -> list[Column]:
+    text = texts.get(place)
+    if text is not None:
+        return [_escaped(text) if isinstance(member.content, Simple) else text]
+    assert isinstance(member.content, Shape)
+    below = f"{place}/" if place else ""
+    return [
+        piece
+        for child in member.content.elements
+        # what an item must have is there even if it is empty
+        for piece in _element(
+            child, texts, f"{below}{child.xml_name}", everywhere=not place and _is_part(child) and child.minimum > 0
+        )[0]
+    ]
+
+
+def _is_part(member: Member) -> bool:
+    return isinstance(member.content, Shape)
+
+
+def _escaped(text: Column) -> Column:
+    if isinstance(text, str):
+        return escaped(text)
+    if not compute.any(compute.match_substring_regex(text, "[&<>\r]")).as_py():
+        return text
+    for character in "&<>\r":  # the ampersand first: the others bring one along
+        text = compute.replace_substring(text, character, escaped(character))
+    return text
+
+
+def confirmed_columns(
+    items: ItemColumns, member: Member, log: Logs, created: dt.datetime, sender: str | None
+) -> ItemColumns:
+    """The confirmations of items: new UUIDs, references to theirs, what they name and a confirmation repeats, logs."""
+    shape = member.content
+    assert isinstance(shape, Shape)
+    texts: dict[str, Column] = {
+        place: items.texts[place]
+        for place in leaves(shape)
+        if place in items.texts and not place.startswith(f"{HEADER}/")
+    }
+    head = header(created, sender=sender)
+    own = etree.fromstring(f"<own>{codec().inside(head, _part(shape, HEADER))}</own>")
+    texts |= {f"{HEADER}/{child.tag}": child.text or "" for child in own}
+    texts[f"{HEADER}/UUID"] = new_uuids(items.size)
+    for place, source in _REFERENCES:
+        if f"{HEADER}/{source}" in items.texts:
+            texts[f"{HEADER}/{place}"] = items.texts[f"{HEADER}/{source}"]
+    written = [codec().inside(one, _part(shape, LOG)) for one in log.different]
+    texts[LOG] = pa.array(written, pa.string()).take(cast("Any", pa.array(log.number)))
+    return ItemColumns(member, texts, items.size)
+
+
+def _part(shape: Shape, name: str) -> Shape:
+    member = shape.child(name)
+    assert member is not None
+    assert isinstance(member.content, Shape)
+    return member.content
+
+
+def new_uuids(count: int) -> Array:
+    """So many random UUIDs as texts."""
+    octets = np.frombuffer(os.urandom(16 * count), np.uint8).reshape(count, 16).copy()
+    octets[:, 6] = octets[:, 6] & 0x0F | 0x40  # RFC 9562, 5.4: version 4
+    octets[:, 8] = octets[:, 8] & 0x3F | 0x80
+    digits = np.frombuffer(octets.tobytes().hex().encode(), np.uint8).reshape(count, 32)
+    texts = np.full((count, 36), ord("-"), np.uint8)
+    for source, target, width in ((0, 0, 8), (8, 9, 4), (12, 14, 4), (16, 19, 4), (20, 24, 12)):
+        texts[:, target : target + width] = digits[:, source : source + width]
+    ends = np.arange(count + 1, dtype=np.int32) * 36
+    return pa.StringArray.from_buffers(count, pa.py_buffer(ends.tobytes()), pa.py_buffer(texts.tobytes()))

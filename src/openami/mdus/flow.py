@@ -16,6 +16,7 @@ from sqlalchemy import text
 
 from openami.mdus import unify
 from openami.mdus.ams import POINT
+from openami.mdus.channel_links import Judging, judged_by
 from openami.mdus.registry import bulk as bulk_registry
 from openami.mdus.registry.ids import bare, device_mrid
 from openami.mdus.registry.memory import Known, Memory
@@ -24,6 +25,7 @@ from openami.mdus.series.calendar import seconds
 from openami.mdus.unify import bulk
 from openami.mdus.unify.matching import MRID, SERIAL, measures_a_dial
 from openami.mdus.vee.handlers import NOTHING_DONE, Judged
+from openami.mdus.vee.ruleset import load
 from openami.shared.contract import field as contract
 
 if TYPE_CHECKING:
@@ -78,6 +80,7 @@ class Flow:
     raw: unify.RawStore
     registers_stored: Callable[[AsyncConnection, Iterable[int]], Awaitable[None]]
     reported: Callable[[AsyncConnection, Iterable[str]], Awaitable[None]]
+    judging: Judging = field(default_factory=Judging)
     memory: Memory = field(default_factory=Memory)
     deliveries: int = field(default=0)
     readings: int = field(default=0)
@@ -182,7 +185,7 @@ class Flow:
         key = bare(known.device.id)
         made = self._descriptions.get(key)
         if made is None or made[0] is not known:
-            made = known, describe(known.channels, known.device)
+            made = known, describe(known.channels, known.device, self.judging)
             self._descriptions[key] = made
         return made[1]
 
@@ -211,13 +214,26 @@ _DIALS: Final = text(
 """Quality 16 and above has a value (`shared.quality`: neither EMPTY nor MISSING)."""
 
 
-def describe(channels: Sequence[Channel], device: Device) -> tuple[unify.ChannelDescription, ...]:
+def describe(channels: Sequence[Channel], device: Device, judging: Judging) -> tuple[unify.ChannelDescription, ...]:
     """The channels of a device as `unify` matches deliveries against them."""
     registers = {one.id: one for one in channels if not one.interval_s}
-    return tuple(_description(one, device, registers) for one in channels)
+    return tuple(_description(one, device, registers, judging) for one in channels)
 
 
-def _description(channel: Channel, device: Device, registers: dict[int, Channel]) -> unify.ChannelDescription:
+def _clock_limits(channel: Channel, device: Device, judging: Judging) -> tuple[int, int]:
+    """Up to where a wrong clock does not matter, and up to where its energy is prorated; 0 where nobody asks (V03)."""
+    rule_set, kind = judged_by(channel, device, judging)
+    rules = load(rule_set, judging.folder).for_class(kind)
+    if "V03" not in rules.checks:
+        return 0, 0
+    limits = rules.parameters["V03"]
+    return limits["tolerance_s"], limits["prorate_max_s"]
+
+
+def _description(
+    channel: Channel, device: Device, registers: dict[int, Channel], judging: Judging
+) -> unify.ChannelDescription:
+    clock_tolerance_s, prorate_max_s = _clock_limits(channel, device, judging)
     points = dict.fromkeys(one.point for one in device.points)
     dial = registers.get(channel.register) if channel.register else None
     differenced = bool(channel.interval_s) and measures_a_dial(channel.obis)
@@ -241,4 +257,6 @@ def _description(channel: Channel, device: Device, registers: dict[int, Channel]
         differenced=differenced,
         serial="" if device.master.serial_id == device.id else device.master.serial_id,
         tolerance_s=channel.interval_s // DIAL_TOLERANCE if differenced else 0,
+        clock_tolerance_s=clock_tolerance_s,
+        prorate_max_s=prorate_max_s,
     )

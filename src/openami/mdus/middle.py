@@ -215,7 +215,9 @@ class Middle:
         clock, settings = self.clock, self.settings
         self.raw = raw_store(folder)
         self.spool = spool_of(folder)
-        self.flow = Flow(clock, self.series, self.vee, self.raw, self.orders.touched, self.master_data.reported)
+        self.flow = Flow(
+            clock, self.series, self.vee, self.raw, self.orders.touched, self.master_data.reported, settings.judging
+        )
         self.field_side = FieldSide(
             clock=clock,
             flow=self.flow,

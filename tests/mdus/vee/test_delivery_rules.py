@@ -134,6 +134,15 @@ async def test_v03_values_that_were_there_before_their_interval_had_ended(street
     assert await proven(street)
 
 
+async def test_v03_intervals_of_a_clock_ten_minutes_late_are_prorated(street: Any, home: Any, way: str):
+    even = block(values=np.full(48, 90))
+    await deliver(street, way, cim.MeterReading(meter=home.identity, blocks=(replace(even, starts=even.starts + 600),)))
+    assert (await said(street))["V03"] == ("WV", {"drift_s": 600}, 47)
+    page = await street.api("/api/explain", channel="SN1", span=str(DAY))
+    assert [(one["value"], one["quality"]) for one in page["intervals"][:2]] == [(0, "empty"), (90, "derived, warned")]
+    assert await proven(street)
+
+
 async def test_v04_ninety_six_quarters_for_a_day_of_ninety_two(world: Any, homes: Callable[..., Any], way: str):
     """W21: the source has cut a day in March as if it had 24 hours."""
     home = homes(1, interval_s=900)

@@ -12,6 +12,7 @@ import numpy as np
 from openami.mdus.series import ChannelDays, RegisterReadings
 from openami.mdus.unify import oddities
 from openami.mdus.unify.dials import NO_ANCHORS, Anchors, Dials
+from openami.mdus.unify.drift import prorated
 from openami.mdus.unify.intervals import Run, gather, into_days
 from openami.mdus.unify.refusals import BAD_VALUE, UNKNOWN_METER, UNKNOWN_TYPE, Refusals, Source
 from openami.shared.contract import field
@@ -123,7 +124,7 @@ def unify(
     """
     refusals = Refusals()
     plan = _plan(payload, directory, refusals)
-    deltas = gather(plan.deltas, received_at, refusals)
+    deltas = prorated(gather(plan.deltas, received_at, refusals), refusals)
     instants = gather(plan.instants, received_at, refusals)
     # The same rows as above, so what is wrong with them has been said.
     moved = Dials(gather(plan.dials, received_at, Refusals())).on_grid(refusals).differences(anchors, refusals)

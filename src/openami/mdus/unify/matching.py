@@ -52,6 +52,10 @@ class ChannelDescription:
     """The serial number of its device as the master data have it; empty where only a file has named the device."""
     tolerance_s: int = 0
     """How far from the grid a dial value may be stamped and still count for its nearest instant."""
+    clock_tolerance_s: int = 0
+    """How far from the grid an interval may begin and still count for the nearest one (V03)."""
+    prorate_max_s: int = 0
+    """How far from the grid an interval may begin for its energy to be prorated (V03)."""
 
     @property
     def calendar(self) -> Calendar:

@@ -134,7 +134,7 @@ async def test_slices_and_weeks_are_files_and_one_read_covers_them(
     await keep(mdus, *range(9))
     assert await seal(mdus, lake, date.fromordinal(FIRST + 9), LATER) == 45
     async with mdus.begin() as tx:
-        files = await Catalog().files(tx)
+        files = await Catalog().files(tx, FIRST)
     assert len(files.paths) == 6, "two weeks in three slices"
     assert {path.split("/")[2] for path in files.paths} == {f"week={week_of(FIRST)}", f"week={week_of(FIRST) + 1}"}
     expected = [(channel, number, 100 * channel + number) for channel in (2, 5) for number in range(5, 8)]

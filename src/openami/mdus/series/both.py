@@ -1,6 +1,7 @@
 """Hot and sealed read as one: first the hot rows, then the lake, each version once, the newest wins.
 
-The order matters: a row that is no longer hot when the hot part is read was in the lake before (see `sealing`).
+The order matters: a row that is no longer hot when the hot part is read was in the lake before (see `sealing`). Days
+that were never sealed cost one question, to the catalog of the lake.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from openami.mdus.series import hot, packing
-from openami.mdus.series.sealing import sealed_before
 
 if TYPE_CHECKING:
     from datetime import date
@@ -35,9 +35,8 @@ class Both:
     ) -> list[ChannelDays]:
         """All kept channel-days of some channels and days (ordinals), one batch per day length."""
         found = await hot.days_between(tx, channels, days, as_of)
-        if self._sealed and len(channels) and days.start < (sealed := await sealed_before(tx)):
-            older = range(days.start, min(days.stop, sealed))
-            found = newest(found, await self._sealed.days_between(tx, channels, older, as_of))
+        if self._sealed and len(channels) and len(days):
+            found = newest(found, await self._sealed.days_between(tx, channels, days, as_of))
         return found
 
     async def latest_of(
@@ -45,15 +44,14 @@ class Both:
     ) -> list[ChannelDays]:
         """The last versions of exactly these channel-days, as far as they are kept."""
         found = await hot.latest_of(tx, channel, day, as_of)
-        if self._sealed and len(day) and int(day.min()) < (sealed := await sealed_before(tx)):
-            older = day < sealed
-            found = newest(found, await self._sealed.latest_of(tx, channel[older], day[older], as_of))
+        if self._sealed and len(day):
+            found = newest(found, await self._sealed.latest_of(tx, channel, day, as_of))
         return found
 
     async def versions_of(self, tx: AsyncConnection, channel: int, day: date) -> list[Version]:
         """Every version of one channel-day, oldest first."""
         found = {one.version: one for one in await hot.versions_of(tx, channel, day)}
-        if self._sealed and day.toordinal() < await sealed_before(tx):
+        if self._sealed:
             for one in await self._sealed.versions_of(tx, channel, day.toordinal()):
                 found.setdefault(one.version, one)
         return [found[version] for version in sorted(found)]

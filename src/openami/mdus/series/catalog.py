@@ -2,7 +2,8 @@
 
 DuckLake 1.0, "Queries": the files of a table are those that no snapshot has ended; each has the least and the greatest
 value of every column, and perhaps a file with the positions of deleted rows. The list is remembered and asked for again
-when there is a newer snapshot: sealing is rare, reading is not.
+when there is a newer snapshot: sealing is rare, reading is not. How far anything was ever sealed, and which snapshot is
+the newest, is one question: each waits for its turn while others load.
 """
 
 from __future__ import annotations
@@ -15,12 +16,16 @@ from sqlalchemy import text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import date
 
     from numpy.typing import NDArray
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 TABLE: Final = "series_day"
-_NEWEST: Final = text("SELECT max(snapshot_id) FROM lake.ducklake_snapshot")
+_BEFORE: Final = text("SELECT max(before_day) FROM series_seal")
+_BEFORE_AND_NEWEST: Final = text(
+    "SELECT (SELECT max(before_day) FROM series_seal), (SELECT max(snapshot_id) FROM lake.ducklake_snapshot)"
+)
 _FILES: Final = text(
     "SELECT s.path || t.path || f.path, s.path || t.path || x.path,"
     " c.min_value::bigint, c.max_value::bigint, d.min_value::bigint, d.max_value::bigint"
@@ -67,17 +72,30 @@ class Files:
     bounds: Bounds
 
 
+NO_FILES: Final = Files(-1, [], [], Bounds.of([]))
+
+
 class Catalog:
     """Remembers the files of the newest snapshot that was seen."""
 
     def __init__(self) -> None:
-        self._files = Files(-1, [], [], Bounds.of([]))
+        self._files = NO_FILES
 
-    async def files(self, tx: AsyncConnection) -> Files:
-        """The files as of now."""
-        newest = int(await tx.scalar(_NEWEST) or 0)
+    async def files(self, tx: AsyncConnection, first_day: int) -> Files:
+        """The files as of now; none if the days from the first one (ordinal) on were never sealed.
+
+        Only when something was sealed is the catalog sure to be there, so it is not looked into before.
+        """
+        if self._files is NO_FILES and not _reaches(await tx.scalar(_BEFORE), first_day):
+            return NO_FILES
+        before, newest = (await tx.execute(_BEFORE_AND_NEWEST)).one()
         if newest > self._files.snapshot:
             rows = (await tx.execute(_FILES, {"table": TABLE})).all()
             bounds = Bounds.of([tuple(row[2:]) for row in rows])
             self._files = Files(newest, [row[0] for row in rows], [row[1] or "" for row in rows], bounds)
-        return self._files
+        return self._files if _reaches(before, first_day) else NO_FILES
+
+
+def _reaches(before: date | None, first_day: int) -> bool:
+    """Whether something may be sealed from a day (ordinal) on, given the day before which all is."""
+    return before is not None and first_day < before.toordinal()

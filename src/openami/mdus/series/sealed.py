@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from pyarrow import parquet
 
 from openami.mdus.series import packing
-from openami.mdus.series.catalog import Bounds, Catalog
+from openami.mdus.series.catalog import NO_FILES, Bounds, Catalog
 from openami.mdus.series.knowledge import Knowledge
 from openami.mdus.series.model import ChannelDays, Version
 from openami.shared.object_store import file_system
@@ -118,13 +118,15 @@ class Sealed:
     async def versions_of(self, tx: AsyncConnection, channel: int, day: int) -> list[Version]:
         """Every sealed version of one channel-day."""
         wanted = _Wanted(np.array([channel]), range(day, day + 1))
-        files = await self._catalog.files(tx)
+        files = await self._catalog.files(tx, day)
         columns = (*_COLUMNS, *_AUTHORSHIP)
         tables = await asyncio.to_thread(lambda: list(self._tables(files, wanted, columns)))
         return [_version(row) for table in tables for row in table.to_pylist()]
 
     async def _batches(self, tx: AsyncConnection, wanted: _Wanted) -> list[ChannelDays]:
-        files = await self._catalog.files(tx)
+        files = await self._catalog.files(tx, wanted.days.start)
+        if files is NO_FILES:
+            return []
         columns = _COLUMNS if wanted.as_of is None else (*_COLUMNS, *_KNOWN_BY)
 
         def read() -> list[ChannelDays]:

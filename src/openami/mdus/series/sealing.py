@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import numpy as np
 import pyarrow as pa
 from psycopg.sql import SQL
-from sqlalchemy import func, select, text
+from sqlalchemy import select, text
 
 from openami.mdus.series import packing, tables
 from openami.mdus.series.catalog import TABLE
@@ -73,12 +73,6 @@ _DELETE: Final = text(
     "  AND d.channel = k.channel AND d.version = k.version LIMIT 1) AS p))"
 )
 _KEY: Final = ("channel", "day", "version")
-
-
-async def sealed_before(tx: AsyncConnection) -> int:
-    """The day (ordinal) from which on nothing was ever sealed; 0 when nothing was at all."""
-    latest = (await tx.execute(select(func.max(tables.seal.c.before_day)))).scalar_one_or_none()
-    return latest.toordinal() if latest else 0
 
 
 def week_of(day: Days) -> Days:

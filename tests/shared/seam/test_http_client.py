@@ -30,9 +30,11 @@ class Server:
     requests: list[bytes] = field(default_factory=list)
     connections: int = 0
     closes_after_answer: bool = False
+    writers: list[asyncio.StreamWriter] = field(default_factory=list)
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self.writers.append(writer)
         try:
             while self.answers:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -63,6 +65,9 @@ async def serving(*answers: bytes | None, closes_after_answer: bool = False) -> 
         yield made
     finally:
         listening.close()
+        for writer in made.writers:
+            writer.transport.abort()
+        await asyncio.sleep(0)  # the loop closes what was aborted
 
 
 @pytest.fixture
@@ -137,9 +142,24 @@ async def test_no_more_connections_than_allowed(client: HttpClient) -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    [None, b"SSH-2.0-OpenSSH\r\n\r\n", b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\ncut"],
-    ids=["closed", "not HTTP", "cut off"],
-)
+    [
+        None,
+        b"SSH-2.0-OpenSSH\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\ncut",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\nab\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nffffffffffffffffff\r\nab",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\nupgrade: h2c\r\nconnection: upgrade\r\n\r\n\x00\x00",
+        b"HTTP/1.1 200 OK\r\nno colon here\r\n\r\n",
+    ],
+    ids=[
+        "closed", "not HTTP", "cut off", "two lengths", "length and chunks", "negative", "no size", "size too large",
+        "chunks cut off", "upgrade", "no header",
+    ],
+)  # fmt: skip
 @pytest.mark.enable_socket
 async def test_what_is_no_whole_answer_is_an_error(client: HttpClient, answer: bytes | None) -> None:
     async with serving(answer, closes_after_answer=True) as server:
@@ -164,6 +184,48 @@ async def test_an_endless_answer_is_cut(client: HttpClient, monkeypatch: pytest.
     async with serving(b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n" + b"x" * 50) as server:
         with pytest.raises(ConnectionAbortedError, match="more than 10 bytes"):
             await client.post(server.url, {}, b"")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"HTTP/1.1 200 OK\r\n" + b"x-a: b\r\n" * 100_000, b"HTTP/1.1 200 OK\r\nx: " + b"y" * 700_000,
+     b"HTTP/1.1 100 Continue\r\n\r\n" * 30_000],
+    ids=["many headers", "a long one", "promises only"],
+)  # fmt: skip
+@pytest.mark.enable_socket
+async def test_an_endless_head_is_cut_while_its_sender_goes_on(client: HttpClient, head: bytes) -> None:
+    async with serving(head) as server:
+        with pytest.raises(ConnectionAbortedError, match="head of the answer"):
+            await client.post(server.url, {}, b"")
+
+
+@pytest.mark.enable_socket
+async def test_what_was_not_asked_for_does_not_answer_the_next_question(client: HttpClient) -> None:
+    first = b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\none"
+    half = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nfor"
+    async with serving(first + half, OK) as server:
+        assert (await client.post(server.url, {}, b"")).content == b"one"
+        assert (await client.post(server.url, {}, b"")).content == b"hi"
+        assert server.connections == 2
+
+
+@pytest.mark.enable_socket
+async def test_a_dripping_server_is_given_up_though_it_never_falls_silent() -> None:
+    impatient = HttpClient(connect_timeout_s=5, read_timeout_s=0.1)
+    given_up = asyncio.Event()
+
+    async def drip(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n")
+        while not writer.is_closing():
+            writer.write(b"x")
+            await asyncio.sleep(0.01)
+        given_up.set()
+
+    listening = await asyncio.start_server(drip, "127.0.0.1", 0)
+    with pytest.raises(TimeoutError):
+        await impatient.post(f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/", {}, b"")
+    await asyncio.wait_for(given_up.wait(), 5)  # it sees that nobody listens any more
+    listening.close()
 
 
 @pytest.mark.parametrize("url", ["ftp://here/x", "nonsense", "http://", "http://[::1"])

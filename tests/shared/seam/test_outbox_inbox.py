@@ -398,6 +398,54 @@ async def test_a_batch_of_deliveries_ends_each_in_its_own_way(
     assert [row.delivered_at is not None for row in rows] == [True, False, False, True]
 
 
+async def _delivered(outbox: Outbox, database: Database, tables: SeamTables) -> list[tuple[bytes, str, int, str]]:
+    """One round of deliveries: body, state, attempts and error of each message."""
+    await outbox._deliver_batch()
+    async with database.read() as connection:
+        rows = list(await connection.execute(select(tables.outbox).order_by(tables.outbox.c.sequence)))
+    return [(row.body, row.state, row.attempts, row.error or "") for row in rows]
+
+
+async def test_a_message_that_trips_the_transport_holds_up_nobody(
+    database: Database, clock: ManualClock, tables: SeamTables
+) -> None:
+    outbox, wire = Outbox(database, clock, tables), Wire(failures=[KeyError("a fault of ours")])
+    outbox.connect(Seam.ENTERPRISE, wire)
+    async with database.begin() as transaction:
+        await outbox.put(transaction, envelope(b"poison"))
+        await outbox.put(transaction, envelope(b"good"))
+    poison, good = await _delivered(outbox, database, tables)
+    assert poison[:3] == (b"poison", "pending", 1)
+    assert "a fault of ours" in poison[3]
+    assert good == (b"good", "delivered", 1, "")
+    assert outbox.delivered == 1
+
+
+async def test_an_answer_that_cannot_be_handled_is_asked_for_again_and_the_others_stand(
+    database: Database, clock: ManualClock, tables: SeamTables
+) -> None:
+    outbox, wire = Outbox(database, clock, tables), Wire()
+    handled: list[bytes] = []
+
+    async def read(transaction: AsyncConnection, sent: Envelope, answer: bytes) -> None:
+        handled.append(sent.body)
+        if sent.body == b"poison":
+            await transaction.execute(text("SELECT 1 / 0"))
+        assert answer == b"thanks"
+
+    outbox.connect(Seam.ENTERPRISE, wire, read)
+    async with database.begin() as transaction:
+        await outbox.put(transaction, envelope(b"first"))
+        await outbox.put(transaction, envelope(b"poison"))
+        await outbox.put(transaction, envelope(b"last"))
+    first, poison, last = await _delivered(outbox, database, tables)
+    assert (first[1], poison[1], last[1]) == ("delivered", "pending", "delivered")
+    assert "division by zero" in poison[3]
+    assert handled == [b"first", b"poison", b"first", b"poison", b"last"], "at once, then each alone"
+    assert len(wire.taken) == 3
+    assert outbox.delivered == 2
+
+
 async def test_what_cannot_be_read_is_set_aside(database: Database, clock: ManualClock, tables: SeamTables) -> None:
     await Inbox(database, clock, tables).set_aside(seam=Seam.FIELD, partner="AMS1", body=b"\x00junk", reason="not XML")
     async with database.begin() as transaction:

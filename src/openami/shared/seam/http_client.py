@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 CONNECTIONS_MAX = 32  # to one partner at once; what is more waits for its turn
 ANSWER_BYTES_MAX = 128 * 1024 * 1024  # as large as a message may be that comes by itself
+HEAD_BYTES_MAX = 512 * 1024  # of status lines and headers; more than any partner sends, and one read of the loop
 _FINAL_FROM = 200  # what is below only says that an answer will come
 
 
@@ -147,6 +148,8 @@ class HttpClient:
             raise
         if connection.usable:
             self._idle.setdefault(origin, []).append(connection)
+        else:
+            connection.close()
         return answer
 
 
@@ -177,8 +180,8 @@ class _Connection(asyncio.Protocol):
         self._begin()
 
     def _begin(self) -> None:
-        self._content: list[bytes] = []
-        self._content_bytes = 0
+        self._content = bytearray()
+        self._head_bytes = 0
         self._headed = False
         self._touched = False
         self._until_closed = True
@@ -208,10 +211,13 @@ class _Connection(asyncio.Protocol):
             self.close()
             return
         self._touched = True
+        self._head_bytes += 0 if self._headed else len(data)
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._fail(ConnectionAbortedError(f"The answer is not HTTP: {error}."))
+        if not self._headed and self._head_bytes > HEAD_BYTES_MAX:
+            self._fail(ConnectionAbortedError(f"The head of the answer has more than {HEAD_BYTES_MAX} bytes."))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.usable = False
@@ -221,6 +227,10 @@ class _Connection(asyncio.Protocol):
 
     # what the parser finds
 
+    def on_message_begin(self) -> None:
+        if self._waiter is None or self._waiter.done():  # more than was asked for: the rest would answer the next one
+            self.usable = False
+
     def on_header(self, name: bytes, _value: bytes) -> None:
         if name.lower() in {b"content-length", b"transfer-encoding"}:
             self._until_closed = False
@@ -229,11 +239,10 @@ class _Connection(asyncio.Protocol):
         self._headed = self._parser.get_status_code() >= _FINAL_FROM
 
     def on_body(self, body: bytes) -> None:
-        self._content_bytes += len(body)
-        if self._content_bytes > ANSWER_BYTES_MAX:
+        if len(self._content) + len(body) > ANSWER_BYTES_MAX:
             self._fail(ConnectionAbortedError(f"The answer has more than {ANSWER_BYTES_MAX} bytes."))
             return
-        self._content.append(body)
+        self._content += body  # a list of pieces would take many times their bytes where a partner sends them singly
 
     def on_message_complete(self) -> None:
         if self._headed:
@@ -242,7 +251,7 @@ class _Connection(asyncio.Protocol):
 
     def _finish(self) -> None:
         if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(HttpAnswer(self._parser.get_status_code(), b"".join(self._content)))
+            self._waiter.set_result(HttpAnswer(self._parser.get_status_code(), bytes(self._content)))
         if not self.usable and self._transport is not None:
             self._transport.close()
 

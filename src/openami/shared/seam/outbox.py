@@ -7,7 +7,7 @@ sent but not yet marked is then sent again under the same id, and the receiver k
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -161,12 +161,9 @@ class Outbox:
             rows = await self._claim(transaction, now=datetime.now(UTC), seams=list(self._deliver))
             if len(rows) == BATCH:
                 self._crowded.set()
-            deliveries = await asyncio.gather(*(self._attempt(_envelope(row), row.attempts) for row in rows))
+            attempts = await asyncio.gather(*(self._attempt(_envelope(row), row.attempts) for row in rows))
+            deliveries = await self._hand_answers_over(transaction, attempts)
             await self._mark(transaction, deliveries)
-            for delivery in deliveries:
-                on_answer = self._on_answer.get(delivery.envelope.seam)
-                if on_answer is not None and delivery.answer is not None:
-                    await on_answer(transaction, delivery.envelope, delivery.answer)
         self.delivered += sum(delivery.error is None for delivery in deliveries)
         return bool(rows)
 
@@ -175,6 +172,40 @@ class Outbox:
             return Delivery(envelope, attempts + 1, await self._deliver[envelope.seam](envelope), None)
         except (Unreachable, Refused) as error:
             return Delivery(envelope, attempts + 1, None, error)
+        except Exception as error:  # a fault of ours in one message must not hold up the others of its batch
+            log.exception("outbox.attempt_failed", operation=envelope.operation, partner=envelope.partner)
+            return Delivery(envelope, attempts + 1, None, Unreachable(f"It could not be sent: {error!r}."))
+
+    async def _hand_answers_over(
+        self, transaction: AsyncConnection, deliveries: Sequence[Delivery]
+    ) -> Sequence[Delivery]:
+        """Give synchronous answers to who reads them; one that cannot be read makes its message go out once more."""
+        answered = [one for one in deliveries if one.answer is not None and one.envelope.seam in self._on_answer]
+        if not answered:
+            return deliveries
+        try:
+            async with transaction.begin_nested():
+                for one in answered:
+                    await self._hand_over(transaction, one)
+        except Exception as error:  # noqa: BLE001 - alone, each of them shows what it has to do with it
+            log.info("outbox.answers_apart", count=len(deliveries), reason=repr(error))
+        else:
+            return deliveries
+        return [await self._handed_over_alone(transaction, one) for one in deliveries]
+
+    async def _handed_over_alone(self, transaction: AsyncConnection, delivery: Delivery) -> Delivery:
+        try:
+            async with transaction.begin_nested():
+                await self._hand_over(transaction, delivery)
+        except Exception as error:  # the partner gives the same answer again, perhaps to a program that was mended
+            log.exception("outbox.answer_failed", operation=delivery.envelope.operation)
+            return replace(delivery, error=Unreachable(f"The answer could not be handled: {error!r}."))
+        return delivery
+
+    async def _hand_over(self, transaction: AsyncConnection, delivery: Delivery) -> None:
+        on_answer = self._on_answer.get(delivery.envelope.seam)
+        if on_answer is not None and delivery.answer is not None:
+            await on_answer(transaction, delivery.envelope, delivery.answer)
 
     async def _mark(self, transaction: AsyncConnection, deliveries: Sequence[Delivery]) -> None:
         if not deliveries:

@@ -163,6 +163,9 @@ def test_an_altered_database_is_found(made: Path, tmp_path: Path) -> None:
         ("[1]", "no whole backup"),
         (json.dumps({"made_at": "", "openami": "", "files": [1]}), "no whole backup"),
         (json.dumps({"made_at": "", "openami": "", "files": {"../../etc/passwd": "0"}}), "names files outside it"),
+        (json.dumps({"made_at": "", "openami": "", "files": {"/etc/passwd": "0"}}), "names files outside it"),
+        (json.dumps({"made_at": "", "openami": "", "files": {}}), "holds no secrets.json"),
+        (json.dumps({"made_at": "", "openami": "", "files": {"secrets.json": "0"}}), "is not what was backed up"),
     ],
 )
 def test_a_folder_that_is_no_backup_is_refused(tmp_path: Path, manifest: str, found: str) -> None:
@@ -170,6 +173,15 @@ def test_a_folder_that_is_no_backup_is_refused(tmp_path: Path, manifest: str, fo
     (tmp_path / "backup" / MANIFEST).write_text(manifest)
     with pytest.raises(BackupError, match=found):
         restore(tmp_path / "backup", tmp_path / "again", nothing)
+
+
+def test_a_file_in_the_way_is_told(made: Path, source: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(BackupError, match="no folder"):
+        back_up(Settings(data_dir=source), tmp_path / "file", nothing)
+    with pytest.raises(BackupError, match="data in"):
+        restore(made, tmp_path / "file", nothing)
+    assert (tmp_path / "file").read_text() == "mine"
 
 
 def test_a_backup_that_was_cut_off_is_none(tmp_path: Path) -> None:

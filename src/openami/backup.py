@@ -69,8 +69,8 @@ def back_up(settings: Settings, target: Path, told: Told) -> Backup:
     """
     folder = settings.data_dir
     _assert_ours(settings)
-    if target.exists() and any(target.iterdir()):
-        raise BackupError(f"{target} is not empty.", hint="Name a folder that is not there yet.")
+    if not _free(target):
+        raise BackupError(f"{target} is not empty, or no folder.", hint="Name a folder that is not there yet.")
     if target.resolve().is_relative_to(folder.resolve()):
         raise BackupError(f"{target} lies in the data folder.", hint="Name one elsewhere, best on another disk.")
     target.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -92,7 +92,7 @@ def restore(source: Path, data_dir: Path, told: Told) -> Backup:
         BackupError: the folder holds no whole backup, a file was altered, or there is data in the way.
     """
     backup = _read(source)
-    if data_dir.exists() and any(data_dir.iterdir()):
+    if not _free(data_dir):
         raise BackupError(
             f"There is data in {data_dir.resolve()}.", hint="Name an empty --data-dir, or `openami reset` this one."
         )
@@ -111,6 +111,11 @@ def restore(source: Path, data_dir: Path, told: Told) -> Backup:
     with server:  # the proof that it starts; it also takes in the changes that came while it was copied
         _leap_counters(server)
     return backup
+
+
+def _free(folder: Path) -> bool:
+    """Whether a folder can be made here without touching anything."""
+    return not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
 
 
 def _leap_counters(server: EmbeddedPostgres) -> None:
@@ -193,4 +198,6 @@ def _read(source: Path) -> Backup:
     inside = (source / "files").resolve()
     if not all((inside / name).resolve().is_relative_to(inside) for name in kept.files):
         raise BackupError(f"The {MANIFEST} of {source} names files outside it.", hint="Do not trust this folder.")
+    if "secrets.json" not in kept.files:
+        raise BackupError(f"{source} holds no secrets.json.", hint="Use another backup: nothing sealed opens.")
     return kept

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from openami import cli_files, cli_mdus, cli_people, cli_services, cli_testkit, cli_upkeep
 from openami.shared.errors import OpenAmiError
@@ -25,8 +26,8 @@ app = typer.Typer(
     "Start with [bold]openami demo[/]: a street of 50 homes lives through a month, and every home's bill is checked "
     "to the watt-hour.",
 )
-console = Console()
-errors = Console(stderr=True)
+console = Console(markup=False)  # what is told may hold brackets of its own
+errors = Console(stderr=True, markup=False)
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", "-d", help="Where everything is kept.", show_default=False)]
 Port = Annotated[int | None, typer.Option("--port", "-p", help="Port of the console; areas take the ports after it.")]
@@ -93,7 +94,7 @@ def status(data_dir: DataDir = None, port: Port = None) -> None:
     table = Table("area", "in hand", "next due", "counters", title="The landscape", title_justify="left")
     for area, (work, counters) in answers.items():
         if work is None:
-            table.add_row(area, "[red]not running", "", "")
+            table.add_row(area, Text("not running", style="red"), "", "")
         else:
             shown = ", ".join(f"{key} {value}" for key, value in (counters or {}).items() if isinstance(value, int))
             table.add_row(area, str(work["pending"]), work["next_due"] or "", shown)
@@ -109,7 +110,7 @@ def password(
     from openami.landscape import new_console_password  # noqa: PLC0415
 
     made = new_console_password(_settings(data_dir).data_dir, user)
-    console.print(f"New password of user [bold]{user}[/]: [bold]{made}[/]")
+    console.print(Text.assemble("New password of user ", (user, "bold"), ": ", (made, "bold")))
 
 
 @app.command()
@@ -142,7 +143,7 @@ def logs(
             f"There is no log {file}.", hint=f"The areas are {', '.join(AREAS)}; was the landscape started?"
         )
     for line in file.read_text(errors="replace").splitlines()[-lines:]:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(line, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -168,9 +169,7 @@ def _settings(data_dir: Path | None, port: int | None = None) -> Settings:
 async def _ask_all(settings: Settings, *paths: str) -> dict[str, tuple[Any, ...]]:
     import httpx  # noqa: PLC0415 - only commands that ask need it
 
-    from openami.shared.secrets import load_secrets  # noqa: PLC0415
-
-    token = load_secrets(settings.data_dir / "secrets.json").token("service")
+    token = cli_people.service_token(settings)
     answers: dict[str, tuple[Any, ...]] = {}
     async with httpx.AsyncClient(headers={"authorization": f"Bearer {token}"}, trust_env=False) as client:
         for area in AREAS:
@@ -195,9 +194,9 @@ def main() -> None:
     try:
         app()
     except OpenAmiError as error:
-        errors.print(f"[red]{type(error).__name__}[/]: {error.found}", soft_wrap=True)
+        errors.print(Text.assemble((type(error).__name__, "red"), f": {error.found}"), soft_wrap=True)
         if error.hint:
-            errors.print(f"[dim]→[/] {error.hint}", soft_wrap=True)
+            errors.print(Text.assemble(("→", "dim"), f" {error.hint}"), soft_wrap=True)
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         errors.print("Stopped.")

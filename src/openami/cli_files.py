@@ -9,12 +9,12 @@ from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from openami.shared.errors import OpenAmiError
 
-console = Console()
+console = Console(markup=False)
 
 
 class BadKeyError(OpenAmiError):
@@ -74,7 +74,7 @@ def _octets(key: str | None) -> bytes | None:
 def _show_telegram(told: dict[str, Any]) -> None:
     title = " ".join(part for part in (told["language"], told["meter"], told["time"]) if part)
     if told["error"]:
-        console.print(f"[bold]{_safe(title)}[/]  [red]{_safe(told['error'])}[/]")
+        console.print(Text.assemble((_safe(title), "bold"), "  ", (_safe(told["error"]), "red")))
     if told["readings"]:
         table = Table("what", "value", "unit", "time", title=_safe(title), title_justify="left")
         for reading in told["readings"]:
@@ -85,5 +85,5 @@ def _show_telegram(told: dict[str, Any]) -> None:
 
 
 def _safe(text: str) -> str:
-    """A text of a telegram as a terminal may show it: nothing in it is markup, or moves the cursor."""
-    return escape("".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in text))
+    """A text of a telegram as a terminal may show it: nothing in it moves the cursor."""
+    return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in text)

@@ -18,7 +18,9 @@ from openami.shared.settings import load_settings
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-console = Console()
+    from openami.shared.settings import Settings
+
+console = Console(markup=False)
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", "-d", help="The landscape's folder.", show_default=False)]
 Port = Annotated[int | None, typer.Option("--port", "-p", help="Port of its console.", show_default=False)]
@@ -100,18 +102,28 @@ def add_to(app: typer.Typer) -> None:
 
 def _ask(data_dir: Path | None, port: int | None, call: Callable[[Areas], Awaitable[Any]]) -> Any:  # noqa: ANN401
     settings = load_settings(data_dir=data_dir, base_port=port)
+    token = service_token(settings)
+
+    async def asked() -> Any:  # noqa: ANN401 - any JSON value
+        async with Areas(settings, token, patience_s=2.0) as areas:
+            return await call(areas)
+
+    return asyncio.run(asked())
+
+
+def service_token(settings: Settings) -> str:
+    """The token that a running landscape knows; a question must not make the secrets of one that never ran.
+
+    Raises:
+        NotRunningError: none was ever started there.
+    """
     secrets = settings.data_dir / "secrets.json"
     if not secrets.exists():
         raise NotRunningError(
             f"No landscape was started on {settings.data_dir.resolve()}.",
             hint="Start one with: openami up (or name its folder with --data-dir, the demo's is data/demo).",
         )
-
-    async def asked() -> Any:  # noqa: ANN401 - any JSON value
-        async with Areas(settings, load_secrets(secrets).token("service"), patience_s=2.0) as areas:
-            return await call(areas)
-
-    return asyncio.run(asked())
+    return load_secrets(secrets).token("service")
 
 
 def _table(rows: list[dict[str, Any]], *columns: str) -> None:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from openami.shared.errors import OpenAmiError
 
-console = Console()
+console = Console(markup=False)
 services = typer.Typer(no_args_is_help=True, help="The enterprise services: what integrators need of the contract.")
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", "-d", help="Where everything is kept.", show_default=False)]
@@ -59,7 +59,7 @@ def use_schema(
     folder = _contract_folder(data_dir) / "schemas"
     changes = put(schema, name, folder)
     for change in changes:
-        console.print(f"{change.root}/{change.path}: {change.what}", markup=False, soft_wrap=True)
+        console.print(f"{change.root}/{change.path}: {change.what}", soft_wrap=True)
     console.print(f"{len(changes)} differences; {folder / name} is in use when MDUS and office start next.")
 
 

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from openami.shared.settings import load_settings
 
-console = Console()
+console = Console(markup=False)
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", "-d", help="Where everything is kept.", show_default=False)]
 
@@ -27,7 +27,7 @@ def settings(
     table = Table("setting", "value", "what it is", title="Settings", title_justify="left")
     for name, value, changed in values(load_settings()):
         if changed or every:
-            table.add_row(f"[bold]{name}[/]" if changed else name, escape(value), described[name])
+            table.add_row(Text(name, style="bold" if changed else ""), value, described[name])
     console.print(table if table.row_count else "Everything is at its default: openami settings --all shows what.")
 
 
@@ -42,7 +42,7 @@ def backup(
     from openami.backup import back_up  # noqa: PLC0415 - other commands start faster without it
 
     with console.status("Copying") as status:
-        made = back_up(load_settings(data_dir=data_dir), target, lambda what: status.update(f"Copying {what}"))
+        made = back_up(load_settings(data_dir=data_dir), target, lambda what: status.update(Text(f"Copying {what}")))
     console.print(f"Backed up to {target.resolve()}: the databases and {len(made.files)} files, as of {made.made_at}.")
 
 
@@ -55,7 +55,7 @@ def restore(
 
     folder = load_settings(data_dir=data_dir).data_dir
     with console.status("Restoring") as status:
-        made = restored(source, folder, lambda what: status.update(f"Restoring {what}"))
+        made = restored(source, folder, lambda what: status.update(Text(f"Restoring {what}")))
     console.print(f"Restored to {folder.resolve()}, as of {made.made_at}. Start it with openami up.")
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
 import signal
 from typing import TYPE_CHECKING
 
+from rich.text import Text
+
 from openami.demo.areas import Areas
 from openami.demo.settling import settle_in
 from openami.shared.clock import RealClock
+from openami.shared.errors import OpenAmiError
 from openami.shared.postgres import EmbeddedPostgres
 from openami.shared.secrets import hash_password, load_secrets, new_password
 from openami.shared.settings import CONSOLE_USERS
@@ -22,6 +26,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from openami.shared.settings import Settings
+
+
+class BadUserError(OpenAmiError):
+    """A name that no user of the console can have."""
 
 
 async def run_landscape(settings: Settings, console: Console) -> None:
@@ -50,15 +58,24 @@ async def _settle_in(settings: Settings, console: Console) -> None:
 
 def tell_console(settings: Settings, console: Console) -> None:
     """Say where the console is; on the first start also the password, this once."""
-    console.print(f"The console is at [bold]{settings.address('web').url}[/], user [bold]admin[/].")
+    url = settings.address("web").url
+    console.print(Text.assemble("The console is at ", (url, "bold"), ", user ", ("admin", "bold"), "."))
     if not (settings.data_dir / CONSOLE_USERS).exists():
         password = new_console_password(settings.data_dir)
-        console.print(f"Its password, shown this once: [bold]{password}[/]  (a new one: openami password)")
+        console.print(
+            Text.assemble("Its password, shown this once: ", (password, "bold"), "  (a new one: openami password)")
+        )
     console.print("Ctrl-C stops everything.")
 
 
 def new_console_password(data_dir: Path, user: str = "admin") -> str:
-    """Make and keep (hashed) a new password of a user of the console; the others keep theirs."""
+    """Make and keep (hashed) a new password of a user of the console; the others keep theirs.
+
+    Raises:
+        BadUserError: no session could carry the name.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9._@-]{1,64}", user):
+        raise BadUserError(f"{user!r} cannot be a user.", hint="Use at most 64 letters, digits and . _ @ -")
     password = new_password()
     file = data_dir / CONSOLE_USERS
     file.parent.mkdir(parents=True, exist_ok=True)

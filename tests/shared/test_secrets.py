@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -9,14 +9,12 @@ from hypothesis import strategies as st
 from openami.shared.secrets import (
     SealBrokenError,
     Sealer,
+    SecretsError,
     hash_password,
     load_secrets,
     new_password,
     password_matches,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 KEY = bytes(range(32))
 
@@ -55,3 +53,32 @@ def test_passwords() -> None:
     assert password not in hashed
     assert password_matches(password, hashed)
     assert not password_matches(password + "x", hashed)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "", "{}", "[]", "null", '{"master_key": "hidden", "root": "00"}', '{"master_key": 5, "root": 6}',
+        '{"master_key": "00", "root": "00"}', "\x00",
+    ],
+)  # fmt: skip
+def test_a_file_that_holds_no_secrets_is_never_replaced_or_quoted(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "secrets.json"
+    file.write_text(content)
+    with pytest.raises(SecretsError, match=r"secrets\.json") as caught:
+        load_secrets(file)
+    assert "backup" in caught.value.hint
+    assert "hidden" not in str(caught.value)
+    assert file.read_text() == content
+
+
+def test_two_processes_that_start_at_once_have_the_same_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both found none, both made some: those that came first into their place hold."""
+    file = tmp_path / "secrets.json"
+    theirs = load_secrets(file)
+    monkeypatch.setattr(Path, "exists", lambda _path: False)
+    assert load_secrets(file) == theirs
+    monkeypatch.undo()
+    assert [one.name for one in tmp_path.iterdir()] == ["secrets.json"]

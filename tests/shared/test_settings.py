@@ -90,3 +90,31 @@ def test_the_tls_door_listens_on_loopback_too() -> None:
     settings = load_settings(tls={"certificate": "a.pem", "key": "a.key"})
     assert settings.tls is not None
     assert settings.tls.host == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("file", "found"),
+    [
+        ("zone = ", "is no TOML"),
+        ('zone = "\0"', "is no TOML"),
+        ('zone = "Mars/Base"', "no such time zone"),
+        ('zone = "../../etc/passwd"', "no such time zone"),
+        ('zone = "Europe"', "no such time zone"),  # a folder of zones
+        ("homes = 0", "homes is 0"),
+        ("home = 5", "home is 5"),
+        ('clock = "fast"', "clock is 'fast'"),
+    ],
+)
+def test_a_file_of_settings_that_cannot_be_says_what_to_mend(tmp_path: Path, file: str, found: str) -> None:
+    (tmp_path / "openami.toml").write_text(file)
+    with pytest.raises(SettingsError, match=found) as caught:
+        load_settings()
+    assert "end" in caught.value.hint
+
+
+def test_a_variable_that_is_no_json_is_told_without_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAMI_PARTNERS", '{"sap": {"password": "hidden"}')
+    with pytest.raises(SettingsError, match="partners") as caught:
+        load_settings()
+    assert "hidden" not in f"{caught.value}{caught.value.hint}"
+    assert "JSON" in caught.value.hint

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -60,9 +60,29 @@ def test_times_without_a_zone_are_refused() -> None:
         Span(datetime(2026, 3, 1), datetime(2026, 3, 2, tzinfo=UTC))  # noqa: DTZ001 - that is the point
 
 
-def test_an_unknown_zone_is_named() -> None:
-    with pytest.raises(UnknownZoneError, match="Mars/Olympus"):
-        local_day("Mars/Olympus", date(2026, 3, 1))
+@pytest.mark.parametrize("name", ["Mars/Olympus", "", "Europe", "../etc/passwd", "/etc/localtime", "a\0b", "x" * 500])
+def test_an_unknown_zone_is_named(name: str) -> None:
+    with pytest.raises(UnknownZoneError) as caught:
+        local_day(name, date(2026, 3, 1))
+    assert repr(name) in caught.value.found
+
+
+@pytest.mark.parametrize(
+    ("zone_name", "day", "start", "hours"),
+    [
+        ("Africa/Cairo", date(2023, 4, 28), datetime(2023, 4, 27, 22, tzinfo=UTC), 23),  # there was no midnight
+        ("America/Havana", date(2025, 11, 2), datetime(2025, 11, 2, 4, tzinfo=UTC), 25),  # midnight came twice
+        ("Australia/Lord_Howe", date(2026, 4, 5), datetime(2026, 4, 4, 13, tzinfo=UTC), 24.5),  # half an hour back
+        ("Pacific/Apia", date(2011, 12, 30), datetime(2011, 12, 30, 10, tzinfo=UTC), 0),  # a day that never was
+    ],
+)
+def test_days_begin_where_the_zone_says_even_without_a_midnight(
+    zone_name: str, day: date, start: datetime, hours: float
+) -> None:
+    span = local_day(zone_name, day)
+    assert span == Span(start, start + timedelta(hours=hours))
+    assert not hours or local_date(zone_name, span.start) == day
+    assert not hours or local_date(zone_name, span.end - timedelta(seconds=1)) == day
 
 
 def test_days_are_half_open_too() -> None:

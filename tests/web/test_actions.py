@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from openami.web.pages import ACTIONS
+
 if TYPE_CHECKING:
     import httpx
+
+    from openami.web.page import Action
 
 VALUES = "/values?channel=NMI0000001%2FE1&span=2026-03-01"
 
@@ -87,6 +91,25 @@ async def test_forms_of_others_and_of_strangers_do_nothing(
     answer = await browser.post("/files/2/replay", data={})
     assert answer.headers["location"].startswith("/login")
     assert [one for one in areas.asked if one.method == "POST"] == []
+
+
+@pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.path)
+@pytest.mark.parametrize("forged", [{}, {"form_token": ""}, {"form_token": "x"}, {"form_token": "\xfc\u2603"}])
+async def test_no_form_of_ours_is_done_for_somebody_else(
+    browser: httpx.AsyncClient, areas: Any, action: Action, forged: dict[str, str]
+) -> None:
+    path = re.sub(r"{[a-z]+(:int)?}", "7", action.path)
+    answer = await browser.post(path, data=forged)
+    assert (answer.status_code, "not of this session" in answer.text) == (422, True)
+    assert (await browser.get(path)).status_code in {200, 404}, "reading it does nothing"
+    assert [one for one in areas.asked if one.method == "POST"] == []
+
+
+@pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.path)
+async def test_no_stranger_does_anything(stranger: httpx.AsyncClient, areas: Any, action: Action) -> None:
+    answer = await stranger.post(re.sub(r"{[a-z]+(:int)?}", "7", action.path), data={"form_token": "x"})
+    assert (answer.status_code, answer.headers["location"][:6]) == (303, "/login")
+    assert areas.asked == []
 
 
 async def test_what_the_mdus_refuses_is_told(browser: httpx.AsyncClient) -> None:

@@ -6,10 +6,12 @@ import re
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
+from lxml import html
 
 if TYPE_CHECKING:
-    import httpx
+    from collections.abc import Callable
 
 PATHS = [
     "/",
@@ -260,6 +262,9 @@ async def test_lists_go_on_over_pages_and_keep_what_was_asked(browser: httpx.Asy
         ("/messages?area=field", 422, "Choose one of mdus, office, headend"),
         ("/messages?offset=-1", 422, "whole number"),
         ("/messages?offset=99999999999999999999", 422, "whole number"),
+        ("/messages?offset=00000000000099999999", 422, "whole number"),
+        ("/devices?offset=" + "0" * 5000, 422, "whole number"),
+        ("/devices?offset=٣", 422, "whole number"),
         ("/messages?reference=7", 422, "Message ids are UUIDs"),
         ("/orders?show=all", 422, "Choose one of readings"),
         ("/devices/OAE0000009?view=year", 422, "Choose one of week, day, month"),
@@ -286,6 +291,44 @@ async def test_an_area_that_is_down_is_named_and_the_rest_goes_on(browser: httpx
     events = await browser.get("/events")
     assert (events.status_code, "The area mdus does not answer" in events.text) == (503, True)
     assert (await browser.get("/events.json")).json()["error"] == "AreaDownError"
+
+
+async def test_somebody_else_in_the_place_of_an_area_is_told(
+    browser: httpx.AsyncClient, areas: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An SAP system whose URL was given for the office answers with pages of its own."""
+    office = areas.settings.address("office").port
+    ours: Callable[..., httpx.Response] = type(areas).__call__
+
+    def other(self: Any, request: httpx.Request) -> httpx.Response:
+        if request.url.port != office:
+            return ours(self, request)
+        status = 500 if request.url.path.endswith("bills") else 200
+        return httpx.Response(status, text="<h1>SAP</h1>", headers={"content-type": "application/json"})
+
+    monkeypatch.setattr(type(areas), "__call__", other)
+    answer = await browser.get("/customers")
+    assert (answer.status_code, "OPENAMI_OFFICE_URL" in answer.text) == (503, True)
+    assert (await browser.get("/customers.json")).json()["error"] == "AreaDownError"
+    assert "office answered 500" in (await browser.get("/bills")).text
+    assert (await browser.get("/")).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/login", *PATHS])
+async def test_a_page_can_be_used_without_seeing_it_or_a_mouse(browser: httpx.AsyncClient, path: str) -> None:
+    tree: Any = html.fromstring((await browser.get(path)).text)
+    assert tree.get("lang") == "en"
+    assert tree.xpath("//a[@class='skip']/@href") == ["#content"]
+    assert len(tree.xpath("//main[@id='content']")) == 1
+    for named in tree.xpath("//input[not(@type='hidden')] | //select | //textarea"):
+        assert named.xpath("ancestor::label") or named.get("aria-label"), html.tostring(named)
+    for button in tree.xpath("//button"):
+        assert button.text_content().strip() or button.get("aria-label")
+    for drawing in tree.xpath("//*[local-name()='svg'][not(ancestor::*[local-name()='svg'])]"):
+        assert drawing.get("aria-hidden") == "true" or drawing.get("aria-label") or drawing.get("aria-labelledby")
+    for form in tree.xpath("//form[@method='post' and not(@action='/login')]"):
+        assert form.xpath(".//input[@name='form_token']/@value")[0]
+    assert len(set(tree.xpath("//@id"))) == len(tree.xpath("//@id")), "an id is given once"
 
 
 async def test_all_areas_down_still_shows_the_landscape(browser: httpx.AsyncClient, areas: Any) -> None:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from openami.shared.settings import Settings
 
-console = Console()
-told = Console(stderr=True)
+console = Console(markup=False)
+told = Console(stderr=True, markup=False)
 """What is for people only: standard output may be read by a program."""
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", "-d", help="The landscape's folder.", show_default=False)]

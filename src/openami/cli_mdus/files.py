@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from openami.cli_mdus.connect import AsJson, DataDir, Mdus, Person, Port, ask, console, told
 from openami.shared.errors import OpenAmiError
@@ -94,7 +95,7 @@ def quarantine(as_json: AsJson = False, data_dir: DataDir = None, port: Port = N
             table.add_row(entry["digest"][:12], entry["source"], one["position"], one["reason"])
     console.print(table)
     for one in found["messages"]:
-        console.print(f"message {one['sequence']} of {one['partner']}: {one['reason']}", markup=False)
+        console.print(f"message {one['sequence']} of {one['partner']}: {one['reason']}")
 
 
 def replay(
@@ -116,7 +117,7 @@ def replay(
         digest = next((one["digest"] for one in entries if one["digest"].startswith(what)), what)
         left = (await mdus.post(f"/api/quarantine/{digest}/replay"))["refusals"]
         for one in left:
-            console.print(f"[red]refused[/] at {one['position']}: {one['reason']}")
+            console.print(_refused(one))
         console.print("Everything was taken." if not left else f"{len(left)} parts are still refused.")
 
     ask(data_dir, port, again)
@@ -129,7 +130,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 async def _take_all(mdus: Mdus, paths: list[Path], asked: dict[str, str], *, as_json: bool) -> list[bool]:
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     found = []
     with Progress(*columns, console=told, transient=True) as progress:
         for path in paths:
@@ -177,15 +178,17 @@ def _show(file: dict[str, Any]) -> None:
     """What became of a file, in a line, and the first things that were refused."""
     counts = f"{file['readings']} readings, {file['events']} events, {file['refused']} parts refused"
     style = "green" if file["state"] == "done" and not file["refused"] else "yellow" if file["readings"] else "red"
-    console.print(f"[{style}]{file['name']}[/] (file {file['id']}, {file['format'] or 'unknown format'}): {counts}.")
+    console.print(
+        Text.assemble((file["name"], style), f" (file {file['id']}, {file['format'] or 'unknown format'}): {counts}.")
+    )
     if file["reason"]:
-        console.print(f"  [red]not read:[/] {file['reason']}", soft_wrap=True)
+        console.print(Text.assemble(("  not read:", "red"), f" {file['reason']}"), soft_wrap=True)
     for one in file["refusals"][:_SHOWN]:
-        console.print(f"  refused at {one['position']}: {one['reason']}", markup=False, soft_wrap=True)
+        console.print(f"  refused at {one['position']}: {one['reason']}", soft_wrap=True)
     if file["refused"] > _SHOWN:
-        console.print(f"  and {file['refused'] - _SHOWN} more: openami quarantine", markup=False)
+        console.print(f"  and {file['refused'] - _SHOWN} more: openami quarantine")
     if any("is registered" in one["reason"] for one in file["refusals"]):
-        console.print(f"  [dim]→[/] Register such meters with: openami replay {file['id']} --register")
+        console.print(f"  → Register such meters with: openami replay {file['id']} --register")
 
 
 def _look(path: Path, format_name: str, mapping_text: str, *, as_json: bool) -> bool:
@@ -223,7 +226,11 @@ def _show_contents(facts: dict[str, Any]) -> None:
         table.add_row(channel["id"], channel["quantity"], every, str(channel["count"]), total, *span)
     console.print(table)
     for refusal in facts["refused"]:
-        console.print(f"[red]refused[/] at {refusal['position']}: {refusal['reason']}")
+        console.print(_refused(refusal))
+
+
+def _refused(one: dict[str, Any]) -> Text:
+    return Text.assemble(("refused", "red"), f" at {one['position']}: {one['reason']}")
 
 
 def _files(paths: Iterable[Path]) -> Iterable[Path]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from openami.cli_mdus.connect import AsJson, DataDir, Port, ask, console
 
@@ -122,7 +123,7 @@ def determinants(
         table.add_row(name, value)
     console.print(table)
     for reason in found["not_yet"]:
-        console.print(f"[yellow]not to be billed yet:[/] {reason}")
+        console.print(Text.assemble(("not to be billed yet:", "yellow"), f" {reason}"))
 
 
 def add_to(app: typer.Typer) -> None:

@@ -84,10 +84,10 @@ def backtest(
         results.append({"sample": name, "interval_s": interval_s, "scores": scores})
         if not as_json:
             console.print(f"{name}: {len(days)} channel-days of {interval_s} s")
-            console.print(table(scores), markup=False, highlight=False)
+            console.print(table(scores), highlight=False)
             best = ", ".join(f"{gap_s / 3600:g} h {method}" for gap_s, method in recommended(scores).items())
             console.print(f"Least error after scaling: {best}")
-            console.print(f"{not_measured(scores)}\n", markup=False, highlight=False)
+            console.print(f"{not_measured(scores)}\n", highlight=False)
     if as_json:
         plain = [one | {"scores": [asdict(each) for each in one["scores"]]} for one in results]
         print(json.dumps(plain))  # noqa: T201 - for another program

@@ -30,7 +30,7 @@ async def run_demo(settings: Settings, console: Console, *, stay: bool) -> int:
     """Run the whole demo; the exit code is 0 when every home reconciles."""
     started = time.monotonic()
     if settings.data_dir.exists():
-        console.print(f"[dim]Clearing the last demo's data in {settings.data_dir}.[/]")
+        console.print(f"Clearing the last demo's data in {settings.data_dir}.", style="dim")
         remove_data(settings.data_dir)
     settings.data_dir.mkdir(parents=True)
     clock = SharedClock.create(settings.data_dir / CLOCK_FILE, story.begin(settings.zone))
@@ -40,7 +40,7 @@ async def run_demo(settings: Settings, console: Console, *, stay: bool) -> int:
         async with Areas(settings, load_secrets(settings.data_dir / "secrets.json").token("service")) as areas:
             lines = await tell(settings, areas, clock, console)
         show(lines, console)
-        console.print(f"[dim]{time.monotonic() - started:.0f} s for a month of {settings.homes} homes.[/]")
+        console.print(f"{time.monotonic() - started:.0f} s for a month of {settings.homes} homes.", style="dim")
         if stay:
             tell_console(settings, console)
             await wait_for_signal()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from openami.demo.story import MONTH_NAME, Street, point_of_delivery
 
@@ -103,7 +104,7 @@ def show(lines: list[Line], console: Console) -> None:
             _thousandth(line.estimated) if line.estimated else "",
             _thousandth(line.billed),
             line.amount.removesuffix(" EUR"),
-            "[green]=[/]" if line.agrees else "[red]≠[/]",
+            Text("=", style="green") if line.agrees else Text("≠", style="red"),
         )
     console.print(table)
     swapped = [f"{line.home} ({' then '.join(line.meters)})" for line in lines if len(line.meters) > 1]
@@ -111,11 +112,10 @@ def show(lines: list[Line], console: Console) -> None:
         console.print(f"Replaced meters: {', '.join(swapped)}.")
     wrong = [line for line in lines if not line.agrees]
     for line in wrong:
-        console.print(f"[red]{line.home} {line.kind}[/]: {line.why} ({', '.join(line.meters)})")
+        console.print(Text.assemble((f"{line.home} {line.kind}", "red"), f": {line.why} ({', '.join(line.meters)})"))
     if not wrong:
-        console.print(
-            f"[green]All {len(lines)} lines agree[/]: meter, series and bill, to the watt-hour and the litre."
-        )
+        agree = (f"All {len(lines)} lines agree", "green")
+        console.print(Text.assemble(agree, ": meter, series and bill, to the watt-hour and the litre."))
 
 
 def _line(

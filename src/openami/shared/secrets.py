@@ -23,7 +23,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _NONCE_BYTES = 12  # NIST SP 800-38D, 8.2: 96-bit nonces
+_SECRET_BYTES = 32
+_FROM_BACKUP = "Put the file of a backup in its place: what it sealed opens with no other."
 _SCRYPT = {"n": 2**14, "r": 8, "p": 1}
+
+
+class SecretsError(OpenAmiError):
+    """The file of the installation's secrets cannot be used."""
 
 
 class SealBrokenError(OpenAmiError):
@@ -75,9 +81,13 @@ class Secrets:
 
 
 def load_secrets(path: Path) -> Secrets:
-    """Read the installation's secrets; make them on first use (mode 0600, written whole or not at all)."""
+    """Read the installation's secrets; make them on first use (mode 0600, written whole or not at all).
+
+    Raises:
+        SecretsError: the file is there, and holds no secrets of ours.
+    """
     if not path.exists():
-        fresh = {"master_key": secrets.token_hex(32), "root": secrets.token_hex(32)}
+        fresh = {"master_key": secrets.token_hex(_SECRET_BYTES), "root": secrets.token_hex(_SECRET_BYTES)}
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(f".{os.getpid()}.draft")
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -88,8 +98,14 @@ def load_secrets(path: Path) -> Secrets:
             pass
         finally:
             draft.unlink()
-    kept = json.loads(path.read_text())
-    return Secrets(master_key=bytes.fromhex(kept["master_key"]), root=bytes.fromhex(kept["root"]))
+    try:
+        kept = json.loads(path.read_text())
+        found = Secrets(master_key=bytes.fromhex(kept["master_key"]), root=bytes.fromhex(kept["root"]))
+    except (OSError, ValueError, KeyError, TypeError):  # which are not told: they may quote the secrets
+        raise SecretsError(f"{path} cannot be read as secrets.", hint=_FROM_BACKUP) from None
+    if (len(found.master_key), len(found.root)) != (_SECRET_BYTES, _SECRET_BYTES):
+        raise SecretsError(f"{path} holds secrets of another length.", hint=_FROM_BACKUP)
+    return found
 
 
 def new_password() -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings.exceptions import SettingsError as UnreadableError
 
 from openami.shared.errors import OpenAmiError
+from openami.shared.spans import UnknownZoneError
+from openami.shared.spans import zone as zone_of
 
 CONSOLE_USERS = "console_users.json"  # in the data folder: the console's users, passwords hashed
 WITH_SECRETS = {"partners", "peer", "collect_keys", "fleet_secret", "postgres_url"}  # their values are never shown
@@ -141,6 +145,15 @@ class Settings(BaseSettings):
         default="info", description="From where on the areas' logs tell: debug, info, warning or error."
     )
 
+    @field_validator("zone")
+    @classmethod
+    def _is_a_zone(cls, name: str) -> str:
+        try:
+            zone_of(name)
+        except UnknownZoneError as error:
+            raise ValueError("there is no such time zone; use an IANA name such as Europe/Amsterdam") from error
+        return name
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -192,6 +205,12 @@ def load_settings(**overrides: object) -> Settings:
     given = {key: value for key, value in overrides.items() if value is not None}
     try:
         return Settings(**given)  # type: ignore[arg-type]
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"openami.toml is no TOML: {error}.", hint="Mend that line.") from error
+    except UnreadableError as error:
+        raise SettingsError(
+            f"A variable cannot be read: {error}.", hint="Lists and tables are given as JSON, or in openami.toml."
+        ) from error
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])

@@ -56,7 +56,7 @@ def zone(name: str) -> ZoneInfo:
     """
     try:
         return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as error:
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # a folder of zones is none
         raise UnknownZoneError(
             f"There is no time zone {name!r}.", hint="Use an IANA name such as Europe/Amsterdam."
         ) from error

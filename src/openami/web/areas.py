@@ -46,7 +46,7 @@ class Areas:
             NotThereError: it answers that there is no such thing.
         """
         response = await self._send("GET", area, path, params={key: value for key, value in query.items() if value})
-        return response.json()
+        return _json(area, response)
 
     async def text(self, area: str, path: str) -> str:
         """A text page of an area (a bill's HTML)."""
@@ -54,7 +54,7 @@ class Areas:
 
     async def post(self, area: str, path: str, body: dict[str, Any]) -> Any:  # noqa: ANN401 - any JSON value
         """A person's command to an area."""
-        return (await self._send("POST", area, path, json=body)).json()
+        return _json(area, await self._send("POST", area, path, json=body))
 
     async def upload(self, area: str, path: str, file: UploadFile, **query: str) -> Any:  # noqa: ANN401 - as above
         """A file that a person chose, passed on as it comes."""
@@ -64,7 +64,7 @@ class Areas:
                 yield piece
 
         asked = {key: value for key, value in query.items() if value}
-        return (await self._send("POST", area, path, params=asked, content=pieces())).json()
+        return _json(area, await self._send("POST", area, path, params=asked, content=pieces()))
 
     async def or_none(self, area: str, path: str, **query: Any) -> Any:  # noqa: ANN401 - any JSON value
         """A JSON page of an area, or None where a page can do without it."""
@@ -94,6 +94,25 @@ class Areas:
             ) from error
         if response.is_success:
             return response
-        said = response.json() if "json" in response.headers.get("content-type", "") else {}
+        said = _said(response)
         found = said.get("found") or f"{area} answered {response.status_code} to {method} {path}."
         raise NotThereError(found, hint=said.get("hint", ""))
+
+
+def _json(area: str, response: httpx.Response) -> Any:  # noqa: ANN401 - any JSON value
+    try:
+        return response.json()
+    except ValueError as error:
+        raise AreaDownError(
+            f"What answers for the area {area} is none of ours: it sent no JSON.",
+            hint=f"Look at OPENAMI_{area.upper()}_URL.",
+        ) from error
+
+
+def _said(response: httpx.Response) -> dict[str, Any]:
+    """Why an area refused, where it says so as ours do."""
+    try:
+        said = response.json()
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 PAGE_SIZE = 50
 OFFSET_MAX = 10_000_000
+OFFSET_DIGITS_MAX = 12  # leading zeros must not lead around the bound
 
 
 class BadQueryError(OpenAmiError):
@@ -33,7 +34,7 @@ def offset_of(request: Request) -> int:
         BadQueryError: it is not a whole number that can be.
     """
     text = request.query_params.get("offset") or "0"
-    if not (text.isascii() and text.isdecimal()) or int(text[:12]) > OFFSET_MAX:
+    if not (text.isascii() and text.isdecimal()) or len(text) > OFFSET_DIGITS_MAX or int(text) > OFFSET_MAX:
         raise BadQueryError(f"offset={text!r} is not a place in a list.", hint="Use a whole number from 0 on.")
     return int(text)
 

@@ -50,7 +50,7 @@ class Sessions:
             return None
         if until.tzinfo is None or user not in self._users():
             return None
-        genuine = hmac.compare_digest(request.cookies[COOKIE], self._cookie(user, until))
+        genuine = _same(request.cookies[COOKIE], self._cookie(user, until))
         return user if genuine and self._clock.now() < until else None
 
     def form_token(self, request: Request) -> str:
@@ -59,7 +59,7 @@ class Sessions:
 
     def is_our_form(self, request: Request, token: str) -> bool:
         """Whether a posted form was ours."""
-        return hmac.compare_digest(token, self.form_token(request))
+        return _same(token, self.form_token(request))
 
     def _cookie(self, user: str, until: datetime) -> str:
         password = self._users().get(user, "")
@@ -75,3 +75,8 @@ class Sessions:
         except FileNotFoundError:
             return {}
         return users
+
+
+def _same(given: str, ours: str) -> bool:
+    """Compared as bytes: of text, `compare_digest` takes ASCII alone, and strangers send what they like."""
+    return hmac.compare_digest(given.encode(errors="replace"), ours.encode())

@@ -16,10 +16,11 @@ from openami.ami.dlms.push.listener import Listener
 from openami.ami.dlms.queries import act, read, read_entries, write
 from openami.ami.dlms.security.keys import KeyId
 from openami.ami.dlms.security.rotation import key_transfer
-from openami.ami.dlms.selection import CaptureObject
+from openami.ami.dlms.selection import CLOCK_COLUMN, CaptureObject
 from openami.ami.dlms.times import CosemDate, CosemDateTime, CosemTime
 from openami.ami.dlms.wrapper import WrapperFrame
 from openami.ami.meter import derived
+from openami.ami.meter.breaker import Trigger
 from openami.ami.meter.customer_port import p1_telegram
 from openami.ami.meter.fleet import Fleet
 from openami.ami.meter.happenings import happening_of
@@ -226,6 +227,22 @@ def test_a_sag_shows_in_voltage_counter_profile_and_log(fleet: Fleet, reader: Re
     assert reader.ask(read("1-0:31.7.124", 3)).integer() < 100
     assert reader.ask(read("0-0:25.6.0", 47, 6)).elements()[2].integer() >= 12
     assert meter.breaker.closed
+
+
+def test_the_power_of_a_profile_is_what_was_measured_then(fleet: Fleet, reader: Reader, meter: Meter):
+    columns = [CLOCK_COLUMN, CaptureObject(3, Obis.of("1-0:1.7.0"), 2)]
+    reader.ask(write("0-1:94.31.6", 7, 3, d.array(each.data() for each in columns)))
+    reader.ask(write("0-1:94.31.6", 7, 4, d.unsigned32(900)))
+    opened_s = fleet.lived_s
+    meter.trigger(opened_s, Trigger.REMOTE_DISCONNECT)
+    fleet.live_through(opened_s + 4 * 3600)
+    meter.trigger(fleet.lived_s, Trigger.REMOTE_RECONNECT)
+    fleet.live_through(opened_s + 8 * 3600)
+    rows = reader.ask(read_entries("0-1:94.31.6"))
+    open_then = (rows.times_s >= opened_s) & (rows.times_s < opened_s + 4 * 3600)
+    assert open_then.any()
+    assert (rows.columns[1].values[open_then] == 0).all()
+    assert (rows.columns[1].values[~open_then] > 0).any()
 
 
 def test_the_columns_of_the_definable_profile_are_chosen(fleet: Fleet, reader: Reader, meter: Meter):

@@ -113,10 +113,19 @@ class RegisterHistory:
             return np.zeros(len(at_s), np.int64)
         return self._loads.rates(self._rows[flow], at_s)
 
+    def through_at(self, at_s: NDArray[np.int64]) -> NDArray[np.int64]:
+        """How much of what the home uses was counted at each instant; nothing before the first one."""
+        changes_s, through = self._through.arrays
+        index = np.searchsorted(changes_s, at_s, side="right")
+        return np.concatenate([np.zeros(1, np.int64), through])[index]
+
     def measured(self, at_s: NDArray[np.int64], flow: Flow = Flow.IMPORT) -> NDArray[np.int64]:
-        """What the meter sees of a flow at each instant, as long as what is in force now stays so."""
-        seen = _MIRRORED.get(flow, flow) if self.through_permille < 0 else flow
-        return self.rates(at_s, seen) * abs(self.through_permille) // ALL
+        """What the meter sees of a flow at each instant."""
+        through = self.through_at(at_s)
+        seen = self.rates(at_s, flow)
+        if (through < 0).any():
+            seen = np.where(through < 0, self.rates(at_s, _MIRRORED.get(flow, flow)), seen)
+        return seen * np.abs(through) // ALL
 
     def switch(self, at_s: int, through_permille: int, *, register: int | None = None) -> int:
         """From `at_s` on, count this part of what flows; returns the register at that instant.

@@ -51,7 +51,7 @@ class Power:
 def power_at(meter: Meter, at_s: Numbers) -> Power:
     """What a meter sees flowing; nothing without mains or behind an open breaker."""
     history = meter.history
-    if history is None or not history.live:
+    if history is None:
         return Power(np.zeros(len(at_s), np.int64), np.zeros(len(at_s), np.int64))
     rates = {flow: history.measured(at_s, flow) for flow in Flow}
     watts = rates[Flow.IMPORT] - rates[Flow.EXPORT]
@@ -61,9 +61,9 @@ def power_at(meter: Meter, at_s: Numbers) -> Power:
 def phase_power(meter: Meter, phase: int, at_s: Numbers) -> Power:
     """What flows through one phase (from 0)."""
     total, count = power_at(meter, at_s), meter.device.phases
-    if count == 1 or meter.history is None or not meter.history.live:
+    if count == 1 or meter.history is None:
         return total
-    generated = meter.history.measured(at_s, Flow.GENERATED) * np.sign(meter.history.through_permille)
+    generated = meter.history.measured(at_s, Flow.GENERATED) * np.sign(meter.history.through_at(at_s))
     return Power(
         _share(meter, phase, at_s, total.watts + generated) - _even(phase, count, generated),
         _share(meter, phase, at_s, total.var),

@@ -21,7 +21,7 @@ from openami.ami.dlms.profile_times import utc_s_to_stamps
 from openami.ami.dlms.selection import CLOCK_COLUMN, CaptureObject, capture_objects
 from openami.ami.meter.buffers import ProfileTable
 from openami.ami.meter.parts import Part
-from openami.ami.meter.phases import phase_power
+from openami.ami.meter.phases import phase_power, power_at
 from openami.ami.meter.settings import DEFINABLE_PROFILE
 
 if TYPE_CHECKING:
@@ -194,8 +194,7 @@ class _DefinableTable:
         return np.zeros(len(at_s), np.int64) if history is None else history.registers(at_s)
 
     def _powers(self, at_s: NDArray[np.int64]) -> NDArray[np.int64]:
-        history = self._meter.history
-        return np.zeros(len(at_s), np.int64) if history is None else history.rates(at_s)
+        return np.maximum(power_at(self._meter, at_s).watts, 0)
 
 
 def _voltage_of(meter: Meter, phase: int) -> Callable[[NDArray[np.int64]], NDArray[np.int64]]:

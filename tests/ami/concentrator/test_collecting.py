@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
@@ -208,3 +209,37 @@ def test_old_rows_are_forgotten():
     assert found[-1] - found[0] < KEPT_S
     assert found[-1] == fleet.lived_s
     assert datetime.fromtimestamp(found[-1], UTC) == instant_of(fleet.lived_s)
+
+
+def test_logs_are_kept_whole_and_answered_for_a_meter_in_the_dark():
+    fleet, collecting, _ = lived(1)
+    fleet.order(happening_of({"kind": "tamper_cover", "serial": SERIAL, "at": at(1.2), "to": at(1.3)}, STREET, ZONE))
+    fleet.order(happening_of({"kind": "clock_drift", "serial": SERIAL, "at": at(1.4), "seconds": 600}, STREET, ZONE))
+    fleet.order(happening_of({"kind": "tamper_magnet", "serial": SERIAL, "at": at(1.5), "to": at(1.6)}, STREET, ZONE))
+    pass_time(fleet, collecting, 1)
+    fleet.meters[SERIAL].power_down(fleet.lived_s + 60)
+    pass_time(fleet, collecting, 1)
+    head_end = HeadEnd(collecting.meters[SERIAL])
+    rows = head_end.ask(read_entries("0-0:99.98.1"))
+    assert rows.columns[1].values.tolist() == [44, 45, 42, 43]
+    assert rows.times_s.tolist() == sorted(rows.times_s.tolist())
+    assert len(head_end.ask(read_entries("0-0:99.98.2"))) == 0
+    captures = head_end.ask(read("0-0:99.98.1", 7, 3)).elements()
+    assert len(captures) == 2
+
+
+def at(hours: float) -> str:
+    return instant_of(START_S + int(hours * 3600)).isoformat()
+
+
+def test_what_is_stored_is_taken_back_as_it_was():
+    _, collecting, _ = lived(3)
+    known = collecting.meters[SERIAL]
+    again = CachedMeter(known.serial, known.password, known.found_s, known.read_s)
+    again.unpack(json.loads(json.dumps(known.packed())))
+    assert again.values == known.values
+    assert again.profiles.keys() == known.profiles.keys()
+    for obis, profile in known.profiles.items():
+        assert again.profiles[obis].captures == profile.captures
+        assert (again.profiles[obis].columns == profile.columns).all()
+    assert stamps(again) == stamps(known)

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
+from openami.ami.concentrator.cache import Mode
 from openami.ami.headend import store
 from openami.ami.meter import tables as field_tables
 from openami.ami.meter.area import build as build_field
@@ -29,7 +30,7 @@ HOMES = 5
 class LivingStreet:
     """The field area in this process, and the conductor's way to move its time."""
 
-    def __init__(self, database: Database, bench: Any) -> None:
+    def __init__(self, database: Database, bench: Any, mode: Mode) -> None:
         self._bench = bench
         self._area = build_field(
             database=database,
@@ -42,6 +43,7 @@ class LivingStreet:
             first_concentrator_port=0,
             collector_host="127.0.0.1",
             collector_port=bench.head_end.listener.port,
+            mode=mode,
         )
         app = Starlette(routes=self._area.routes)
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://field")
@@ -85,14 +87,14 @@ class LivingStreet:
 
 
 @asynccontextmanager
-async def street_of(bench: Any, postgres: Any) -> AsyncIterator[LivingStreet]:
+async def street_of(bench: Any, postgres: Any, mode: Mode = Mode.ROUTER) -> AsyncIterator[LivingStreet]:
     """A street from its first day on, for a head-end whose collector listens."""
     await bench.head_end.listener.start()
     database = Database(postgres.ensure_database("street_of_headend"))
     async with database.engine.begin() as connection:
         await connection.run_sync(field_tables.metadata.drop_all)
         await connection.run_sync(field_tables.metadata.create_all)
-    street = LivingStreet(database, bench)
+    street = LivingStreet(database, bench, mode)
     await street.start()
     yield street
     await street.stop()
@@ -199,3 +201,37 @@ async def test_a_head_end_that_lost_its_counters_learns_them_from_the_meter_and_
     assert after.counter_received > row.counter_received
     events = (await street.get(f"/api/meters/{serial}"))["events"]
     assert 50 in [event["code"] for event in events], "the meter saw one counter that was too low"
+
+
+async def test_a_hybrid_concentrator_answers_sealed_for_a_meter_in_the_dark(make_bench, clock, postgres):
+    clock.advance_to(START)
+    bench = make_bench()
+    hours = [START + timedelta(hours=each) for each in (23, 25, 24.5, 48.5)]
+    async with street_of(bench, postgres, Mode.HYBRID) as street:
+        serial = next(each["serial"] for each in await ship_all(bench, street) if each["kind"] == "electricity")
+        await street.fault(
+            kind="power_cut", serial=serial, **{"from": hours[0].isoformat(), "to": hours[1].isoformat()}
+        )
+        async with bench.running():
+            await bench.provision(serial)
+            await street.live_until(hours[2])
+            dark = await bench.told_wh(serial)
+            shown = (await bench.http.get(f"/api/meters/{serial}")).json()
+            assert [each["error"] for each in shown["sessions"] if each["error"]] == []
+            await street.live_until(hours[3])
+        truth = await street.get(f"/api/meters/{serial}", **{"from": START.isoformat(), "to": hours[3].isoformat()})
+        told = await bench.told_wh(serial)
+    starts = [START + timedelta(seconds=truth["interval_s"] * index) for index in range(len(truth["intervals"]))]
+    assert max(dark) < hours[0] < max(told), "what the concentrator had read before, and what the meter told afterwards"
+    days_end = START + timedelta(days=2)
+    wanted = {start: wh for start, wh in zip(starts, truth["intervals"], strict=True) if wh and start < days_end}
+    assert {start: wh for start, wh in told.items() if wh and start < days_end} == wanted
+    dials = [
+        value.at
+        for message in await bench.sent(contract.Verb.CREATED, "MeterReadings")
+        for reading in message.payload.readings
+        for value in reading.readings
+        if value.reading_type.macro_period == 0
+    ]
+    read_before = hours[0] - timedelta(hours=1)
+    assert read_before in dials, "what a cache shows was measured when it was read"

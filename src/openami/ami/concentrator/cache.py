@@ -30,7 +30,7 @@ from openami.ami.dlms.selection import capture_objects
 from openami.ami.dlms.server import ServerConnection
 from openami.ami.dlms.wrapper import WrapperFraming
 from openami.ami.meter.buffers import ProfileTable
-from openami.ami.meter.cosem import MANAGEMENT_CLIENT
+from openami.ami.meter.cosem import EVENT_LOGS, MANAGEMENT_CLIENT
 from openami.shared.spans import zone
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 CLOCK: Final = Obis.of("0-0:1.0.0")
 LOAD_PROFILE, DAILY_PROFILE = Obis.of("1-0:99.1.0"), Obis.of("1-0:98.2.0")
 PROFILES: Final = (LOAD_PROFILE, DAILY_PROFILE)
+LOGS: Final = EVENT_LOGS
 KEPT_S: Final = 10 * 86400
 STEP: Final = 1000
 """Counters are reserved in steps, so that not every answer costs a write; a restart skips at most one step."""
@@ -84,6 +85,11 @@ class CachedProfile:
         rows = rows[:, rows[0] > self.newest_s]
         self.columns = np.concatenate([self.columns, rows], axis=1)
         self.columns = self.columns[:, self.columns[0] > self.newest_s - KEPT_S]
+
+    def replace(self, found: Profile) -> None:
+        """Take over all rows there are: stamps of a log are as good as the meter's clock, and do not only rise."""
+        rows = np.stack([column.values for column in found.columns]).astype(np.int64) if len(found) else None
+        self.columns = self.columns[:, :0] if rows is None else rows[:, np.argsort(rows[0], kind="stable")]
 
     def rows(self, first_s: int, last_s: int, zone_name: str) -> list[Column]:
         """The rows in a span as columns."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import structlog
 
-from openami.ami.concentrator.cache import CLOCK, KEPT_S, PROFILES, CachedMeter, empty_profile
+from openami.ami.concentrator.cache import CLOCK, KEPT_S, LOGS, PROFILES, CachedMeter, empty_profile
 from openami.ami.concentrator.router import Session
 from openami.ami.dlms.axdr import Encoded, encode
 from openami.ami.dlms.client import ClientConnection
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 EVERY_S: Final = 3600
+AHEAD_S: Final = 86_400
+"""A clock that runs ahead stamps its events in the future."""
 REGISTERS: Final = tuple(Obis.of(f"1-0:{code}") for code in ("1.8.0", "2.8.0", "1.8.1", "1.8.2"))
 EVENT_CODE: Final = Obis.of("0-0:96.11.0")
 VALUES: Final = tuple(
@@ -45,7 +47,7 @@ VALUES: Final = tuple(
             (1, SERIAL, (2,)),
             (1, EVENT_CODE, (2,)),
             *((3, obis, (2, 3)) for obis in REGISTERS),
-            *((7, obis, (3, 4)) for obis in PROFILES),
+            *((7, obis, (3, 4)) for obis in (*PROFILES, *LOGS)),
         )
         for part in parts
     ]
@@ -133,12 +135,17 @@ class Collecting:
         for reference, value in zip(VALUES, values, strict=True):
             if isinstance(value, Data):
                 known.values[reference.class_id, reference.obis, reference.attribute] = Encoded(encode(value))
-        for obis in PROFILES:
+        now_s = fleet.lived_s
+        for obis in (*PROFILES, *LOGS):
             if obis not in known.profiles:
                 known.profiles[obis] = empty_profile(known.values[7, obis, 3].data())
             profile = known.profiles[obis]
-            since = instant_of(profile.newest_s + 1 if profile.newest_s else fleet.lived_s - KEPT_S)
-            profile.add(dialogue.ask(read_profile(obis, since, instant_of(fleet.lived_s))))
+            if obis in PROFILES:
+                since_s = profile.newest_s + 1 if profile.newest_s else now_s - KEPT_S
+                profile.add(dialogue.ask(read_profile(obis, instant_of(since_s), instant_of(now_s))))
+            else:
+                span = instant_of(now_s - KEPT_S), instant_of(now_s + AHEAD_S)
+                profile.replace(dialogue.ask(read_profile(obis, *span)))
         known.read_s, known.failures = fleet.lived_s, 0
 
     def exchange(self, fleet: Fleet, session: Session, octets: bytes) -> bytes:

@@ -66,6 +66,11 @@ class Connection:
         """What was negotiated: the common conformance, and the largest APDU the peer takes."""
         return self._agreed
 
+    @property
+    def stood_in(self) -> bool:
+        """Whether somebody answers in the place of the peer that we know, by its keys: a concentrator."""
+        return self._protection.stood_in
+
     def receive_data(self, data: bytes) -> None:
         """Take octets from the wire, cut anywhere."""
         self._framing.receive(data)

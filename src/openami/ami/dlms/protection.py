@@ -12,6 +12,8 @@ class Protection:
     title: bytes = b""
     #: octets a protection adds to an APDU
     overhead_octets: int = 0
+    #: whether somebody else than the usual peer answers in its place, by its keys and a title of its own
+    stood_in: bool = False
     #: the key of one association only, told to the server inside the ciphered request
     dedicated_key: bytes = b""
 

@@ -70,7 +70,8 @@ async def read_all(dialogue: Dialogue) -> Collected:
     found = dict(zip(plan, await session.ask_all(list(plan.values())), strict=True))
     dialogue.check_serial(found["serial"])
     drift_s = (given(found["clock"]).data().instant(zone=dialogue.zone) - now).total_seconds()
-    must_set = rules.must_set_clock(drift_s, dialogue.manners.clock_tolerance_s)
+    # the clock of a concentrator's cache stands where the meter was read: nothing is to be set
+    must_set = not session.stood_in and rules.must_set_clock(drift_s, dialogue.manners.clock_tolerance_s)
     if must_set:  # a repeated or a long answer makes the clock seem late: look again, alone
         drift_s = await dialogue.clock_drift_s()
         must_set = rules.must_set_clock(drift_s, dialogue.manners.clock_tolerance_s)
@@ -88,7 +89,7 @@ async def read_all(dialogue: Dialogue) -> Collected:
         events=tuple(events),
         marks=marks | _data_marks(profile, daily),
         layouts=dialogue.layouts,
-        clock_drift_s=drift_s,
+        clock_drift_s=None if session.stood_in else drift_s,
         clock_set=must_set,
         breaker=reading.breaker(),
         counter_received=session.counter_received,
@@ -171,12 +172,13 @@ class _Reading:
     def register(self, obis: str) -> RegisterValue:
         raw = given(self._found[obis]).data().integer()
         scaler = int(str(self._dialogue.kept_layout(obis)["scaler"]))
-        return RegisterValue(obis, self._now, profiles.physical(raw, scaler))
+        at = self._meter_now if self._dialogue.session.stood_in else self._now
+        return RegisterValue(obis, at, profiles.physical(raw, scaler))
 
     def breaker(self) -> BreakerState | None:
-        """The breaker, or None for a meter without one."""
+        """The breaker, or None for a meter without one, and where nobody can know how it stands now."""
         output, state = self._found["output"], self._found["state"]
-        if isinstance(output, DataAccessResult) and output in ABSENT:
+        if self._dialogue.session.stood_in or (isinstance(output, DataAccessResult) and output in ABSENT):
             return None
         return breaker_state(given(output).data(), given(state).data())
 

@@ -139,6 +139,11 @@ class Session:
         """The last counter accepted from the meter; None in a session that is not ciphered."""
         return None if self._protection is None else self._protection.received.last
 
+    @property
+    def stood_in(self) -> bool:
+        """Whether a concentrator answers in the place of the meter, from what it has read."""
+        return self._client.stood_in
+
     async def ask(self, query: Query[_T]) -> _T:
         """What the meter answers to a question.
 

@@ -89,6 +89,7 @@ class Ciphering(Protection):
         """Begin an association; the counter of a dedicated key starts with it."""
         if peer_title:
             self.peer_title = peer_title
+        self.stood_in = bool(self._usual_title) and self.peer_title != self._usual_title
         self._session_key = dedicated_key
         self.received.pop(_DEDICATED, None)
 
@@ -126,7 +127,7 @@ class Ciphering(Protection):
         if around.plain_tag is not None and plain[:1] != bytes((around.plain_tag,)):
             msg = f"A message labelled {around.plain_tag:02X} holds {plain[:1].hex()}."
             raise SecurityFailureError(msg, service_error=5)
-        if self._usual_title and sender != self._usual_title:
+        if self.stood_in:
             name += f" of {sender.hex()}"  # who answers in the place of the usual peer counts for itself
         # the counter is looked at last: only an authentic message may move it
         self.received.setdefault(name, ReceiveCounter()).accept(sealed.counter)

@@ -146,6 +146,48 @@ async def test_a_virtual_channel_says_what_it_is_made_of_and_cannot_be_edited(
     assert not [one for one in areas.asked if one.url.path.endswith(("/versions", "/recompute"))]
 
 
+PREVIEW: dict[str, Any] = {
+    "name": "street.7", "first": "2026-04-01", "past_last": None, "purpose": "children", "of": 8, "day": "2026-04-01",
+    "now": {"terms": "1+20", "total": 12_000, "missing": 0, "unit": "Wh", "scale": 0},
+    "then": {"terms": "1+1.02*20", "total": 12_100, "missing": 3, "unit": "Wh", "scale": 0},
+    "members": [{"channel": 20, "device": "OAE0000009", "obis": "1-0:1.29.0", "factor": "1.02"}],
+}  # fmt: skip
+
+
+async def test_a_virtual_channel_is_seen_before_it_is_defined(browser: httpx.AsyncClient, areas: Any) -> None:
+    areas.answers["mdus"] = areas.answers["mdus"] | {"virtual/preview": PREVIEW}
+    page = (await browser.get("/values/virtual?name=street.7")).text
+    assert 'value="1+20-0.5*24"' in page, "the form begins with what it stands for"
+    assert "a roof with panels" in page
+    form = {
+        "form_token": await token(browser, "/values/virtual"), "name": "street.7", "terms": "1+1.02*20",
+        "from": "2026-04-01", "to": "", "purpose": "children", "of": "8", "reason": "losses of the cable",
+    }  # fmt: skip
+    answer = await browser.post("/values/virtual", data=form)
+    assert answer.headers["location"].startswith("/values/virtual/preview?")
+    preview = (await browser.get(answer.headers["location"])).text
+    assert sent(areas)[0] == "/api/virtual/preview"
+    for said in ("Nothing has changed yet", "1+1.02*20", "12.1", "3 without a value", "OAE0000009", "children (V34)"):
+        assert said in preview
+    done = await browser.post("/values/virtual", data=form | {"seen": "1"})
+    assert done.headers["location"] == "/values/virtual?name=street.7"
+    path, body = sent(areas)
+    wanted = {name: value for name, value in form.items() if name != "form_token"}
+    assert (path, body) == ("/api/virtual", wanted | {"person": "admin"})
+
+
+async def test_a_virtual_channel_is_ended_and_undone(browser: httpx.AsyncClient, areas: Any) -> None:
+    nothing = {"terms": "", "total": None, "missing": None}
+    ended: dict[str, Any] = PREVIEW | {"then": nothing, "members": [], "purpose": "", "of": None}
+    areas.answers["mdus"] = areas.answers["mdus"] | {"virtual/preview": ended, "virtual/street.7/undo": {}}
+    form = {"form_token": await token(browser, "/values/virtual"), "name": "street.7", "from": "2026-04-01"}
+    answer = await browser.post("/values/virtual", data=form | {"reason": "rebuilt"})
+    assert "End street.7" in (await browser.get(answer.headers["location"])).text
+    answer = await browser.post("/values/virtual/street.7/undo", data=form | {"reason": "mistaken"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/values/virtual?name=street.7")
+    assert sent(areas) == ("/api/virtual/street.7/undo", {"person": "admin", "reason": "mistaken"})
+
+
 async def test_a_dead_letter_is_sent_again_and_a_waiting_one_withdrawn(browser: httpx.AsyncClient, areas: Any) -> None:
     form = {"form_token": await token(browser)}
     for what, body in (("resend", {}), ("cancel", {"person": "admin"})):

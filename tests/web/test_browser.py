@@ -53,6 +53,7 @@ PATHS = [
     "/files/1",
     "/values",
     "/values?channel=NMI0000001%2FE1&span=2026-03-01",
+    "/values/virtual?name=street.7",
     "/events",
     "/orders",
     "/orders?show=connections",

@@ -31,6 +31,8 @@ PATHS = [
     "/files/2",
     "/values",
     "/values?channel=NMI0000001%2FE1&span=2026-03-01",
+    "/values/virtual",
+    "/values/virtual?name=street.7",
     "/events",
     "/orders",
     "/orders?show=connections",

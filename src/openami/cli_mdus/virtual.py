@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 
 from openami.cli_mdus.connect import AsJson, DataDir, Person, Port, ask, console
+from openami.cli_mdus.edits import Why  # noqa: TC001 - typer reads annotations
 from openami.cli_mdus.values import Span  # noqa: TC001 - typer reads annotations
 
 app = typer.Typer(no_args_is_help=True, help="Virtual channels: named sums, differences and multiples of channels.")
@@ -41,16 +42,35 @@ def define(
     past_last: Annotated[str, typer.Option("--to", help="First local day after it.")] = "",
     purpose: Annotated[str, typer.Option(help="check: it measures the same as --of; children: of --of.")] = "",
     of: Annotated[str, typer.Option(help="The channel that it is compared with.")] = "",
-    reason: Annotated[str, typer.Option("--reason", help="Why; the audit keeps it.")] = "",
+    reason: Why = "",
     person: Person = "",
+    preview: Annotated[bool, typer.Option("--preview", help="Show what would change; change nothing.")] = False,
     data_dir: DataDir = None,
     port: Port = None,
 ) -> None:
     """Say what a name stands for; later definitions cover earlier ones on their days."""
     body: dict[str, Any] = {"name": name, "terms": terms, "from": first, "to": past_last, "purpose": purpose}
     body |= {"of": of, "reason": reason, "person": person}
+    if preview:
+        found = ask(data_dir, port, lambda mdus: mdus.post("/api/virtual/preview", body))
+        table = Table("", "stands for", f"brings on {found['day']}", "intervals without a value")
+        for when in ("now", "then"):
+            one = found[when]
+            total = "" if one["total"] is None else f"{Decimal(one['total']).scaleb(one['scale']):f} {one['unit']}"
+            table.add_row(when, one["terms"] or "nothing", total, "" if one["missing"] is None else str(one["missing"]))
+        console.print(table)
+        return
     ask(data_dir, port, lambda mdus: mdus.post("/api/virtual", body))
     console.print(f"{name} stands for {terms or 'nothing'}.", soft_wrap=True)
+
+
+@app.command()
+def undo(name: Name, reason: Why = "", person: Person = "", data_dir: DataDir = None, port: Port = None) -> None:
+    """Bring back what a name stood for before it was last defined, on the days of that definition."""
+    body = {"person": person, "reason": reason}
+    found = ask(data_dir, port, lambda mdus: mdus.post(f"/api/virtual/{name}/undo", body))["definitions"]
+    for one in found:
+        console.print(f"From {one['first']} {name} stands for {one['terms'] or 'nothing'} again.", soft_wrap=True)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from fractions import Fraction
 from typing import Any
@@ -83,6 +84,27 @@ def test_a_term_has_the_channels_of_its_name_times_its_factor() -> None:
 def test_a_part_that_stands_for_nothing_leaves_nothing() -> None:
     known = Definitions([of("solar", "3", MARCH_1, date(2026, 3, 5)), of("net", "1-solar")])
     assert known.factors("net", date(2026, 3, 5).toordinal()) is None
+
+
+def test_undoing_brings_back_each_layer_on_its_days() -> None:
+    """What was defined last covered the end of one definition, a gap, and another one."""
+    later = datetime(2026, 4, 1, tzinfo=UTC)
+    first, second = date(2026, 3, 10), date(2026, 3, 20)
+    last = replace(of("a", "9", date(2026, 3, 5), date(2026, 3, 25)), recorded_at=later)
+    known = Definitions([of("a", "1", MARCH_1, first), of("a", "2", second, purpose=Purpose.CHECK, of=7), last])
+    back = known.undone("a", "bob", "mistaken", later)
+    assert [(one.first.day, one.past_last.day, [term.member for term in one.terms], one.of) for one in back] == [
+        (5, 10, [1], None),
+        (10, 20, [], None),
+        (20, 25, [2], 7),
+    ]
+    for one in back:
+        known = known.plus(one)
+    days = range(MARCH_1.toordinal(), date(2026, 3, 30).toordinal())
+    before = Definitions(known.of("a")[:2])
+    assert [known.factors("a", day) for day in days] == [before.factors("a", day) for day in days]
+    with pytest.raises(BadDefinitionError, match="Nobody defined 'b'"):
+        known.undone("b", "bob", "mistaken", later)
 
 
 def test_names_are_found_by_what_they_are_compared_with() -> None:

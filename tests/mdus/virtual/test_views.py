@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from sqlalchemy import select
 
+from openami.mdus.tables import audit
+from openami.shared.audit import verify
 from openami.shared.contract import field as cim
 from openami.shared.spans import local_day
 
@@ -82,6 +85,37 @@ async def test_from_a_day_on_it_stands_for_something_else_and_a_bill_as_of_then_
     names = {(each["channel"], each["day"]): each["virtual"] for each in changes}
     assert names[two, "2026-03-01"] == ["street"]
     assert names[two, "2026-03-02"] == []
+
+
+async def test_a_definition_is_previewed_ended_and_undone(street: tuple[Any, list[int]]):
+    """Nothing is kept by a preview; undoing twice is doing it again; all of it is in the audit."""
+    world, (one, two, _) = street
+    both = {"name": "street", "terms": f"{one}+{two}", "from": "2026-03-01"}
+    preview = (await post(world, "/api/virtual/preview", both)).json()
+    assert (preview["day"], preview["now"]) == ("2026-03-02", {"terms": "", "total": None, "missing": None})
+    assert preview["then"] == {"terms": f"{one}+{two}", "total": 48 * 300, "missing": 0, "unit": "Wh", "scale": 0}
+    assert [(member["channel"], member["factor"]) for member in preview["members"]] == [(one, "1"), (two, "1")]
+    assert (await world.api("/api/virtual"))["virtual"] == []
+    await post(world, "/api/virtual", both)
+    await world.later(timedelta(minutes=1))
+    end = {"name": "street", "terms": "", "from": "2026-03-02"}
+    assert (await post(world, "/api/virtual/preview", end)).json()["then"]["total"] is None
+    await post(world, "/api/virtual", end)
+    stands: list[str | None] = []
+    for _ in range(3):
+        (listed,) = (await world.api("/api/virtual"))["virtual"]
+        stands.append(listed["now"] and listed["now"]["terms"])
+        await world.later(timedelta(minutes=1))
+        assert (await post(world, "/api/virtual/street/undo", {"reason": "mistaken"})).status_code == 200
+    assert stands == [None, f"{one}+{two}", None]
+    async with world.database.read() as tx:
+        rows = (await tx.execute(select(audit.c.action, audit.c.reason).order_by(audit.c.sequence))).all()
+        assert await verify(tx, audit) == len(rows)
+    acts = [tuple(row) for row in rows if row[0].startswith("virtual")]
+    assert acts == [("virtual channel defined", "billing")] * 2 + [("virtual channel undone", "mistaken")] * 3
+    refused = await post(world, "/api/virtual/nobody/undo", {"reason": "mistaken"})
+    assert (refused.status_code, "Nobody defined" in refused.text) == (422, True)
+    assert (await post(world, "/api/virtual/street/undo", {"person": " "})).status_code == 422
 
 
 async def test_losses_of_a_transformer_against_a_street(street: tuple[Any, list[int]]):

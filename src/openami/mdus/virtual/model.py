@@ -163,6 +163,33 @@ class Definitions:
                 found.append(Run(range(begin, end), factors))
         return found
 
+    def undone(self, name: str, author: str, reason: str, at: datetime) -> list[Definition]:
+        """What brings back, on the days of the last definition of a name, what stood there before it.
+
+        The definitions of one act were recorded together, and are undone together; undoing that again brings it back.
+
+        Raises:
+            BadDefinitionError: nobody defined the name.
+        """
+        own = self.of(name)
+        if not own:
+            raise BadDefinitionError(f"Nobody defined {name!r}.", hint="See openami virtual list.")
+        act = [one for one in own if (one.recorded_at, one.author) == (own[-1].recorded_at, own[-1].author)]
+        before = Definitions(one for one in own if one not in act)
+        first, past_last = min(one.first for one in act), max(one.past_last for one in act)
+        edges = {first, past_last, *(day for one in before.of(name) for day in (one.first, one.past_last))}
+        found = []
+        for begin, end in itertools.pairwise(sorted(day for day in edges if first <= day <= past_last)):
+            stood = before.on(name, begin.toordinal())
+            terms, purpose, of = (stood.terms, stood.purpose, stood.of) if stood else ((), Purpose.NONE, None)
+            found.append(
+                Definition(
+                    name=name, first=begin, past_last=end, terms=terms, purpose=purpose, of=of, author=author,
+                    reason=reason, recorded_at=at,
+                )
+            )  # fmt: skip
+        return found
+
     def compared_with(self, channels: Iterable[int]) -> list[str]:
         """The names that some channels were ever to be compared with."""
         wanted = set(channels)

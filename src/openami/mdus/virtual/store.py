@@ -15,6 +15,9 @@ from openami.mdus.virtual.model import Definition, Definitions, Purpose, Term
 from openami.shared.audit import AuditRecord, append
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from openami.mdus.series.knowledge import AsOf
@@ -51,21 +54,33 @@ async def define(tx: AsyncConnection, new: Definition) -> None:
     """
     known = await load(tx)
     known.refuse(new)
-    before = [said(one) for one in known.of(new.name)[-1:]]
-    await tx.execute(table.insert().values(said(new) | {"first": new.first, "past_last": new.past_last}))
-    after = {
-        name: str(value) for name, value in said(new).items() if name in {"first", "past_last", "terms", "purpose"}
-    }
-    record = AuditRecord(
-        new.recorded_at,
-        new.author,
-        "virtual channel defined",
-        new.name,
-        new.reason,
-        before and str(before[0]["terms"]),
-        after,
-    )
-    await append(tx, audit, record)
+    await _keep(tx, known, [new], "virtual channel defined")
+
+
+async def undo(tx: AsyncConnection, name: str, person: str, reason: str, at: datetime) -> list[Definition]:
+    """Bring back what a name stood for before it was last defined, and say so in the audit chain.
+
+    Raises:
+        BadDefinitionError: nobody defined it, or no reason is given.
+    """
+    known = await load(tx)
+    made = known.undone(name, person, reason, at)
+    for one in made:
+        known.refuse(one)
+    await _keep(tx, known, made, "virtual channel undone")
+    return made
+
+
+async def _keep(tx: AsyncConnection, known: Definitions, made: Sequence[Definition], act: str) -> None:
+    before = [said(one) for one in known.of(made[0].name)[-1:]]
+    await tx.execute(table.insert(), [said(one) for one in made])
+    for one in made:
+        names = ("first", "past_last", "terms", "purpose")
+        after = {name: str(value) for name, value in said(one).items() if name in names}
+        record = AuditRecord(
+            one.recorded_at, one.author, act, one.name, one.reason, before and str(before[0]["terms"]), after
+        )
+        await append(tx, audit, record)
 
 
 def said(one: Definition) -> dict[str, Any]:

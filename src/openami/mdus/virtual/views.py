@@ -2,6 +2,8 @@
 
     GET  /api/virtual     every name with what it stands for now, and all that it ever stood for
     POST /api/virtual     {"name", "terms": "17+18-0.5*19", "from", "to", "purpose", "of", "reason", "person"}
+    POST /api/virtual/preview       the same: what it would change, of one day; nothing is kept
+    POST /api/virtual/NAME/undo     {"person", "reason"}: what stood there before
 
 `/api/explain` and `/api/determinants` take its name for that of a channel, and a sum that nobody has named
 (`17-1.02*street`). A definition without terms lets a name stand for nothing from a day on.
@@ -10,7 +12,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from fractions import Fraction
 from math import floor
 from typing import TYPE_CHECKING, Any
@@ -53,6 +55,8 @@ class VirtualViews:
         return [
             Route("/api/virtual", self.names, methods=["GET"]),
             Route("/api/virtual", self.define, methods=["POST"]),
+            Route("/api/virtual/preview", self.preview, methods=["POST"]),
+            Route("/api/virtual/{name}/undo", self.undo, methods=["POST"]),
         ]
 
     async def names(self, _: Request) -> Response:
@@ -69,6 +73,44 @@ class VirtualViews:
             new = await self._definition(tx, body)
             await store.define(tx, new)
         return as_response(store.said(new))
+
+    async def preview(self, request: Request) -> Response:
+        """What a definition would change, of the last whole day that it is about; nothing is kept."""
+        body = await json_body(request)
+        async with self._middle.database.read() as tx:
+            new = await self._definition(tx, body)
+            known = await store.load(tx)
+            known.refuse(new)
+            day = self._day_of(new)
+            now = await self._on(tx, known, new.name, day)
+            then = await self._on(tx, known.plus(new), new.name, day)
+        stands = known.on(new.name, day.toordinal())
+        return as_response(
+            store.said(new)
+            | {"terms": text_of(new), "past_last": _open(new.past_last), "day": day}
+            | {"now": {"terms": text_of(stands) if stands else "", **_total(now)}}
+            | {"then": {"terms": text_of(new), **_total(then)}, "members": _members(then)}
+        )
+
+    async def undo(self, request: Request) -> Response:
+        """Bring back what a name stood for before it was last defined."""
+        body = await json_body(request)
+        if not (person := str(body.get("person", "")).strip()):
+            raise BadQueryError("Nobody is named.", hint="Say who you are: the audit keeps it.")
+        name, reason = request.path_params["name"], str(body.get("reason", ""))
+        async with self._middle.database.begin() as tx:
+            made = await store.undo(tx, name, person, reason, self._middle.clock.now())
+        return as_response({"definitions": [store.said(one) | {"terms": text_of(one)} for one in made]})
+
+    def _day_of(self, new: Definition) -> date:
+        """Yesterday, or the nearest day to it that a definition is about."""
+        yesterday = local_date(self._middle.settings.zone, self._middle.clock.now()) - timedelta(days=1)
+        return min(max(yesterday, new.first), new.past_last - timedelta(days=1))
+
+    async def _on(self, tx: AsyncConnection, known: Definitions, name: str, day: date) -> NamedVirtual | None:
+        if known.factors(name, day.toordinal()) is None:
+            return None
+        return await over(self._middle, tx, known, name, str(day))
 
     async def _definition(self, tx: AsyncConnection, body: Mapping[str, Any]) -> Definition:
         def day(name: str, otherwise: date) -> date:
@@ -146,6 +188,13 @@ async def named_virtual(
         if not terms:
             return None
         known = known.plus(unnamed(name, terms, middle.clock.now()))
+    return await over(middle, tx, known, name, span_text, as_of)
+
+
+async def over(
+    middle: Middle, tx: AsyncConnection, known: Definitions, name: str, span_text: str, as_of: AsOf = None
+) -> NamedVirtual:
+    """What some definitions make of a name over a span in words; raises as `named_virtual` does."""
     rough = span_named(span_text, middle.settings.zone)
     runs = known.runs(name, range(rough.start.date().toordinal() - 1, rough.end.date().toordinal() + 2))
     ids = list(dict.fromkeys(channel for run in runs for channel in run.factors))
@@ -193,6 +242,29 @@ def summed(named: NamedVirtual) -> dict[str, Any]:
     return found
 
 
+def _total(named: NamedVirtual | None) -> dict[str, Any]:
+    """What a virtual channel brings in all; None where it stands for nothing."""
+    if named is None:
+        return {"total": None, "missing": None}
+    whole = named.computed.whole
+    there = has_value(whole.quality)
+    like = named.computed.like
+    return {
+        "total": int(whole.values[there].sum()), "missing": int((~there).sum()), "unit": like.unit, "scale": like.scale,
+    }  # fmt: skip
+
+
+def _members(named: NamedVirtual | None) -> list[dict[str, Any]]:
+    return [
+        {"channel": one.id, "device": one.device, "obis": one.obis, "factor": written(factor)}
+        for factor, one in (named.members if named else ())
+    ]
+
+
+def _open(day: date) -> date | None:
+    return None if day == OPEN_DAY else day
+
+
 def explained(named: NamedVirtual) -> dict[str, Any]:
     """What each value is, and what it was made of."""
     like = named.computed.like
@@ -215,7 +287,7 @@ def _named(known: Definitions, name: str, today: int) -> dict[str, Any]:
     now = known.on(name, today)
     history = [
         {
-            "from": one.first, "to": None if one.past_last == OPEN_DAY else one.past_last, "terms": text_of(one),
+            "from": one.first, "to": _open(one.past_last), "terms": text_of(one),
             "purpose": one.purpose.value, "of": one.of, "author": one.author, "reason": one.reason,
             "recorded_at": one.recorded_at,
         }

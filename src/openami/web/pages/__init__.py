@@ -13,6 +13,7 @@ from openami.web.pages import (
     messages,
     orders,
     values,
+    virtual,
 )
 
 PAGES: tuple[Page, ...] = (
@@ -22,10 +23,11 @@ PAGES: tuple[Page, ...] = (
     *headend.PAGES,
     *files.PAGES,
     *values.PAGES,
+    *virtual.PAGES,
     *events.PAGES,
     *orders.PAGES,
     *messages.PAGES,
     *bills.PAGES,
     *customers.PAGES,
 )
-ACTIONS: tuple[Action, ...] = (*files.ACTIONS, *messages.ACTIONS, *values.ACTIONS)
+ACTIONS: tuple[Action, ...] = (*files.ACTIONS, *messages.ACTIONS, *values.ACTIONS, *virtual.ACTIONS)

@@ -1,11 +1,12 @@
 """Sealing: finished days move from the hot rows into large sorted files, and every row stays visible exactly once.
 
 It goes week by week and, in each, by slices of the channels: so one slice is one sorted file, and no query looks at
-more than a slice. For each slice in this order, every step safe to repeat after a crash: note the intent in PostgreSQL;
-write the rows to the lake under the number of the intent (one DuckLake transaction: all or none); delete from the hot
-part exactly what the lake holds under that number. Between the last two steps a row is in both parts: readers look into
-the hot part first, then into the lake, and take each version once. A row that a change feed has not handed to all its
-consumers stays hot.
+more than a slice. Slices have about equally many rows, however few days of a week there are: each costs the same to
+commit, and is a file that readers must know. For each slice in this order, every step safe to repeat after a crash:
+note the intent in PostgreSQL; write the rows to the lake under the number of the intent (one DuckLake transaction: all
+or none); delete from the hot part exactly what the lake holds under that number. Between the last two steps a row is in
+both parts: readers look into the hot part first, then into the lake, and take each version once. A row that a change
+feed has not handed to all its consumers stays hot.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
     Days = TypeVar("Days", int, NDArray[np.int64])
 
-CHANNELS_AT_ONCE: Final = 16_384  # a week of so many has about a hundred thousand rows
+CHANNEL_DAYS_AT_ONCE: Final = 7 * 16_384  # of half of these channels at most: the others are registers
 _LOCK: Final = 7_301  # one sealer at a time in a database
 _SEALING, _SEALED = "sealing", "sealed"
 _LAST: Final = 1 << 62
@@ -89,7 +90,7 @@ async def seal(database: Database, lake: Lake, before_day: date, now: datetime) 
         for _, week in groupby(days, key=lambda day: week_of(day.toordinal())):
             some, high = list(week), -1
             while high < _LAST:
-                low, high = high, await _slice_end(session, high)
+                low, high = high, await _slice_end(session, high, CHANNEL_DAYS_AT_ONCE // len(some))
                 moved += await _seal_slice(session, lake, {"days": some, "low": low, "high": high}, now)
     return moved
 
@@ -108,9 +109,9 @@ async def _alone(database: Database) -> AsyncIterator[AsyncConnection]:
             await session.commit()
 
 
-async def _slice_end(session: AsyncConnection, low: int) -> int:
-    """The last channel of the slice that begins after `low`."""
-    last = await session.scalar(_SLICE, {"low": low, "count": CHANNELS_AT_ONCE - 1})
+async def _slice_end(session: AsyncConnection, low: int, channels: int) -> int:
+    """The last channel of the slice of so many that begins after `low`."""
+    last = await session.scalar(_SLICE, {"low": low, "count": channels - 1})
     return _LAST if last is None else int(last)
 
 

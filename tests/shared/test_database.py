@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import Column, Integer, LargeBinary, MetaData, Table, Text, select, text
+from sqlalchemy.dialects.postgresql import JSONB
 
-from openami.shared.database import Database, given, insert_rows, psycopg_connection, uninterrupted
+from openami.shared.database import Database, given, insert_rows, psycopg_connection, uninterrupted, upsert_rows
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -135,6 +136,31 @@ async def test_rows_in_lists_are_inserted_in_their_order(database: Database) -> 
     async with database.read() as connection:
         rows = (await connection.execute(select(things).order_by(things.c.id))).all()
     assert [tuple(row) for row in rows] == [(1, "b", b"b"), (2, "a", b"a"), (3, "c", b"c"), (4, None, None)]
+
+
+@pytest.mark.postgres
+async def test_known_rows_get_their_other_values_anew(database: Database) -> None:
+    things = Table(
+        "thing",
+        MetaData(),
+        Column("bulk", Text, primary_key=True),
+        Column("position", Integer, primary_key=True),
+        Column("name", Text),
+        Column("facts", JSONB),
+    )
+    statement = upsert_rows(things, ("bulk", "position", "name", "facts"))
+    async with database.begin() as transaction:
+        await transaction.run_sync(things.metadata.create_all)
+        for positions, names in (([1, 2], ["a", "b"]), ([2, 3], ["other", None]), ([], [])):
+            columns = {"bulk": ["x"] * len(positions), "position": positions, "name": names}
+            await transaction.execute(statement, given(columns | {"facts": [{"name": one} for one in names]}))
+    async with database.read() as connection:
+        rows = (await connection.execute(select(things).order_by(things.c.position))).all()
+    assert [tuple(row) for row in rows] == [
+        ("x", 1, "a", {"name": "a"}),
+        ("x", 2, "other", {"name": "other"}),
+        ("x", 3, None, {"name": None}),
+    ]
 
 
 @pytest.mark.postgres

@@ -137,6 +137,14 @@ def insert_rows(table: Table, columns: Sequence[str], *, for_all: Sequence[str] 
     return insert(table).from_select([*columns, *for_all], query)
 
 
+def upsert_rows(table: Table, columns: Sequence[str]) -> Insert:
+    """An insert of any number of rows, none of them twice; one whose primary key is known gets the other values."""
+    statement = insert_rows(table, columns)
+    keys = [column.name for column in table.primary_key]
+    changed = {name: statement.excluded[name] for name in columns if name not in keys}
+    return statement.on_conflict_do_update(index_elements=keys, set_=changed)
+
+
 def update_rows(table: Table, columns: Sequence[str], *, key: str) -> Update:
     """An update of any number of rows, found by `key`: a list a column."""
     rows = rows_given(table, columns)

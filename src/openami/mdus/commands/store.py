@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import BigInteger, Boolean, Column, DateTime, Identity, Index, Table, Text, Uuid, func, select, update
@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from openami.mdus.commands.model import FINAL, Command, Kind, State
 from openami.mdus.registry.ids import DeviceId, bare
 from openami.mdus.tables import metadata
+from openami.shared.database import columns_of, given, insert_rows, upsert_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -111,16 +112,23 @@ async def confirm_request(tx: AsyncConnection, number: str, at: datetime) -> boo
     return (await tx.execute(statement)).first() is not None
 
 
+_FIELDS: Final = tuple(one.name for one in fields(Command))
+_SAVE: Final = upsert_rows(command_table, ("request_key", "device_key", *_FIELDS))
+_ADD_STEPS: Final = insert_rows(step_table, ("command", "state", "note"), for_all=("at",))
+
+
 async def save(tx: AsyncConnection, commands: Sequence[Command], at: datetime) -> None:
-    """Write commands as they are now, and a step for each."""
+    """Write commands as they are now, each given once, and a step for each."""
     if not commands:
         return
-    statement = insert(command_table)
-    kept = {column.name: statement.excluded[column.name] for column in command_table.c if not column.primary_key}
-    rows = [asdict(one) | {"device_key": bare(one.device), "request_key": bare(one.request)} for one in commands]
-    await tx.execute(statement.on_conflict_do_update(index_elements=["id"], set_=kept), rows)
-    steps = [{"command": one.id, "at": at, "state": one.state.value, "note": one.note} for one in commands]
-    await tx.execute(step_table.insert(), steps)
+    own = {
+        "request_key": [bare(one.request) for one in commands],
+        "device_key": [bare(one.device) for one in commands],
+    }
+    columns = columns_of(commands, _FIELDS)
+    await tx.execute(_SAVE, given(columns | own))
+    steps = {"command": columns["id"], "state": columns["state"], "note": columns["note"], "at": at}
+    await tx.execute(_ADD_STEPS, given(steps))
 
 
 async def find(tx: AsyncConnection, command: UUID, *, lock: bool = False) -> Command | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from openami.shared.seam.enterprise import BULK_BYTES_MAX
 from openami.shared.spans import local_date
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class Place:
     estimate_after_s: int = 30 * 3600
     """How long a day must be over before its gaps are estimated along with the load."""
     clock: Path | None = None
+    bulk_bytes_max: int = BULK_BYTES_MAX
+    """As the setting of this name: larger bulk messages to the back office leave in parts."""
 
     def last_due(self, now: datetime) -> date:
         """The last local day of which gaps are estimated."""

@@ -251,7 +251,14 @@ def _middle(place: Place, database: Database, clock: Clock, lake: Lake | None) -
         clock=clock,
         settings=MdusSettings(zone=place.zone, systems=dict(place.systems)),
         enterprise_door=EnterpriseDoor(
-            database=database, clock=clock, outbox=outbox, inbox=inbox, side=Side.MDUS, partner="office", passwords={}
+            database=database,
+            clock=clock,
+            outbox=outbox,
+            inbox=inbox,
+            side=Side.MDUS,
+            partner="office",
+            passwords={},
+            bulk_bytes_max=place.bulk_bytes_max,
         ),
         field_door=FieldDoor(database=database, clock=clock, outbox=outbox, inbox=inbox, source="MDUS", passwords={}),
         folder=place.deliveries,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Column, DateTime, Index, Integer, Table, Text, func, select
-from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.dialects.postgresql import JSONB
 
 from openami.mdus.registry.ids import bare
 from openami.mdus.tables import metadata
+from openami.shared.database import columns_of, given, upsert_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,20 +87,22 @@ class Calculation:
         return replace(self, state=state, reason={"note": note, "number": number, "category": category})
 
 
+_OWN: Final = ("number_key", "profile_key", "results", "reason")
+_AS_THEY_ARE: Final = tuple(column.name for column in table.c if column.name not in _OWN)
+_SAVE: Final = upsert_rows(table, (*_AS_THEY_ARE, *_OWN))
+
+
 async def save(tx: AsyncConnection, rows: Sequence[Calculation]) -> None:
-    """Write orders as they are now."""
+    """Write orders as they are now, each given once."""
     if not rows:
         return
-    statement = insert(table)
-    keys = ("bulk", "position")
-    kept = {column.name: statement.excluded[column.name] for column in table.c if column.name not in keys}
-    values = []
-    for one in rows:
-        row = asdict(one)
-        number, profile = one.number, row.pop("profile")
-        more = {"number_key": bare(number), "profile_key": bare(profile), "state": one.state.value}
-        values.append(row | more | {"results": one.results or [], "reason": one.reason or {}})
-    await tx.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=kept), values)
+    own = {
+        "number_key": [bare(one.number) for one in rows],
+        "profile_key": [bare(one.profile) for one in rows],
+        "results": [one.results or [] for one in rows],
+        "reason": [one.reason or {} for one in rows],
+    }
+    await tx.execute(_SAVE, given(columns_of(rows, _AS_THEY_ARE) | own))
 
 
 async def of_bulk(tx: AsyncConnection, bulk: str) -> list[Calculation]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import (
@@ -22,7 +22,6 @@ from sqlalchemy import (
     literal,
     select,
 )
-from sqlalchemy.dialects.postgresql import insert
 
 from openami.mdus.registry.ids import DeviceId, TaskId, bare
 from openami.mdus.registry.tables import among
@@ -30,7 +29,7 @@ from openami.mdus.services.codes import Pick
 from openami.mdus.services.order_model import OPEN, OrderState, ReadingOrder
 from openami.mdus.services.order_rules import first_look
 from openami.mdus.tables import metadata
-from openami.shared.database import given, update_rows
+from openami.shared.database import columns_of, given, update_rows, upsert_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -86,14 +85,15 @@ async def known(tx: AsyncConnection, documents: Iterable[str]) -> set[str]:
     return set(await tx.scalars(select(table.c.document_key).where(among(table.c.document_key, keys))))
 
 
+_FIELDS: Final = tuple(one.name for one in fields(ReadingOrder))
+_SAVE: Final = upsert_rows(table, ("document_key", "due_from", *_FIELDS))
+
+
 async def save(tx: AsyncConnection, orders: Sequence[ReadingOrder]) -> None:
-    """Write orders as they are now."""
-    if not orders:
-        return
-    statement = insert(table)
-    kept = {column.name: statement.excluded[column.name] for column in table.c if not column.primary_key}
-    rows = [asdict(one) | {"document_key": bare(one.document), "due_from": first_look(one)} for one in orders]
-    await tx.execute(statement.on_conflict_do_update(index_elements=["document_key"], set_=kept), rows)
+    """Write orders as they are now, each given once."""
+    if orders:
+        own = {"document_key": [bare(one.document) for one in orders], "due_from": [first_look(one) for one in orders]}
+        await tx.execute(_SAVE, given(columns_of(orders, _FIELDS) | own))
 
 
 async def find(tx: AsyncConnection, documents: Iterable[str]) -> dict[str, ReadingOrder]:

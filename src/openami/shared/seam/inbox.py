@@ -107,6 +107,11 @@ class Inbox:
             .where(table.c.sequence == func.any(bindparam("moved", type_=ARRAY(BigInteger))))
             .values(attempts=table.c.attempts + 1)
         )
+        self._answered = update(table).where(
+            table.c.seam == bindparam("from_seam"),
+            table.c.partner == bindparam("from_partner"),
+            table.c.id == bindparam("message"),
+        )
         self.processed = 0
 
     def connect(self, seam: Seam, handle: Handle, refuse: Refuse, many: HandleMany | None = None) -> None:
@@ -133,12 +138,9 @@ class Inbox:
         self, transaction: AsyncConnection, *, seam: Seam, partner: str, message_id: UUID, answer: bytes
     ) -> None:
         """Store the synchronous answer of a message that was handled in this transaction."""
-        table = self._table
-        await transaction.execute(
-            update(table)
-            .where(table.c.seam == seam, table.c.partner == partner, table.c.id == message_id)
-            .values(answer=answer, state=PROCESSED, processed_at=self._clock.now())
-        )
+        named = {"from_seam": seam, "from_partner": partner, "message": message_id}
+        answered = {"answer": answer, "state": PROCESSED, "processed_at": self._clock.now()}
+        await transaction.execute(self._answered, named | answered)
         self.processed += 1
 
     async def set_aside(self, *, seam: Seam, partner: str, body: bytes, reason: str) -> None:

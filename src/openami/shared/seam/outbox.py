@@ -70,11 +70,19 @@ class Outbox:
     def __init__(self, database: Database, clock: Clock, tables: SeamTables) -> None:
         self._database = database
         self._clock = clock
-        self._table = tables.outbox
         self._insert = insert_rows(
             tables.outbox, _GIVEN, for_all=("next_attempt_at", "created_at")
         ).on_conflict_do_nothing(index_elements=["id"])
         self._update = update_rows(tables.outbox, _MARKED, key="id")
+        self._again = (
+            update(tables.outbox)
+            .where(
+                tables.outbox.c.reference_id == bindparam("reference"),
+                tables.outbox.c.operation.like(bindparam("operation_like")),
+                tables.outbox.c.state == DELIVERED,
+            )
+            .values(state=PENDING, next_attempt_at=bindparam("next_attempt_at"))
+        )
         self._in_hand = select(func.count()).where(in_state(tables.outbox, PENDING))
         self._claim = Claim(
             tables.outbox,
@@ -115,13 +123,8 @@ class Outbox:
 
     async def send_again(self, transaction: AsyncConnection, reference_id: object, *, operation_like: str) -> int:
         """Deliver the stored answers to a repeated request once more, under their old ids."""
-        table = self._table
-        result = await transaction.execute(
-            update(table)
-            .where(table.c.reference_id == reference_id, table.c.operation.like(operation_like))
-            .where(table.c.state == DELIVERED)
-            .values(state=PENDING, next_attempt_at=datetime.now(UTC))
-        )
+        answers = {"reference": reference_id, "operation_like": operation_like}
+        result = await transaction.execute(self._again, answers | {"next_attempt_at": datetime.now(UTC)})
         after_commit(transaction, self._wake)
         return result.rowcount
 

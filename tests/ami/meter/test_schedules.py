@@ -14,7 +14,7 @@ from openami.ami.dlms.axdr import encode
 from openami.ami.dlms.errors import AccessDeniedError
 from openami.ami.dlms.push.listener import Listener
 from openami.ami.dlms.queries import read, write
-from openami.ami.dlms.times import CosemDate, CosemTime
+from openami.ami.dlms.times import CosemDate, CosemDateTime, CosemTime
 from openami.ami.dlms.wrapper import WrapperFrame
 from openami.ami.meter.calendars import fits
 from openami.ami.meter.capacitor import CAPACITY_MJ, CHARGING_MW, GASP_MJ, Capacitor
@@ -200,32 +200,33 @@ ALARM, DUE, GASP = (DuePush(setup, START_S) for setup in (PUSH_ALARM, PUSH_INTER
 
 def test_what_comes_up_by_itself_waits_a_while_of_its_own_meter():
     settings = Settings()
-    assert first_try_s(settings, SERIAL, ALARM) == START_S
+    assert first_try_s(settings, SERIAL, ALARM, PLACE) == START_S
     settings.put(PUSH_ALARM, 5, encode(d.unsigned16(600)))
     settings.put(PUSH_LAST_GASP, 5, encode(d.unsigned16(600)))
-    waits = {first_try_s(settings, f"OAE{number:07d}", ALARM) - START_S for number in range(50)}
+    tries_s = [first_try_s(settings, f"OAE{number:07d}", ALARM, PLACE) for number in range(50)]
+    waits = {at_s - START_S for at_s in tries_s if at_s is not None}
     assert len(waits) > 30
     assert all(0 <= wait <= 600 for wait in waits)
-    assert first_try_s(settings, SERIAL, GASP) == START_S, "the capacitor does not wait"
-    assert first_try_s(settings, SERIAL, DUE) == START_S, "the schedule has waited already"
+    assert first_try_s(settings, SERIAL, GASP, PLACE) == START_S, "the capacitor does not wait"
+    assert first_try_s(settings, SERIAL, DUE, PLACE) == START_S, "the schedule has waited already"
 
 
 def test_a_push_is_tried_as_often_as_its_setup_says():
     settings = Settings()
     settings.put(PUSH_ALARM, 6, encode(d.unsigned8(2)))
     settings.put(PUSH_ALARM, 7, encode(d.unsigned16(90)))
-    assert [next_try_s(settings, SERIAL, ALARM, failed, START_S) for failed in (1, 2, 3)] == [
+    assert [next_try_s(settings, SERIAL, ALARM, failed, START_S, PLACE) for failed in (1, 2, 3)] == [
         *(START_S + 90, START_S + 90),
         None,
     ]
-    assert next_try_s(settings, SERIAL, GASP, 1, START_S) is None
+    assert next_try_s(settings, SERIAL, GASP, 1, START_S, PLACE) is None
 
 
 def test_pauses_grow_by_the_exponent_of_the_push_setup_up_to_its_longest():
     settings = Settings()
     settings.put(PUSH_ALARM, 6, encode(d.unsigned8(10)))
     settings.put(PUSH_ALARM, 7, encode(d.structure(d.unsigned16(60), d.unsigned16(200), d.unsigned16(300))))
-    pauses = [(next_try_s(settings, SERIAL, ALARM, failed, 0) or 0) for failed in range(1, 6)]
+    pauses = [(next_try_s(settings, SERIAL, ALARM, failed, 0, PLACE) or 0) for failed in range(1, 6)]
     assert pauses == [60, 120, 240, 300, 300]
 
 
@@ -234,7 +235,7 @@ def test_the_window_grows_by_the_factor_and_tries_end(window_s: int, factor: int
     settings = randomised(window_s, factor=factor, tries=tries)
     settings.put(PUSH_ALARM, 6, encode(d.unsigned8(0)))
     settings.put(PUSH_ALARM, 7, encode(d.unsigned16(0)))
-    at_s = next_try_s(settings, SERIAL, ALARM, failed, START_S)
+    at_s = next_try_s(settings, SERIAL, ALARM, failed, START_S, PLACE)
     if failed >= 1 + tries:
         assert at_s is None
     else:
@@ -267,3 +268,60 @@ def test_the_pause_is_written_as_either_version_of_the_class_has_it(reader: Read
     else:
         with pytest.raises(AccessDeniedError):
             reader.ask(query)
+
+
+def window(start: CosemDateTime, end: CosemDateTime) -> d.Data:
+    return d.structure(d.octet_string(start), d.octet_string(end))
+
+
+def daily(first: int, last: int, on: CosemDate = CosemDate()) -> d.Data:  # noqa: B008 - a value
+    return window(CosemDateTime(on, CosemTime(first)), CosemDateTime(CosemDate(), CosemTime(last)))
+
+
+def at_local(day: int, hour: int, month: int = 3) -> int:
+    return seconds_of(datetime(2026, month, day, hour, tzinfo=PLACE))
+
+
+MONDAYS = CosemDate(day_of_week=1)
+ONCE = window(*(CosemDateTime(CosemDate(2026, 3, day), CosemTime(12, 0, 0)) for day in (4, 6)))
+
+
+@pytest.mark.parametrize(
+    ("windows", "due", "sent"),
+    [
+        ([], (3, 10), (3, 10)),
+        ([daily(8, 12)], (3, 10), (3, 10)),
+        ([daily(8, 12)], (3, 12), (4, 8)),
+        ([daily(8, 12), daily(14, 16)], (3, 12), (3, 14)),
+        ([daily(22, 2)], (3, 1), (3, 1)),  # it is open since yesterday
+        ([daily(22, 2)], (3, 3), (3, 22)),
+        ([daily(8, 12, MONDAYS)], (3, 10), (9, 8)),
+        ([daily(2, 4)], (28, 5), (29, 3)),  # an hour that the clock leaves out
+        ([ONCE], (3, 10), (4, 12)),
+        ([ONCE], (5, 10), (5, 10)),
+        ([ONCE], (6, 12), None),
+        ([daily(8, 12, CosemDate(month=9))], (3, 10), None),
+        ([d.structure(d.octet_string(b"x"), d.octet_string(b"y"))], (3, 10), None),
+    ],
+)
+def test_a_push_waits_for_its_window(windows: list[d.Data], due: tuple[int, int], sent: tuple[int, int] | None):
+    settings = Settings()
+    settings.put(PUSH_ALARM, 4, encode(d.array(windows)))
+    push = DuePush(PUSH_ALARM, at_local(*due))
+    assert first_try_s(settings, SERIAL, push, PLACE) == (None if sent is None else at_local(*sent))
+
+
+def test_another_try_waits_for_the_window_too():
+    settings = Settings()
+    settings.put(PUSH_ALARM, 4, encode(d.array([daily(8, 12)])))
+    settings.put(PUSH_ALARM, 7, encode(d.unsigned16(7200)))
+    push = DuePush(PUSH_ALARM, at_local(3, 10))
+    assert next_try_s(settings, SERIAL, push, 1, at_local(3, 11), PLACE) == at_local(4, 8)
+
+
+@given(st.binary(max_size=14), st.binary(max_size=14), st.integers(0, 2**33))
+def test_any_window_opens_in_time_or_never(start: bytes, end: bytes, at_s: int):
+    settings = Settings()
+    settings.put(PUSH_ALARM, 4, encode(d.array([d.structure(d.octet_string(start), d.octet_string(end))])))
+    found = first_try_s(settings, SERIAL, DuePush(PUSH_ALARM, at_s), PLACE)
+    assert found is None or found >= at_s

@@ -73,11 +73,11 @@ class Pushes:
         """Take what the meters want to tell."""
         async with self._field.step(advance=False) as fleet:
             for meter, push in fleet.take_pushes():
-                if len(self._waiting) >= WAITING_MAX:
+                due_s = first_try_s(meter.settings, meter.serial, push, meter.place(fleet.zone_name))
+                if due_s is None or len(self._waiting) >= WAITING_MAX:
                     self.lost += 1
                     continue
                 self._taken += 1
-                due_s = first_try_s(meter.settings, meter.serial, push)
                 heapq.heappush(self._waiting, _Way(due_s, self._taken, meter.serial, push))
 
     async def run(self) -> None:
@@ -110,7 +110,8 @@ class Pushes:
         except (OSError, TimeoutError) as error:
             log.info("push.not_sent", serial=way.serial, failed=way.failed, reason=str(error))
             failed = way.failed + 1
-            due_s = next_try_s(meter.settings, way.serial, way.push, failed, self._field.now_s())
+            place = meter.place(self._field.zone_name)
+            due_s = next_try_s(meter.settings, way.serial, way.push, failed, self._field.now_s(), place)
             if due_s is None:
                 self.lost += 1
             else:

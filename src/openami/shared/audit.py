@@ -111,4 +111,5 @@ async def verify(transaction: AsyncConnection, table: Table) -> int:
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    return json.loads(json.dumps(value, default=str, sort_keys=True))
+    """Plain JSON; floats as text, because the database writes some of them another way (1e22, -0.0), and no NaN."""
+    return json.loads(json.dumps(value, default=str, sort_keys=True), parse_float=str, parse_constant=str)

@@ -92,3 +92,30 @@ async def test_a_message_that_waits_can_be_withdrawn_and_sent_after_all(client: 
     assert (await client.get("/api/messages/out/1")).json()["error"] == "Cancelled by ann."
     assert (await client.post("/api/messages/out/1/cancel")).json()["error"] == "NotPendingError"
     assert (await client.post("/api/messages/out/1/resend")).json()["state"] == "pending"
+    again = (await client.get("/api/messages/out/1")).json()
+    assert (again["attempts"], again["error"]) == (0, None)
+
+
+async def test_what_cannot_be_asked_is_told(client: httpx.AsyncClient) -> None:
+    for query in (
+        "limit=-1", "limit=all", "limit=1e3", "offset=-1", "offset=99999999999999999999", "offset=\u0663",
+        "reference=7", "reference=%00", "from=yesterday", "until=2026-13-01", "object=Moon",
+    ):  # fmt: skip
+        answer = await client.get(f"/api/messages?{query}")
+        assert (answer.status_code, answer.json()["error"]) == (422, "BadFilterError"), query
+        assert answer.json()["hint"]
+    huge = "9" * 40
+    assert (await client.get(f"/api/messages/out/{huge}")).json()["error"] == "NoSuchMessageError"
+    assert (await client.get("/api/messages/sideways/1")).json()["error"] == "NoSuchMessageError"
+    assert (await client.post(f"/api/messages/out/{huge}/resend")).json()["error"] == "NotDeadError"
+    assert (await client.post(f"/api/messages/out/{huge}/cancel")).json()["error"] == "NotPendingError"
+    for body in (b"{", b"[]", b'{"person": "\\u0000"}'):
+        assert (await client.post("/api/messages/out/1/cancel", content=body)).status_code == 422
+    assert (await client.get("/api/messages/out/1")).json()["state"] == "pending"
+
+
+async def test_a_page_has_as_many_messages_as_are_allowed(client: httpx.AsyncClient) -> None:
+    page = (await client.get("/api/messages?limit=1&offset=1")).json()
+    assert (len(page["messages"]), page["limit"], page["offset"]) == (1, 1, 1)
+    assert (await client.get("/api/messages?limit=99999")).json()["limit"] == 500
+    assert (await client.get("/api/messages?limit=0")).json()["messages"] == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from sqlalchemy import func, literal, select, union_all, update
 from starlette.responses import JSONResponse, Response
@@ -14,6 +15,7 @@ from openami.shared.contract.enterprise.catalogue import catalogue
 from openami.shared.errors import OpenAmiError
 from openami.shared.packing import true_octets
 from openami.shared.seam.store import DEAD, PENDING
+from openami.shared.service import json_body
 
 if TYPE_CHECKING:
     from sqlalchemy import Select
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 PAGE = 50
 PAGE_MAX = 500
+NUMBER_MAX = 2**63 - 1  # what a number in the books can be
+WHOLE_DIGITS_MAX = 12
 
 
 class NoSuchMessageError(OpenAmiError):
@@ -112,11 +116,10 @@ class MessageViews:
         if query.get("until"):
             selection = selection.where(columns["at"] < _instant("until", query["until"]))
         if query.get("reference"):
-            selection = selection.where(
-                (columns["id"] == query["reference"]) | (columns["reference_id"] == query["reference"])
-            )
-        limit = min(int(query.get("limit", PAGE)), PAGE_MAX)
-        offset = max(int(query.get("offset", 0)), 0)
+            reference = _uuid(query["reference"])
+            selection = selection.where((columns["id"] == reference) | (columns["reference_id"] == reference))
+        limit = min(_whole("limit", query.get("limit") or str(PAGE)), PAGE_MAX)
+        offset = _whole("offset", query.get("offset") or "0")
         newest = selection.order_by(columns["at"].desc(), columns["sequence"].desc()).limit(limit).offset(offset)
         async with self._database.read() as connection:
             rows = [_plain(row) for row in (await connection.execute(newest)).mappings()]
@@ -139,7 +142,7 @@ class MessageViews:
     async def _one(self, request: Request) -> Response:
         direction, sequence = request.path_params["direction"], request.path_params["sequence"]
         table = {"out": self._tables.outbox, "in": self._tables.inbox}.get(direction)
-        if table is not None:
+        if table is not None and sequence <= NUMBER_MAX:
             async with self._database.read() as connection:
                 row = (await connection.execute(select(table).where(table.c.sequence == sequence))).mappings().first()
             if row is not None:
@@ -150,8 +153,8 @@ class MessageViews:
         table, sequence = self._tables.outbox, request.path_params["sequence"]
         statement = (
             update(table)
-            .where(table.c.sequence == sequence, table.c.state == DEAD)
-            .values(state=PENDING, next_attempt_at=datetime.now(UTC), error=None)
+            .where(table.c.sequence == min(sequence, NUMBER_MAX), table.c.state == DEAD)
+            .values(state=PENDING, attempts=0, next_attempt_at=datetime.now(UTC), error=None)
         )
         async with self._database.begin() as transaction:
             if (await transaction.execute(statement)).rowcount == 0:
@@ -161,11 +164,11 @@ class MessageViews:
     async def _cancel(self, request: Request) -> Response:
         """A person withdraws a message that has not been delivered: it stays in the books, as a dead letter."""
         table, sequence = self._tables.outbox, request.path_params["sequence"]
-        body = await request.body()
-        person = str((await request.json()).get("person") or "somebody") if body else "somebody"
+        body = await json_body(request) if await request.body() else {}
+        person = str(body.get("person") or "somebody")
         statement = (
             update(table)
-            .where(table.c.sequence == sequence, table.c.state == PENDING)
+            .where(table.c.sequence == min(sequence, NUMBER_MAX), table.c.state == PENDING)
             .values(state=DEAD, error=f"Cancelled by {person}.")
         )
         async with self._database.begin() as transaction:
@@ -183,6 +186,19 @@ def _operations_about(name: str) -> list[str]:
     if name not in catalogue().objects:
         raise BadFilterError(f"There is no business object {name!r}.", hint=f"One of {', '.join(catalogue().objects)}.")
     return [one.name for one in catalogue().operations if one.business_object == name]
+
+
+def _whole(name: str, text: str) -> int:
+    if not (text.isascii() and text.isdecimal()) or len(text) > WHOLE_DIGITS_MAX:
+        raise BadFilterError(f"{name}={text!r} is no number.", hint="Use a whole number from 0 on.")
+    return int(text)
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise BadFilterError(f"reference={text!r} is not the id of a message.", hint="Ids are UUIDs.") from error
 
 
 def _instant(name: str, text: str) -> datetime:

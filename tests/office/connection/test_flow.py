@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 
 from openami.office.connection.rules import SafetyLimits
 from openami.office.context import OfficeSettings
 from openami.shared.contract.enterprise import confirm, logs
+from openami.shared.contract.enterprise.messages.connection import (
+    SmartMeterUtilitiesConnectionStatusChangeRequestERPBulkCreateConfirmation as SwitchedBulk,
+)
 from openami.shared.contract.enterprise.messages.connection import (
     SmartMeterUtilitiesConnectionStatusChangeRequestERPCancellationRequest,
     SmartMeterUtilitiesConnectionStatusChangeRequestERPCreateConfirmation,
@@ -179,6 +183,59 @@ async def test_an_order_is_withdrawn_if_the_middle_has_not_acted(desk: Desk, mid
     (document,) = await desk.get("/api/connections")
     assert document["state"] == ("cancelled" if in_time else "executed")
     assert (await _contract(desk))["connected"] is in_time
+
+
+async def test_an_order_is_withdrawn_once_and_only_while_it_is_open(desk: Desk, middle: Middle) -> None:
+    async def refused(order: str) -> str:
+        answer = await desk.post("/api/connections/cancel", expect=422, order=order)
+        assert answer["hint"]
+        return str(answer["error"])
+
+    await desk.home()
+    order = (await desk.post("/api/disconnections", device="E0001", amount_due="50"))["order"]
+    await desk.post("/api/connections/cancel", order=order.lstrip("0"))  # padded or not
+    assert await refused(order) == "ConnectionConflictError"
+    (cancel,) = middle.of(SmartMeterUtilitiesConnectionStatusChangeRequestERPCancellationRequest)
+    await middle.send(confirm.confirmation_for(cancel, logs.success(), created=middle.clock.now()))
+    assert await refused(order) == "TransitionError", "it is cancelled"
+    order = (await desk.post("/api/disconnections", device="E0001"))["order"]
+    await middle.send(_switched(middle, _last(middle), result="2"))
+    assert await refused(order) == "TransitionError", "it has failed"
+    middle.clock.advance(timedelta(hours=2))  # the rate cap counts what was ordered, whatever became of it
+    order = (await desk.post("/api/disconnections", device="E0001"))["order"]
+    await middle.send(_switched(middle, _last(middle)))
+    assert await refused(order) == "TransitionError", "it is executed"
+    assert len(middle.of(SmartMeterUtilitiesConnectionStatusChangeRequestERPCancellationRequest)) == 1
+
+
+async def test_a_withdrawal_that_comes_too_late_leaves_the_order_open_for_its_result(
+    desk: Desk, middle: Middle
+) -> None:
+    await desk.home()
+    order = (await desk.post("/api/disconnections", device="E0001", amount_due="50"))["order"]
+    await desk.post("/api/connections/cancel", order=order)
+    (cancel,) = middle.of(SmartMeterUtilitiesConnectionStatusChangeRequestERPCancellationRequest)
+    late = confirm.confirmation_for(cancel, logs.failed("already processed"), created=middle.clock.now())
+    await middle.send(late)
+    assert (await desk.get("/api/connections"))[0]["state"] == "sent"
+    await middle.send(_switched(middle, _last(middle)), late)
+    assert (await desk.get("/api/connections"))[0]["state"] == "executed"
+    assert (await _contract(desk))["connected"] is False
+
+
+async def test_of_a_bulk_of_results_each_counts_though_another_cannot_be(desk: Desk, middle: Middle) -> None:
+    """One home is dark, one is not, and one the middle made up: what is proven must be in the books."""
+    for number in (1, 2):
+        await desk.home(number)
+        await desk.post("/api/disconnections", device=f"E000{number}", amount_due="50")
+    first, second = middle.of(Switch)
+    made_up = _switched(middle, first)
+    made_up = replace(made_up, message_header=replace(made_up.message_header, reference_uuid=str(uuid4())))
+    results = (_switched(middle, first), made_up, _switched(middle, second, result="2"))
+    await middle.send(SwitchedBulk(message_header=middle.header(), items=results, log=logs.success()))
+    states = {one["device_id"][-1]: one["state"] for one in await desk.get("/api/connections")}
+    assert sorted(states.values()) == ["executed", "failed"]
+    assert [(await _contract(desk, number))["connected"] for number in (1, 2)] == [False, True]
 
 
 async def test_a_planned_disconnection_names_its_instant(desk: Desk, middle: Middle) -> None:

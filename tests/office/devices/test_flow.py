@@ -11,6 +11,7 @@ from openami.shared.contract.enterprise import confirm, logs
 from openami.shared.contract.enterprise.messages.device import (
     UtilitiesDeviceERPSmartMeterBulkCreateRequest,
     UtilitiesDeviceERPSmartMeterCreateRequest,
+    UtilitiesDeviceERPSmartMeterRegisteredBulkNotification,
     UtilitiesDeviceERPSmartMeterRegisteredNotification,
 )
 from openami.shared.contract.enterprise.messages.location import UtilitiesDeviceERPSmartMeterLocationNotification
@@ -277,3 +278,14 @@ async def test_a_serial_number_stays_with_one_device(desk: Desk) -> None:
     answer = await desk.post("/api/devices/change", expect=422, device="A", serial="B")
     assert answer["error"] == "DeviceConflictError"
     assert (await desk.post("/api/devices/change", device="A", serial="C"))["serial"] == "C"
+
+
+async def test_of_a_bulk_of_registrations_one_unknown_device_hurts_no_other(desk: Desk, middle: Middle) -> None:
+    receipt = await desk.post("/api/devices/receive", devices=[{"serial": "A"}, {"serial": "B"}])
+    one, other = (_registered(middle, device["id"]) for device in receipt["devices"])
+    stranger = _registered(middle, "9" * 18)
+    bulk = UtilitiesDeviceERPSmartMeterRegisteredBulkNotification(
+        message_header=middle.header(), items=(one, stranger, other)
+    )
+    await middle.send(bulk)
+    assert [(await desk.get(f"/api/devices/{name}"))["registered_at"] is not None for name in "AB"] == [True, True]

@@ -28,6 +28,7 @@ from openami.office.connection.store import (
     settle_oldest,
 )
 from openami.office.devices.store import device_by_id, find_device, open_installation, points_by_id
+from openami.office.services.items import take_each
 from openami.office.services.letters import request
 from openami.office.services.store import settle
 from openami.office.supply.store import customers_by_id, find_contract
@@ -130,13 +131,17 @@ async def cancel(office: Office, transaction: AsyncConnection, command: Command)
     """Withdraw an order that the middle has not answered yet.
 
     Raises:
-        ConnectionConflictError: there is no such order.
+        ConnectionConflictError: there is no such order, or it is being withdrawn already.
         TransitionError: it is not open any more.
     """
     document = await document_by_id(transaction, command.text("order"))
     if document is None:
         raise ConnectionConflictError(
             f"There is no connection order {command.text('order')!r}.", hint="See GET /api/connections."
+        )
+    if document.state is DocumentState.CANCELLING:
+        raise ConnectionConflictError(
+            f"Order {document.id} is being withdrawn already.", hint="Wait for the answer; see GET /api/connections."
         )
     state = step(document.state, DocumentEvent.WITHDRAW)
     device = await device_by_id(transaction, document.device_id)
@@ -196,8 +201,7 @@ async def on_switched(office: Office, transaction: AsyncConnection, message: Swi
 
 async def on_switched_bulk(office: Office, transaction: AsyncConnection, message: SwitchedBulk) -> None:
     """Several orders were executed, or could not be; each has its own result."""
-    for item in message.items:
-        await on_switched(office, transaction, item)
+    await take_each(transaction, message.items, lambda item: on_switched(office, transaction, item))
 
 
 async def on_cancelled(office: Office, transaction: AsyncConnection, message: SwitchCancelled) -> None:

@@ -39,6 +39,7 @@ from openami.office.devices.store import (
 from openami.office.readings.model import Reason, RegisterReading
 from openami.office.readings.orders import Wish, make_orders
 from openami.office.readings.results import milli, pass_on
+from openami.office.services.items import take_each
 from openami.office.services.letters import request_many
 from openami.office.services.store import settle
 from openami.office.supply.handlers import begin_supply
@@ -155,8 +156,7 @@ async def on_registered(office: Office, transaction: AsyncConnection, message: R
 
 async def on_registered_bulk(office: Office, transaction: AsyncConnection, message: RegisteredBulk) -> None:
     """Many devices have been reached."""
-    for item in message.items:
-        await on_registered(office, transaction, item)
+    await take_each(transaction, message.items, lambda item: on_registered(office, transaction, item))
 
 
 def _device(office: Office, part: Command, device_id: str) -> Device:

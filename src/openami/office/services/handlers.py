@@ -13,6 +13,7 @@ from openami.office.readings.results import on_results
 from openami.office.readings.store import OrderState, change_order, order_by_id
 from openami.office.readings.uploads import on_notified_upload, on_upload
 from openami.office.readings.usage import on_usage, on_usage_cancelled
+from openami.office.services.items import take_each
 from openami.office.services.store import settle
 from openami.shared.contract.enterprise.messages import (
     connection,
@@ -74,8 +75,9 @@ async def _answered(
 ) -> None:
     """Hand a confirmation over; of a bulk confirmation, each item by itself."""
     if isinstance(message, BulkConfirmation):
-        for item in message.items:
-            await answered(office, transaction, item.message_header, item.log)
+        await take_each(
+            transaction, message.items, lambda item: answered(office, transaction, item.message_header, item.log)
+        )
     else:
         await answered(office, transaction, message.message_header, message.log)
 

@@ -11,7 +11,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache
 from importlib.resources import files
@@ -56,12 +56,12 @@ class RuleSet:
     content: Mapping[str, Any]
     kept: bool = False
     """Whether it comes from the records of runs: it may be older than some parameters of its rules."""
+    stamp: str = field(init=False)
+    """Name, version and a digest of the whole content: what a result is kept with."""
 
-    @property
-    def stamp(self) -> str:
-        """Name, version and a digest of the whole content: what a result is kept with."""
+    def __post_init__(self) -> None:
         digest = hashlib.sha256(repr(_sorted(self.content)).encode()).hexdigest()[:8]
-        return f"{self.name} {self.version} {digest}"
+        object.__setattr__(self, "stamp", f"{self.name} {self.version} {digest}")
 
     def for_class(self, kind: str) -> Rules:
         """The rules for a class of channel; a class the set does not mention gets the set's own."""

@@ -147,6 +147,8 @@ async def test_of_a_delivery_that_is_damaged_nothing_is_taken(ground: Any, found
         assert await store.counts(tx) == {"waiting": 1}
         assert await tx.scalar(text("SELECT count(*) FROM series_day")) == 0
     raw.path_of(digest).write_bytes(whole)
+    async with ground.database.begin() as tx:
+        assert await tx.scalar(select(store.table.c.packed)) == hashlib.sha256(whole).hexdigest()
     assert (await ground.load()).deliveries == 1
 
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from openami.mdus.unify import Kept, Quarantined, RawStore
-from openami.mdus.unify.compression import CHUNK
+from openami.mdus.unify.compression import CHUNK, pack
 from openami.mdus.unify.errors import DamagedDeliveryError, UnknownDeliveryError
 from openami.mdus.unify.raw import is_digest
 from openami.shared.contract.field import Refusal
@@ -111,6 +111,24 @@ def test_damage_is_noticed_at_the_end_of_a_stream_at_the_latest(tmp_path: Path) 
         stream.read(1)
     with pytest.raises(UnknownDeliveryError):
         store.open("0" * 64)
+
+
+def test_packed_bytes_that_are_what_was_written_need_no_second_look(tmp_path: Path) -> None:
+    store = RawStore(tmp_path)
+    kept = store.keep(b"content" * 1000)
+    path = store.path_of(kept.digest)
+    assert kept.packed == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert store.open(kept.digest, kept.packed).readall() == b"content" * 1000
+    assert not store.keep(b"content" * 1000).packed  # those on the disk may be damaged by now
+    pack_again = pack(b"content" * 500) + pack(b"content" * 500)
+    path.write_bytes(pack_again)  # as another tool might
+    assert store.open(kept.digest, kept.packed).readall() == b"content" * 1000
+    path.write_bytes(pack(b"other"))
+    with pytest.raises(DamagedDeliveryError, match="other bytes"):
+        store.open(kept.digest, kept.packed).readall()
+    stream = store.open(kept.digest, hashlib.sha256(path.read_bytes()).hexdigest())
+    stream.finish()
+    assert stream.readall() == b"other"  # whoever says so has seen them
 
 
 def test_what_a_reader_left_is_compared_too(tmp_path: Path) -> None:

@@ -52,6 +52,9 @@ def test_bytes_and_files_are_kept_alike(store: ObjectRawStore, tmp_path: Path) -
     assert store.keep_file(incoming(tmp_path, data)) == Kept(digest, len(data), new=False)
     assert store.keep(data) == Kept(digest, len(data), new=False)
     assert store.fetch(digest) == data
+    kept = store.keep(b"content")
+    assert kept.packed == hashlib.sha256(object_of(tmp_path, kept.digest).read_bytes()).hexdigest()
+    assert store.open(kept.digest, kept.packed).readall() == b"content"
     assert [each.name for each in tmp_path.iterdir() if each.is_file()] == []
 
 

@@ -44,7 +44,7 @@ async def accept(
     Returns its digest. The same bytes again are the same delivery.
     """
     kept = await asyncio.to_thread(raw.keep, data)
-    await store.note(tx, kept.digest, name, source, format_name, at)
+    await store.note(tx, kept.digest, store.Claimed(name, source, format_name, kept.packed), at)
     return kept.digest
 
 

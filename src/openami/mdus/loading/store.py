@@ -29,6 +29,7 @@ table: Final = Table(
     Column("reason", Text, nullable=False, server_default=""),
     Column("readings", BigInteger, nullable=False, server_default="0"),
     Column("refused", BigInteger, nullable=False, server_default="0"),
+    Column("packed", Text, nullable=False, server_default=""),
 )
 Index("ix_load_waiting", table.c.accepted_at, table.c.digest, postgresql_where=table.c.state == WAITING)
 
@@ -39,13 +40,13 @@ class Claimed(NamedTuple):
     name: str
     source: str
     format: str
+    packed: str
+    """The hash of its packed bytes; empty if it was kept before it was accepted."""
 
 
-async def note(tx: AsyncConnection, digest: str, name: str, source: str, format_name: str, at: datetime) -> bool:
+async def note(tx: AsyncConnection, digest: str, what: Claimed, at: datetime) -> bool:
     """Note that a delivery waits; False if it is known."""
-    values = {
-        "digest": digest, "name": name, "source": source, "format": format_name, "accepted_at": at, "state": WAITING,
-    }  # fmt: skip
+    values = {"digest": digest, **what._asdict(), "accepted_at": at, "state": WAITING}
     done = await tx.execute(insert(table).values(values).on_conflict_do_nothing().returning(table.c.digest))
     return done.first() is not None
 
@@ -57,8 +58,8 @@ async def waiting(tx: AsyncConnection, limit: int) -> list[str]:
 
 
 async def claim(tx: AsyncConnection, digest: str) -> Claimed | None:
-    """Name, source and format of a waiting delivery, held until the transaction ends; None if somebody else has it."""
-    query = select(table.c.name, table.c.source, table.c.format)
+    """What is noted of a waiting delivery, held until the transaction ends; None if somebody else has it."""
+    query = select(*(table.c[name] for name in Claimed._fields))
     query = query.where(table.c.digest == digest, table.c.state == WAITING)
     row = (await tx.execute(query.with_for_update(skip_locked=True))).first()
     return None if row is None else Claimed(*row)

@@ -143,7 +143,7 @@ class _Here:
     async def _take(self, tx: AsyncConnection, digest: str, claimed: store.Claimed) -> tuple[Loaded, list[Refusal]]:
         loaded = Loaded(digest)
         refusals: list[Refusal] = []
-        for part in self._parts(digest, claimed.format):
+        for part in self._parts(digest, claimed):
             refusals += part.refusals
             taken = await self.middle.flow.take_columns(
                 tx,
@@ -167,11 +167,11 @@ class _Here:
             )
         return replace(loaded, refused=len(refusals)), refusals
 
-    def _parts(self, digest: str, format_name: str) -> Iterator[Part]:
+    def _parts(self, digest: str, claimed: store.Claimed) -> Iterator[Part]:
         """The delivery in pieces that are merged together; damage at its end undoes them all."""
         with self.steps("read"):
-            delivery = self.middle.raw.open(digest)
-            adapter, stream = recognised(cast("BinaryIO", delivery), format_name)
+            delivery = self.middle.raw.open(digest, claimed.packed)
+            adapter, stream = recognised(cast("BinaryIO", delivery), claimed.format)
             if adapter.name == Packed.name:  # files of columns begin at their end
                 stream = io.BytesIO(stream.read())
         pieces = parts(adapter, stream)

@@ -11,7 +11,7 @@ import hashlib
 import io
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
@@ -33,6 +33,8 @@ class Kept:
     digest: str
     size: int
     new: bool
+    packed: str = field(default="", compare=False)
+    """The hash of the packed bytes as they were written; none of those that were there already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +56,14 @@ class RawStore:
 
     def keep(self, data: bytes) -> Kept:
         """Keep a delivery; when this returns, it survives the loss of power."""
-        digest = hashlib.sha256(data).hexdigest()
+        digest = sha256(data)
         path = self.path_of(digest)
         if path.exists():
             path.touch()  # as if it had come now: retention counts from the last time
             return Kept(digest, len(data), new=False)
         packed = pack(data)
         _write_durably(path, lambda file: file.write(packed))
-        return Kept(digest, len(data), new=True)
+        return Kept(digest, len(data), new=True, packed=sha256(packed))
 
     def keep_file(self, incoming: Path) -> Kept:
         """Keep a file of any size that was written to `incoming`; it moves here, compressed, in bounded memory."""
@@ -92,9 +94,13 @@ class RawStore:
         """
         return self.open(digest).readall()
 
-    def open(self, digest: str) -> Checked:
-        """The delivery as a stream, which raises like `fetch`, but for damage only when one comes to it."""
-        return Checked(self._packed(digest), digest)
+    def open(self, digest: str, packed: str = "") -> Checked:
+        """The delivery as a stream, which raises like `fetch`, but for damage only when one comes to it.
+
+        With the hash of the `packed` bytes it is cheaper: where they are what was written, so is what they hold.
+        """
+        data = self._packed(digest)
+        return Checked(data, digest, known=bool(packed) and sha256(data) == packed)
 
     def _packed(self, digest: str) -> bytes:
         try:
@@ -142,6 +148,11 @@ class RawStore:
         return folder / name_of(digest, ending)
 
 
+def sha256(data: bytes) -> str:
+    """The hash of some bytes, as deliveries are named."""
+    return hashlib.sha256(data).hexdigest()
+
+
 def is_digest(name: str) -> bool:
     """Whether this is the hash of a delivery; values that a person entered have another origin."""
     return len(name) == _DIGEST_LENGTH and set(name) <= set("0123456789abcdef")
@@ -185,11 +196,11 @@ def digest_and_size(path: Path) -> tuple[str, int]:
 class Checked(Unpacked):
     """What a delivery holds. At its end it is compared with its hash: until then it may be damaged.
 
-    Reading raises `DamagedDeliveryError` if it is no longer what was kept.
+    Reading raises `DamagedDeliveryError` if it is no longer what was kept, unless that is `known` before.
     """
 
-    def __init__(self, packed: bytes, digest: str) -> None:
-        self._digest = digest
+    def __init__(self, packed: bytes, digest: str, *, known: bool = False) -> None:
+        self._digest, self._known = digest, known
         super().__init__(io.BytesIO(packed))
 
     def readinto(self, buffer: Any, /) -> int:  # noqa: ANN401 - any buffer
@@ -198,6 +209,8 @@ class Checked(Unpacked):
             count = super().readinto(buffer)
         except OSError as error:
             raise DamagedDeliveryError(f"The delivery {self._digest} cannot be read: {error}.") from error
+        if self._known:
+            return count
         self._hash.update(memoryview(buffer)[:count])
         if not count and len(buffer) and self._hash.hexdigest() != self._digest:
             raise DamagedDeliveryError(
@@ -208,7 +221,7 @@ class Checked(Unpacked):
     def finish(self) -> None:
         """Read what is left, and compare: a reader may have stopped before the end, and closed the stream."""
         rest = bytearray(CHUNK)
-        while self.readinto(rest):
+        while not self._known and self.readinto(rest):
             pass
 
     def _begin(self) -> Any:  # noqa: ANN401 - as above

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import tempfile
@@ -16,7 +15,7 @@ from pyarrow import fs
 
 from openami.mdus.unify.compression import CHUNK, ENDING, digest_of, pack, pack_file
 from openami.mdus.unify.errors import DamagedDeliveryError
-from openami.mdus.unify.raw import Kept, RawStore, digest_and_size, entry_of, name_of, not_kept
+from openami.mdus.unify.raw import Kept, RawStore, digest_and_size, entry_of, name_of, not_kept, sha256
 from openami.shared.object_store import SCHEME, ObjectStore, is_object_url
 
 if TYPE_CHECKING:
@@ -40,11 +39,12 @@ class ObjectRawStore(RawStore):
 
     def keep(self, data: bytes) -> Kept:
         """Keep a delivery; when this returns, the store has acknowledged it."""
-        digest = hashlib.sha256(data).hexdigest()
+        digest = sha256(data)
         if self._exists(key := self._key("raw", digest, ENDING)):
             return Kept(digest, len(data), new=False)
-        self._write(key, pack(data))
-        return Kept(digest, len(data), new=True)
+        packed = pack(data)
+        self._write(key, packed)
+        return Kept(digest, len(data), new=True, packed=sha256(packed))
 
     def keep_file(self, incoming: Path) -> Kept:
         """Keep a file of any size that was written to `incoming`; it moves here, packed, in bounded memory."""

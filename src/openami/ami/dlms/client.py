@@ -104,7 +104,7 @@ class ClientConnection(Connection):
                 self._release(event)
             case GetRequest():
                 self._listed = event.listed or len(event.attributes) > 1
-                self._put(replace(event, listed=self._listed, invoke=self._next_invoke(event.invoke)))
+                self._put(GetRequest(event.attributes, self._listed, self._next_invoke(event.invoke)))
             case SetRequest():
                 set_request = replace(event, listed=event.listed or len(event.attributes) > 1)
                 self._ask(replace(set_request, invoke=self._next_invoke(event.invoke)))
@@ -148,7 +148,7 @@ class ClientConnection(Connection):
 
     def _next_invoke(self, wanted: Invoke) -> Invoke:
         # a new number for each request, so that a late answer to the one before is told apart
-        self._invoke = replace(wanted, number=self._invoke.number % 15 + 1)
+        self._invoke = Invoke(self._invoke.number % 15 + 1, wanted.confirmed, wanted.high_priority)
         return self._invoke
 
     def _ask(self, request: SetRequest | ActionRequest) -> None:

@@ -234,7 +234,7 @@ def write_block(writer: XmlWriter, block: IntervalBlock) -> None:
     """Write one block; both the stamp (interval end) and the period, in UTC."""
     writer.open("IntervalBlocks")
     if len(block):
-        writer.raw([_reading_markup(block)])
+        writer.raw(_reading_markup(block))
     writer.empty("ReadingType", ref=str(block.reading_type))
     writer.close("IntervalBlocks")
 

@@ -16,7 +16,7 @@ from openami.shared.contract.field.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
 _DOCTYPE = re.compile(rb"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 # XML 1.0 Char production, inverted; lone surrogates are not characters either.
@@ -118,21 +118,21 @@ def escape(text: str) -> str:
     return _NEEDS_ESCAPE.sub(lambda hit: _ESCAPES[hit[0]], text)
 
 
+def _pairs(attributes: Mapping[str, str]) -> str:
+    return "".join([f' {name.replace("__", ":")}="{escape(value)}"' for name, value in attributes.items()])
+
+
 class XmlWriter:
     """Collects text in schema order. Elements take the default namespace that `open` set last."""
 
     __slots__ = ("_parts",)
 
-    def __init__(self) -> None:
-        self._parts: list[str] = []
+    def __init__(self, *head: str) -> None:
+        self._parts: list[str | bytes] = [*head]
 
     def open(self, tag: str, **attributes: str) -> None:
         """Start an element; attribute values are escaped here."""
-        if not attributes:
-            self._parts.append(f"<{tag}>")
-            return
-        pairs = "".join([f' {name.replace("__", ":")}="{escape(value)}"' for name, value in attributes.items()])
-        self._parts.append(f"<{tag}{pairs}>")
+        self._parts.append(f"<{tag}{_pairs(attributes)}>" if attributes else f"<{tag}>")
 
     def close(self, tag: str) -> None:
         """End an element."""
@@ -145,13 +145,12 @@ class XmlWriter:
 
     def empty(self, tag: str, **attributes: str) -> None:
         """Write an element without content."""
-        self.open(tag, **attributes)
-        self._parts[-1] = self._parts[-1][:-1] + "/>"
+        self._parts.append(f"<{tag}{_pairs(attributes)}/>")
 
-    def raw(self, parts: Iterable[str]) -> None:
+    def raw(self, markup: str | bytes) -> None:
         """Append markup that is known to be well-formed."""
-        self._parts.extend(parts)
+        self._parts.append(markup)
 
-    def text(self) -> str:
-        """All that was written."""
-        return "".join(self._parts)
+    def octets(self) -> bytes:
+        """All that was written, in UTF-8; what came in octets is copied but once: long messages are nothing else."""
+        return b"".join([part if isinstance(part, bytes) else part.encode() for part in self._parts])

@@ -143,7 +143,7 @@ class MeterReading:
     readings: tuple[Reading, ...] = ()
     events: tuple[EndDeviceEvent, ...] = ()
     span: Period | None = None
-    markup: str = field(default="", compare=False, repr=False)
+    markup: bytes = field(default=b"", compare=False, repr=False)
     """The element as it is sent, if it was written ahead (`write_ahead`)."""
 
     @property

@@ -110,7 +110,7 @@ def write_meter_readings(writer: XmlWriter, root: str, value: MeterReadings, **a
     writer.open(root, **attributes)
     for reading in value.readings:
         if reading.markup:
-            writer.raw([reading.markup])
+            writer.raw(reading.markup)
         else:
             _write_meter_reading(writer, reading)
     writer.close(root)
@@ -120,7 +120,7 @@ def write_ahead(reading: MeterReading) -> MeterReading:
     """The same with its markup: a message of many meters is then joined, not written, when it is sent."""
     writer = XmlWriter()
     _write_meter_reading(writer, reading)
-    return replace(reading, markup=writer.text())
+    return replace(reading, markup=writer.octets())
 
 
 def _write_meter_reading(writer: XmlWriter, reading: MeterReading) -> None:

@@ -61,6 +61,7 @@ SOAP_NAMESPACES: Final = frozenset(
 _HOSTS: Final = ("http://iec.ch/TC57/", "http://www.iec.ch/TC57/", "http://www.landisgyr.com/iec61968/")
 _GENERIC: Final = frozenset({"Message", "RequestMessage", "ResponseMessage", "EventMessage", "FaultMessage"})
 _TYPED_VERBS: Final = tuple(sorted((verb for verb in Verb if verb is not Verb.REPLY), key=len, reverse=True))
+_DECLARATION: Final = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -128,7 +129,7 @@ def encode(envelope: Envelope, *, typed: bool = False, compressed: bool = False)
     root, target = _root_of(header), MESSAGE_NAMESPACE
     if typed:
         root, target = _typed_root(header), f"http://iec.ch/TC57/2011/{_typed_noun(header)}Message"
-    writer = XmlWriter()
+    writer = XmlWriter(_DECLARATION)
     writer.open(f"m:{root}", xmlns__m=target, xmlns__g=MESSAGE_NAMESPACE)
     write_header(writer, header)
     if envelope.request is not None:
@@ -143,25 +144,25 @@ def encode(envelope: Envelope, *, typed: bool = False, compressed: bool = False)
             write_noun(writer, envelope.payload)
         writer.close("m:Payload")
     writer.close(f"m:{root}")
-    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + writer.text().encode()
+    return writer.octets()
 
 
 def _write_compressed(writer: XmlWriter, payload: Noun, prefix: str) -> None:
     inner = XmlWriter()
     write_noun(inner, payload)
     # No time stamp inside: the same message is the same bytes, however often it is written.
-    packed = gzip.compress(inner.text().encode(), mtime=0)
+    packed = gzip.compress(inner.octets(), mtime=0)
     writer.leaf(f"{prefix}:Compressed", base64.b64encode(packed).decode())
     writer.leaf(f"{prefix}:Format", "XML")
 
 
 def encode_fault(error: FieldContractError) -> bytes:
     """The FaultMessage for input whose header could not be read: the answer that goes with HTTP 400."""
-    writer = XmlWriter()
+    writer = XmlWriter(_DECLARATION)
     writer.open("m:FaultMessage", xmlns__m=MESSAGE_NAMESPACE, xmlns__g=MESSAGE_NAMESPACE)
     write_reply(writer, Reply(result=Result.FAILED, errors=(FieldError.of(error.code, str(error)),)))
     writer.close("m:FaultMessage")
-    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + writer.text().encode()
+    return writer.octets()
 
 
 def _unwrapped(root: etree._Element, reader: Reader) -> etree._Element:

@@ -80,3 +80,39 @@ async def test_a_later_session_with_the_same_meter_has_a_place_of_its_own() -> N
             turns.hurry("A")
         assert (first.hurried, second.hurried) == (False, True)
         assert second.number > first.number
+
+
+async def test_while_something_urgent_is_in_hand_the_others_go_on_slowly_but_they_do() -> None:
+    turns = Turns()
+    log: list[str] = []
+    with turns.urgent():
+        tasks = [asyncio.create_task(regular(turns, str(number), log)) for number in range(3)]
+        for _ in range(50):  # the steps of an order: none of them waits for a regular session
+            await asyncio.sleep(0)
+        assert log == ["0"]
+        await asyncio.wait_for(tasks[1], 1)
+    await asyncio.wait_for(asyncio.gather(*tasks), 1)
+    assert log == ["0", "1", "2"]
+
+
+async def test_what_takes_long_is_not_given_way_to_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("openami.ami.headend.turns.URGENT_MAX_S", 0.0)
+    monkeypatch.setattr("openami.ami.headend.turns.PAUSE_S", 3600.0)
+    turns = Turns()
+    log: list[str] = []
+    with turns.urgent(), turns.urgent():
+        tasks = [asyncio.create_task(regular(turns, str(number), log, steps=2)) for number in range(3)]
+        await asyncio.wait_for(asyncio.gather(*tasks), 1)
+    assert len(log) == 6
+
+
+async def test_an_end_gives_way_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("openami.ami.headend.turns.PAUSE_S", 3600.0)
+    turns = Turns()
+    log: list[str] = []
+    with turns.urgent():
+        pass
+    with pytest.raises(RuntimeError), turns.urgent():
+        raise RuntimeError
+    await asyncio.wait_for(asyncio.gather(*(regular(turns, name, log) for name in "ABC")), 1)
+    assert log == ["A", "B", "C"]

@@ -110,6 +110,7 @@ class HeadEnd:
             Answers(database, clock, sender),
             keys=KeyChange(database, clock, sealer, self.protections, self.reader),
             sealer=sealer,
+            turns=turns,
             offset_s=offset_s,
         )
         self.listener = Listener(

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from openami.ami.headend.model import Meter
     from openami.ami.headend.reader import MeterReader
     from openami.ami.headend.shipment import Seals
+    from openami.ami.headend.turns import Turns
     from openami.shared.clock import Clock
     from openami.shared.database import Database
 
@@ -72,6 +73,7 @@ class Commands:
         *,
         keys: KeyChange,
         sealer: Seals,
+        turns: Turns,
         offset_s: int,
     ) -> None:
         self._database = database
@@ -80,6 +82,7 @@ class Commands:
         self._answers = writer
         self._keys = keys
         self._sealer = sealer
+        self._turns = turns
         self._offset_s = offset_s
         self._in_flight: dict[tuple[UUID, str, str], asyncio.Task[None]] = {}
         self.wake = asyncio.Event()
@@ -89,7 +92,8 @@ class Commands:
         try:
             while True:
                 self.wake.clear()
-                next_due = await self._start_due()
+                with self._turns.urgent():
+                    next_due = await self._start_due()
                 await wait_for(self._clock, next_due, self.wake)
         finally:
             for task in self._in_flight.values():
@@ -117,6 +121,10 @@ class Commands:
         return next_due
 
     async def _carry_out(self, item: Item) -> None:
+        with self._turns.urgent():
+            await self._kept(item)
+
+    async def _kept(self, item: Item) -> None:
         try:
             async with self._database.read() as connection:
                 row = await store.meter_row(connection, item.serial)

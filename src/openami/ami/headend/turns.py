@@ -3,7 +3,8 @@
 When the processor and not the field is what is short, a hundred sessions are ready at the same moment; without this an
 order would wait behind all of them at each of its steps. Of the regular ones the oldest goes on: then few are open at
 a time, each for a short while, instead of all of them for long. One whose meter an order waits for is hurried: it
-waits for nobody any more.
+waits for nobody any more. And while an order is in hand they go on slowly: it consists of many small steps (questions
+to the database and to the meter), and would else wait at each of them for one step of somebody else.
 """
 
 from __future__ import annotations
@@ -12,10 +13,15 @@ import asyncio
 import heapq
 import itertools
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+PAUSE_S: Final = 0.005
+"""Between two steps of those who may wait, while something urgent is in hand."""
+URGENT_MAX_S: Final = 0.25
+"""What takes longer waits for its meter and not for us: then the others go on as usual."""
 
 
 class Turn:
@@ -47,6 +53,18 @@ class Turns:
         self._going: dict[str, Turn] = {}
         self._numbers = itertools.count()
         self._turning = False
+        self._urgent: dict[int, float] = {}
+        """Until when each urgent thing in hand is given way to."""
+
+    @contextmanager
+    def urgent(self) -> Iterator[None]:
+        """Something urgent is in hand: those who may wait go on slowly until it is done, or for a moment."""
+        number = next(self._numbers)
+        self._urgent[number] = asyncio.get_running_loop().time() + URGENT_MAX_S
+        try:
+            yield
+        finally:
+            del self._urgent[number]
 
     @contextmanager
     def of(self, name: str) -> Iterator[Turn]:
@@ -82,6 +100,8 @@ class Turns:
             _, waits = heapq.heappop(self._waiting)
             if not waits.done():  # else cancelled or hurried: its turn goes to the next
                 waits.set_result(None)
-                asyncio.get_running_loop().call_soon(self._next)
+                loop = asyncio.get_running_loop()
+                give_way = bool(self._urgent) and max(self._urgent.values()) > loop.time()
+                loop.call_later(PAUSE_S if give_way else 0, self._next)
                 return
         self._turning = False

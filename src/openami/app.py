@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import socket
 import sys
 from dataclasses import dataclass, field
@@ -31,7 +30,7 @@ from openami.shared.seam.tls import client_context, tls_server
 from openami.shared.seam.transport import HttpTransport, Partner
 from openami.shared.seam.views import MessageViews
 from openami.shared.secrets import Secrets, load_secrets
-from openami.shared.service import Area, Work, create_app
+from openami.shared.service import Area, Work, create_app, settle_memory
 from openami.shared.settings import CONSOLE_USERS
 from openami.shared.supervisor import DATABASES
 
@@ -183,8 +182,7 @@ async def serve_area(name: str, settings: Settings, *, supervised: bool) -> None
             http="httptools",
         )
         server_http = uvicorn.Server(config)
-        gc.freeze()  # what was imported stays: the collector need not walk it again and again
-        gc.set_threshold(20_000, 20, 20)
+        settle_memory()
         watch = asyncio.create_task(_until_orphaned(server_http)) if supervised else None
         partners = _tls_listener(name, settings, application)
         await server_http.serve()

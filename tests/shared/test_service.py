@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from starlette.routing import Route
 
 from openami.shared import service
 from openami.shared.errors import OpenAmiError
-from openami.shared.service import Area, Work, create_app, json_body
+from openami.shared.service import Area, Work, create_app, json_body, settle_memory
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -161,3 +162,14 @@ async def test_a_loop_that_fails_is_started_again(clock: ManualClock, monkeypatc
     async with app.router.lifespan_context(app):
         await asyncio.wait_for(again.wait(), 5)
     assert len(runs) == 3
+
+
+def test_what_was_imported_is_not_walked_by_the_collector_again() -> None:
+    before = gc.get_threshold()
+    try:
+        settle_memory()
+        assert gc.get_freeze_count() > 1000
+        assert gc.get_threshold() > before
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)

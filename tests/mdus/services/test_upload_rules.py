@@ -12,7 +12,7 @@ from openami.mdus.registry.ids import ProfileId
 from openami.mdus.registry.slices import OPEN_INSTANT
 from openami.mdus.series import Calendar, ChannelDays
 from openami.mdus.services.codes import EnterpriseCodes, ItemStatus, item_status
-from openami.mdus.services.upload_rules import Feed, bundles, items_of, uncovered
+from openami.mdus.services.upload_rules import Feed, bundles, items_of, rows_of_each, uncovered
 from openami.shared.quality import EMPTY, MISSING, VALID, Origin, Verdict, quality
 from openami.shared.spans import Span
 
@@ -71,6 +71,14 @@ def test_messages_hold_no_more_than_allowed_and_lose_nothing(sizes: list[int], l
     assert all(sum(len(one) for one in message) <= limit for message in made)
     left = [int(value) for message in made for one in message for value in one.values]
     assert left == [int(value) for one in parts for value in one.values]
+
+
+@given(st.lists(st.integers(1, 5), max_size=20))
+def test_the_rows_of_each_channel_are_all_of_them_in_order(channels: list[int]):
+    rows = rows_of_each(np.array(channels, np.int64))
+    assert {channel: found.tolist() for channel, found in rows.items()} == {
+        channel: [row for row, one in enumerate(channels) if one == channel] for channel in set(channels)
+    }
 
 
 @given(spans, st.lists(spans, max_size=4))

@@ -26,7 +26,7 @@ from openami.mdus.series import tables as series_tables
 from openami.mdus.series.calendar import instant_of
 from openami.mdus.series.feed import pending_changes, take_changes
 from openami.mdus.series.knowledge import NOTHING, Knowledge
-from openami.mdus.services.upload_rules import Feed, Items, bundles, items_of, uncovered
+from openami.mdus.services.upload_rules import Feed, Items, bundles, items_of, rows_of_each, uncovered
 from openami.mdus.tables import metadata
 from openami.shared.contract.enterprise import logs
 from openami.shared.contract.enterprise.confirm import bulk
@@ -111,8 +111,10 @@ class Uploads:
         items = await self._backlog(tx, status_index)
         changes = await take_changes(tx, CONSUMER, self.changes_a_turn, lake=self.lake)
         for change in changes:
-            for feed in await self._feeds(tx, np.unique(change.after.channel).tolist()):
-                items += items_of(feed, change.before, change.after, status_index)
+            rows = rows_of_each(change.after.channel)
+            for feed in await self._feeds(tx, list(rows)):
+                mine = rows[feed.channel]
+                items += items_of(feed, change.before.rows(mine), change.after.rows(mine), status_index)
         for replaces in (False, True):
             for part in bundles([one for one in items if one.replaces is replaces], self.items_a_message):
                 await self._send(tx, part, statuses)

@@ -58,13 +58,18 @@ class Items:
         return Items(self.feed, self.replaces, self.start_s[cut], self.values[cut], self.status[cut])
 
 
-def items_of(feed: Feed, before: ChannelDays, after: ChannelDays, status_index: NDArray[np.uint8]) -> list[Items]:
-    """New and replaced items of one feed, from the rows of its channel as they were known there and as they are now.
+def rows_of_each(channel: NDArray[np.int64]) -> dict[int, NDArray[np.intp]]:
+    """The rows of each channel, in order."""
+    order = np.argsort(channel, kind="stable")
+    distinct, first = np.unique(channel[order], return_index=True)
+    return dict(zip(distinct.tolist(), np.split(order, first)[1:], strict=True))
+
+
+def items_of(feed: Feed, old: ChannelDays, new: ChannelDays, status_index: NDArray[np.uint8]) -> list[Items]:
+    """New and replaced items of one feed, from the days of its channel as they were known there and as they are now.
 
     An interval belongs to the feed when it overlaps its span: at a meter swap both meters bring their part.
     """
-    mine = after.channel == feed.channel
-    old, new = before.rows(mine), after.rows(mine)
     starts = feed.calendar.starts_s(new.day)[:, None] + np.arange(new.count) * feed.calendar.interval_s
     covered = starts + feed.calendar.interval_s > int(feed.span.start.timestamp())
     if feed.span.end.year < 9999:

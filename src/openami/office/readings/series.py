@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -12,8 +13,9 @@ import numpy as np
 from openami.office.localtime import day_of, local_dates
 from openami.office.readings.errors import MissingValue, OffTheGrid, TooFine, WrongStatus, WrongUnit
 from openami.office.readings.model import ItemStatus
+from openami.shared.contract.enterprise.errors import Refusal
 from openami.shared.contract.enterprise.headers import id_key
-from openami.shared.contract.enterprise.interval_columns import shifted
+from openami.shared.contract.enterprise.interval_columns import IntervalColumns, shifted
 from openami.shared.spans import intervals_of_day, local_midnight
 
 if TYPE_CHECKING:
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from openami.shared.contract.enterprise.interval_columns import IntervalColumns
 
 _DECIMAL_SHIFTS: Final = {("KWH", "KWH"): 3, ("WH", "KWH"): 0, ("MWH", "KWH"): 6, ("M3", "M3"): 3, ("L", "M3"): 0}
 """(unit of the item, unit of the profile) -> power of ten from the item's number to thousandths of the profile's."""
@@ -118,6 +119,23 @@ def columns(sent: IntervalColumns, interval_s: int, unit: str, statuses: Mapping
     return Items(starts_us // 1_000_000, values, status)
 
 
+def columns_of_many(
+    sent: Sequence[IntervalColumns], interval_s: int, unit: str, statuses: Mapping[str, ItemStatus]
+) -> list[Items | Refusal]:
+    """What `columns` makes of each of several series with the same decimals, or why it refuses it."""
+    try:
+        found = columns(IntervalColumns.joined(sent), interval_s, unit, statuses)
+    except Refusal as reason:
+        if len(sent) == 1:
+            return [reason]
+        return [found for one in sent for found in columns_of_many([one], interval_s, unit, statuses)]
+    past = np.cumsum([len(one) for one in sent]).tolist()
+    return [
+        Items(found.starts[begin:end], found.values_milli[begin:end], found.status[begin:end])
+        for begin, end in pairwise([0, *past])
+    ]
+
+
 def _first(wrong: NDArray[np.bool_]) -> int | None:
     """The place of the first item of which something is true."""
     return int(np.argmax(wrong)) if wrong.any() else None
@@ -130,8 +148,7 @@ def by_day(items: Items, zone_name: str) -> Iterator[tuple[date, Items]]:
     order = np.argsort(items.starts, kind="stable")
     numbers = local_dates(items.starts[order], zone_name)
     cuts = np.flatnonzero(np.diff(numbers)) + 1
-    for part in np.split(order, cuts):
-        number = int(local_dates(items.starts[part[:1]], zone_name)[0])
+    for number, part in zip(numbers[[0, *cuts]].tolist(), np.split(order, cuts), strict=True):
         yield day_of(number), Items(items.starts[part], items.values_milli[part], items.status[part])
 
 

@@ -10,7 +10,7 @@ from openami.office.codes import item_statuses
 from openami.office.devices.store import occupant, registers_by_profile, registers_of
 from openami.office.readings.errors import UnknownProfile
 from openami.office.readings.profile_store import NewDay, add_days, lock_profiles, newest_days
-from openami.office.readings.series import DayBlock, Items, by_day, columns, merged, stamp_of
+from openami.office.readings.series import DayBlock, Items, by_day, columns, columns_of_many, merged, stamp_of
 from openami.office.services.letters import answer
 from openami.shared.contract.enterprise import logs
 from openami.shared.contract.enterprise.errors import Refusal
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from openami.office.context import Office
     from openami.office.devices.model import Register
-    from openami.office.readings.model import ItemStatus
     from openami.shared.contract.enterprise.messages.common import Log
     from openami.shared.contract.enterprise.messages.inferred_time_series import (
         UtilitiesTimeSeriesERPItemBulkNotification as NotifiedBulk,
@@ -66,15 +65,15 @@ async def on_upload(office: Office, transaction: AsyncConnection, message: Creat
     """
     items: Sequence[CreateItem | ChangeItem] = message.items
     channels = await registers_by_profile(transaction, [item.utilities_time_series.id or "" for item in items])
-    statuses = item_statuses(office.codes)
+    found = _values(office, items, channels)
     answers: list[Log] = []
     parts: list[Part] = []
-    for number, item in enumerate(items):
-        try:
-            parts += _parts(office, number, item, channels, statuses)
-            answers.append(logs.success(f"{len(columns_of(item))} values."))
-        except Refusal as reason:
-            answers.append(logs.failed(reason))
+    for number, (item, values) in enumerate(zip(items, found, strict=True)):
+        if isinstance(values, Refusal):
+            answers.append(logs.failed(values))
+            continue
+        parts += _parts(office, number, item, channels[_profile_id(item)], values)
+        answers.append(logs.success(f"{len(values.starts)} values."))
     await _keep(office, transaction, parts)
     await answer(office, transaction, message, answers, business_key=next(iter(channels), ""))
 
@@ -113,23 +112,35 @@ async def _channel_at(transaction: AsyncConnection, point: str, obis: str) -> Re
     return found
 
 
-def _parts(
-    office: Office,
-    number: int,
-    item: CreateItem | ChangeItem,
-    channels: Mapping[str, Register],
-    statuses: Mapping[str, ItemStatus],
-) -> list[Part]:
-    series = item.utilities_time_series
-    profile_id = id_key(series.id or "").rjust(PROFILE_ID_WIDTH, "0")
-    channel = channels.get(profile_id)
-    if channel is None:
-        raise UnknownProfile(f"No interval channel feeds the profile {series.id}.", hint="Assign it first.")
-    values = columns(columns_of(item), channel.interval_s, channel.unit, statuses)
+def _profile_id(item: CreateItem | ChangeItem) -> str:
+    return id_key(item.utilities_time_series.id or "").rjust(PROFILE_ID_WIDTH, "0")
+
+
+def _values(
+    office: Office, items: Sequence[CreateItem | ChangeItem], channels: Mapping[str, Register]
+) -> list[Items | Refusal]:
+    """The values of each series, or why it is refused; series of one kind are looked at together."""
+    statuses = item_statuses(office.codes)
+    found: dict[int, Items | Refusal] = {}
+    alike: dict[tuple[int, str, int], list[int]] = {}
+    for number, item in enumerate(items):
+        channel = channels.get(_profile_id(item))
+        if channel is None:
+            name = item.utilities_time_series.id
+            found[number] = UnknownProfile(f"No interval channel feeds the profile {name}.", hint="Assign it first.")
+        else:
+            alike.setdefault((channel.interval_s, channel.unit, columns_of(item).decimals), []).append(number)
+    for (interval_s, unit, _), numbers in alike.items():
+        sent = [columns_of(items[number]) for number in numbers]
+        found |= zip(numbers, columns_of_many(sent, interval_s, unit, statuses), strict=True)
+    return [found[number] for number in range(len(items))]
+
+
+def _parts(office: Office, number: int, item: CreateItem | ChangeItem, channel: Register, values: Items) -> list[Part]:
     stamp = stamp_of(item.message_header.creation_date_time, replaces=isinstance(item, ChangeItem))
     message_id = message_key(item.message_header)
     return [
-        Part(number, profile_id, channel.interval_s, day, part, stamp, message_id)
+        Part(number, _profile_id(item), channel.interval_s, day, part, stamp, message_id)
         for day, part in by_day(values, office.settings.zone)
     ]
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import math
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain, pairwise
+from typing import TYPE_CHECKING, Any, Self
 
 from openami.shared.contract.enterprise.shapes import Member, Shape, Simple
 
@@ -102,6 +103,11 @@ class Prewritten:
         """Some of them, such that all are valid if these are."""
         raise NotImplementedError
 
+    @classmethod
+    def written(cls, lists: Sequence[Self]) -> tuple[list[bytes], list[bytes]]:
+        """The elements of each list of a message, and samples of all, wherever they stand."""
+        return [one.xml() for one in lists], [one.samples() for one in lists]
+
 
 class Pieces(list[str]):
     """The pieces of a text in order; lists that know their own XML stand beside it, each with its place."""
@@ -119,16 +125,15 @@ class Pieces(list[str]):
         if not self._lists:
             text = "".join(self).encode()
             return text, text
-        whole: list[bytes] = []
-        sampled: list[bytes] = []
-        at = 0
-        for place, elements in self._lists:
-            text = "".join(self[at:place]).encode()
-            whole += (text, elements.xml())
-            sampled += (text, elements.samples())
-            at = place
-        text = "".join(self[at:]).encode()
-        return b"".join([*whole, text]), b"".join([*sampled, text])
+        # a message has lists of one kind: all of them are written together
+        lists, samples = type(self._lists[0][1]).written([elements for _, elements in self._lists])
+        places = [0, *(place for place, _ in self._lists), len(self)]
+        texts = ["".join(self[begin:end]).encode() for begin, end in pairwise(places)]
+        return _woven(texts, [*lists, b""]), _woven(texts, [*samples, b""])
+
+
+def _woven(first: Sequence[bytes], second: Sequence[bytes]) -> bytes:
+    return b"".join(chain.from_iterable(zip(first, second, strict=True)))
 
 
 Write = Callable[[Any, Pieces], None]

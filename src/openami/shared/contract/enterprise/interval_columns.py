@@ -11,7 +11,7 @@ from openami.shared.contract.enterprise.encode import Prewritten, escaped, escap
 from openami.shared.contract.scan_records import DIGITS_MAX
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     import numpy.typing as npt
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     Octets = npt.NDArray[np.uint8]
 
 _STATUS = "UtilitiesTimeSeriesItemTypeCode"
+_BEGIN = b"\1"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,6 +61,16 @@ class Words:
         return Words(tuple(numbers), np.array(which, np.uint16))
 
     @staticmethod
+    def joined(parts: Sequence[Words]) -> Words:
+        """Columns one after the other."""
+        numbers: dict[str, int] = {}
+        which = [
+            np.array([numbers.setdefault(text, len(numbers)) for text in part.texts], np.uint16)[part.which]
+            for part in parts
+        ]
+        return Words(tuple(numbers), np.concatenate(which))
+
+    @staticmethod
     def same(text: str, count: int) -> Words:
         """A column with one text throughout."""
         return Words((text,), np.zeros(count, np.uint16))
@@ -89,20 +100,44 @@ class IntervalColumns(Prewritten):
         parts = {each.name: getattr(self, each.name) for each in fields(self)}
         return IntervalColumns(**{name: part if name == "decimals" else part[span] for name, part in parts.items()})
 
+    @staticmethod
+    def joined(parts: Sequence[IntervalColumns]) -> IntervalColumns:
+        """Items of the same decimals, one after the other."""
+        if len(parts) == 1:
+            return parts[0]
+        return IntervalColumns(
+            start=np.concatenate([part.start for part in parts]),
+            end=np.concatenate([part.end for part in parts]),
+            values=np.concatenate([part.values for part in parts]),
+            decimals=parts[0].decimals,
+            present=np.concatenate([part.present for part in parts]),
+            unit=Words.joined([part.unit for part in parts]),
+            status=Words.joined([part.status for part in parts]),
+        )
+
     def xml(self) -> bytes:
         """The items; raises ValueError for what cannot be written."""
-        return _items(self) if len(self) else b""
+        return self.written([self])[0][0]
 
     def samples(self) -> bytes:
         """An item of each unit and of each status, the first and the last, the smallest and the greatest one.
 
         The others differ from them in digits only.
         """
-        if not len(self):
-            return b""
-        firsts = [np.unique(words.which, return_index=True)[1] for words in (self.unit, self.status)]
-        extremes = [find(one) for one in (self.start, self.end, self.values) for find in (np.argmin, np.argmax)]
-        return self[np.unique(np.concatenate([*firsts, extremes, [int(np.argmin(self.present))]]))].xml()
+        return self.written([self])[1][0]
+
+    @classmethod
+    def written(cls, lists: Sequence[IntervalColumns]) -> tuple[list[bytes], list[bytes]]:
+        """The items of each series, written together; samples of all stand in the first one of those decimals."""
+        texts, samples = [b""] * len(lists), [b""] * len(lists)
+        for decimals in dict.fromkeys(one.decimals for one in lists if len(one)):
+            places = [place for place, one in enumerate(lists) if len(one) and one.decimals == decimals]
+            every = cls.joined([lists[place] for place in places])
+            begins = np.cumsum([0, *(len(lists[place]) for place in places[:-1])])
+            for place, text in zip(places, _items(every, begins).split(_BEGIN)[1:], strict=True):
+                texts[place] = text
+            samples[places[0]] = _items(every[_samples(every)], np.zeros(0, np.intp))
+        return texts, samples
 
     @classmethod
     def regular(
@@ -147,15 +182,29 @@ def shifted(
     return result, exact
 
 
-def _items(columns: IntervalColumns) -> bytes:
-    """Rows of equal length, in which what an item has not is zero octets; then those are taken out."""
+def _samples(columns: IntervalColumns) -> npt.NDArray[np.intp]:
+    """The places of items that show all texts and all extremes."""
+    firsts = [np.unique(words.which, return_index=True)[1] for words in (columns.unit, columns.status)]
+    extremes = [find(one) for one in (columns.start, columns.end, columns.values) for find in (np.argmin, np.argmax)]
+    return np.unique(np.concatenate([*firsts, extremes, [int(np.argmin(columns.present))]]))
+
+
+def _items(columns: IntervalColumns, begins: npt.NDArray[np.intp]) -> bytes:
+    """Rows of equal length, in which what an item has not is zero octets; then those are taken out.
+
+    A series is parted from the one before by an octet that no text has.
+    """
+    parting = np.zeros((len(columns), 1), np.uint8)
+    parting[begins] = ord(_BEGIN)
+    stamps = _stamps(np.stack((columns.start, columns.end)))
     parts = (
+        parting,
         _octets(b"<Item>"),
         *_quantity(columns),
         _octets(b"<UTCValidityStartDateTime>"),
-        _stamps(columns.start),
+        stamps[0],
         _octets(b"Z</UTCValidityStartDateTime><UTCValidityEndDateTime>"),
-        _stamps(columns.end),
+        stamps[1],
         _octets(b"Z</UTCValidityEndDateTime>"),
         _written(columns.status, _status),
         _octets(b"</Item>"),
@@ -186,17 +235,19 @@ def _quantity(columns: IntervalColumns) -> tuple[Octets, ...]:
 
 
 def _stamps(instants: npt.NDArray[np.datetime64]) -> Octets:
+    """The text of each instant; of most there are many."""
     if np.isnat(instants).any():
         raise ValueError("an item has no start or no end")
-    whole = bool((instants == instants.astype("datetime64[s]")).all())
-    texts = np.datetime_as_string(instants, unit="s" if whole else "us").astype(np.bytes_)
-    return texts.view(np.uint8).reshape(len(texts), -1)
+    distinct, which = np.unique(instants, return_inverse=True)
+    whole = bool((distinct == distinct.astype("datetime64[s]")).all())
+    texts = np.datetime_as_string(distinct, unit="s" if whole else "us").astype(np.bytes_)
+    return texts.view(np.uint8).reshape(len(texts), -1)[which]
 
 
 def _written(words: Words, write: Callable[[str], str]) -> Octets:
     """What is written for the text of each item."""
     texts = [write(text).encode() for text in words.texts]
-    if any(b"\0" in text for text in texts):
+    if any(b"\0" in text or _BEGIN in text for text in texts):
         raise ValueError("a text has a character that XML does not have")
     return np.array(texts, np.bytes_).view(np.uint8).reshape(len(texts), -1)[words.which]
 

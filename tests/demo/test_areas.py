@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 class Office:
     """Answers each request with the next status; tells what it was asked."""
 
-    def __init__(self, *statuses: int) -> None:
+    def __init__(self, *statuses: int, says: bytes = b"") -> None:
         self.statuses = list(statuses)
+        self.says = says
         self.asked: list[tuple[str, dict[str, str], Any]] = []
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -31,7 +32,7 @@ class Office:
             headers = dict(line.lower().split(": ", 1) for line in lines if line)
             body = await reader.readexactly(int(headers["content-length"]))
             self.asked.append((first.rsplit(" ", 1)[0], headers, json.loads(body) if body else None))
-            answer = json.dumps({"number": len(self.asked)}).encode()
+            answer = self.says or json.dumps({"number": len(self.asked)}).encode()
             writer.write(b"HTTP/1.1 %d X\r\ncontent-length: %d\r\n\r\n" % (self.statuses.pop(0), len(answer)) + answer)
         writer.close()
 
@@ -91,3 +92,18 @@ async def test_silence_has_an_end(tmp_path: Path):
     async with Areas(settings, "secret", patience_s=0.0) as areas:
         with pytest.raises(AreaSilentError, match="has not answered GET /api/work"):
             await areas.get("office", "/api/work")
+
+
+@pytest.mark.enable_socket
+async def test_who_is_starting_for_ever_is_given_up(tmp_path: Path):
+    async with calling(tmp_path, Office(503), patience_s=-1.0) as areas:
+        with pytest.raises(AreaSilentError, match="HTTP 503"):
+            await areas.get("office", "/api/work")
+
+
+@pytest.mark.enable_socket
+async def test_somebody_else_on_the_port_is_told(tmp_path: Path):
+    async with calling(tmp_path, Office(200, says=b"<h1>SAP</h1>")) as areas:
+        with pytest.raises(AreaSilentError, match="no area of ours") as caught:
+            await areas.get("office", "/api/work")
+    assert "OPENAMI_OFFICE_URL" in caught.value.hint

@@ -22,11 +22,13 @@ from openami.testing.run import (
     AddressTakenError,
     BadAddressError,
     Endpoint,
+    NobodyThereError,
     Peer,
     UnknownProcessError,
     listening,
     play_mdus,
     play_sap,
+    poster,
 )
 
 if TYPE_CHECKING:
@@ -144,8 +146,28 @@ async def test_wrong_names_are_told():
         await play_sap(Peer("http://x", ""), Endpoint("127.0.0.1", 1), ["nothing"])
     with pytest.raises(UnknownProcessError, match="'nothing'"):
         await play_mdus(Peer("http://x", ""), Endpoint("127.0.0.1", 1), ["nothing"])
-    with pytest.raises(BadAddressError, match="no address"):
-        Endpoint.parse("8555")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["8555", "", ":8555", "here:", "here:http", "here:0", "here:65536", "here:" + "9" * 5000, "here:٣", "here:-1"],
+)
+def test_what_is_no_address_to_listen_on_is_told(text: str):
+    with pytest.raises(BadAddressError, match="no address") as caught:
+        Endpoint.parse(text)
+    assert "127.0.0.1:8555" in caught.value.hint
+
+
+@pytest.mark.parametrize(("text", "host", "port"), [("here:1", "here", 1), ("[::1]:65535", "[::1]", 65535)])
+def test_an_address_is_a_host_and_a_port(text: str, host: str, port: int):
+    assert Endpoint.parse(text) == Endpoint(host, port)
+
+
+@pytest.mark.parametrize("url", ["nonsense", "ftp://x", "http://[", "http://x:99999", "http://\0"])
+async def test_an_address_of_a_system_that_is_none_is_told(url: str):
+    async with poster(Peer(url, "OFFICE"), "services") as post:
+        with pytest.raises(NobodyThereError, match="cannot be reached"):
+            await post("Ask", b"")
 
 
 def test_the_command_line_lists_the_processes_and_edits_tables(tmp_path: Path):

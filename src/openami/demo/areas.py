@@ -64,16 +64,24 @@ class Areas:
                 answer = await self._client.request(method, url, self._headers | headers, body)
                 if answer.status not in _AWAY:
                     break
+                trouble = f"HTTP {answer.status}"
             except OSError as error:
-                if time.monotonic() > deadline:
-                    raise AreaSilentError(
-                        f"The area {area} has not answered {method} {path} for {self._patience_s:.0f} s ({error!r}).",
-                        hint=f"Is it running? Read {self._settings.data_dir / 'logs' / area}.log.",
-                    ) from error
+                trouble = repr(error)
+            if time.monotonic() > deadline:
+                raise AreaSilentError(
+                    f"The area {area} has not answered {method} {path} for {self._patience_s:.0f} s ({trouble}).",
+                    hint=f"Is it running? Read {self._settings.data_dir / 'logs' / area}.log.",
+                )
             await asyncio.sleep(PAUSE_S)
         if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
             raise CommandRefusedError(
                 f"{area} refused {method} {path} with {answer.status}: {answer.content.decode(errors='replace')[:500]}",
                 hint=f"Read {self._settings.data_dir / 'logs' / area}.log.",
             )
-        return json.loads(answer.content)
+        try:
+            return json.loads(answer.content)
+        except ValueError as error:
+            raise AreaSilentError(
+                f"What answers at {url} is no area of ours: it sent no JSON.",
+                hint=f"Look at --port, or at OPENAMI_{area.upper()}_URL.",
+            ) from error

@@ -48,6 +48,7 @@ PATIENCE_S: Final = 60.0
 FOR_EVER_S: Final = 1e9
 STEP: Final = timedelta(hours=1)
 STEP_PAUSE_S: Final = 0.1
+PORTS: Final = 65536
 
 
 class UnknownProcessError(OpenAmiError):
@@ -81,7 +82,7 @@ class Endpoint:
             BadAddressError: it is something else.
         """
         host, _, port = text.rpartition(":")
-        if not host or not port.isdecimal():
+        if not host or not (port.isascii() and port.isdecimal()) or not 0 < int(port[:6]) < PORTS:
             raise BadAddressError(f"{text!r} is no address.", hint="Write host:port, such as 127.0.0.1:8555.")
         return cls(host, int(port))
 
@@ -225,7 +226,7 @@ async def poster(peer: Peer, folder: str = "") -> AsyncIterator[Post]:
             path = f"/{folder}/{where}" if folder else where
             try:
                 response = await client.post(peer.url.rstrip("/") + path, content=body, headers={"content-type": XML})
-            except httpx.HTTPError as error:
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
                 raise NobodyThereError(
                     f"{peer.url} cannot be reached: {error or repr(error)}.", hint="Does it run, is that its address?"
                 ) from error

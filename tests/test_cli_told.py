@@ -16,6 +16,7 @@ from openami import cli, cli_files, cli_people
 from openami.cli_mdus import connect
 from openami.cli_mdus import files as cli_mdus_files
 from openami.cli_mdus import values as cli_mdus_values
+from openami.cli_mdus import virtual as cli_mdus_virtual
 from openami.demo.table import Line, show
 from openami.shared.secrets import load_secrets
 
@@ -143,6 +144,34 @@ def test_the_inputs_of_a_rule_are_part_of_its_explanation(monkeypatch: pytest.Mo
     output = runner.invoke(cli.app, ["explain", "1", "2026-03-01"]).output
     assert "V11 failed: Too much. [limit 5]" in output
     assert HOSTILE in output
+
+
+def test_a_virtual_channel_is_explained_by_what_it_is_made_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    part = {"channel": 17, "factor": "-1.02", "value": 40, "quality": "measured, passed"}
+    row: dict[str, Any] = {"start": "2026-03-01T00:00:00Z", "value": None, "quality": "empty", "parts": []}
+    made = row | {"start": "2026-03-01T00:30:00Z", "value": -408, "quality": "derived, passed", "parts": [part]}
+    found = {"virtual": "street", "unit": "Wh", "scale": -1, "intervals": [row, made]}
+    for module, words in (
+        (cli_mdus_values, ["explain", "street", "2026-03-01"]),
+        (cli_mdus_virtual, ["virtual", "show", "street", "2026-03-01"]),
+    ):
+        monkeypatch.setattr(module, "ask", lambda *_: found)
+        shown = runner.invoke(cli.app, words)
+        assert shown.exit_code == 0, shown.output
+        for said in ("-40.8", "derived, passed", "-1.02 x 40 of 17", "empty"):
+            assert said in shown.output
+
+
+def test_a_definition_is_seen_before_it_is_made_and_undone_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = {"terms": "", "total": None, "missing": None}
+    then = {"terms": "1+2", "total": 300, "missing": 4, "unit": "Wh", "scale": -1}
+    monkeypatch.setattr(cli_mdus_virtual, "ask", lambda *_: {"day": "2026-03-02", "now": now, "then": then})
+    shown = runner.invoke(cli.app, ["virtual", "define", "street", "1+2", "--preview"]).output
+    for said in ("brings on 2026-03-02", "nothing", "1+2", "30.0 Wh", "4"):
+        assert said in shown
+    monkeypatch.setattr(cli_mdus_virtual, "ask", lambda *_: {"definitions": [{"first": "2026-03-02", "terms": ""}]})
+    shown = runner.invoke(cli.app, ["virtual", "undo", "street", "--reason", "mistaken", "--as", "ann"]).output
+    assert "From 2026-03-02 street stands for nothing again." in shown
 
 
 def test_what_a_file_is_refused_for_is_shown_as_it_is(

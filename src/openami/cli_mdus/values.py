@@ -41,6 +41,9 @@ def explain(channel: Channel, span: Span, as_json: AsJson = False, data_dir: Dat
     if as_json:
         _print(found)
         return
+    if "virtual" in found:
+        console.print(made_of(found))
+        return
     table = Table("start", f"{found['unit']}", "quality", "came with", "what was said")
     for one in found["intervals"]:
         fired = "\n".join(_said(each) for each in one["fired"])
@@ -48,6 +51,16 @@ def explain(channel: Channel, span: Span, as_json: AsJson = False, data_dir: Dat
         table.add_row(one["start"], _amount(one["value"], found["scale"]), one["quality"], source, fired)
     console.print(f"Channel {found['channel']}, {found['obis']} of {found['device']}")
     console.print(table)
+
+
+def made_of(found: dict[str, Any]) -> Table:
+    """The values of a virtual channel, with those of the channels that they were made of."""
+    table = Table("start", found["unit"], "quality", "made of")
+    for one in found["intervals"]:
+        parts = ", ".join(f"{each['factor']} x {each['value']} of {each['channel']}" for each in one["parts"])
+        value = "" if one["value"] is None else _amount(one["value"], found["scale"])
+        table.add_row(one["start"], value, one["quality"], parts)
+    return table
 
 
 def _delivery(digest: str, forgotten: list[str]) -> str:

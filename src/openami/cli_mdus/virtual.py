@@ -11,7 +11,7 @@ from rich.table import Table
 
 from openami.cli_mdus.connect import AsJson, DataDir, Person, Port, ask, console
 from openami.cli_mdus.edits import Why  # noqa: TC001 - typer reads annotations
-from openami.cli_mdus.values import Span  # noqa: TC001 - typer reads annotations
+from openami.cli_mdus.values import Span, made_of
 
 app = typer.Typer(no_args_is_help=True, help="Virtual channels: named sums, differences and multiples of channels.")
 
@@ -80,12 +80,7 @@ def show(name: Name, span: Span, as_json: AsJson = False, data_dir: DataDir = No
     if as_json:
         print(json.dumps(found, ensure_ascii=False))  # noqa: T201 - for another program
         return
-    table = Table("start", found["unit"], "quality", "made of")
-    for one in found["intervals"]:
-        parts = ", ".join(f"{each['factor']} x {each['value']} of {each['channel']}" for each in one["parts"])
-        value = "" if one["value"] is None else f"{Decimal(one['value']).scaleb(found['scale']):f}"
-        table.add_row(one["start"], value, one["quality"], parts)
-    console.print(table)
+    console.print(made_of(found))
 
 
 def add_to(main: typer.Typer) -> None:

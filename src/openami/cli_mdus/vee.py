@@ -26,7 +26,7 @@ def rules(rule_set: RuleSet = "default", kind: Kind = "residential", as_json: As
 
     found = load(rule_set)
     resolved = found.for_class(kind)
-    order = (*resolved.checks, *resolved.chain, *resolved.scaling)
+    order = (*resolved.checks, *resolved.chain, *resolved.scaling, *resolved.readings)
     rows: list[dict[str, Any]] = [
         {
             "id": one,

@@ -27,6 +27,7 @@ from openami.shared.quality import has_value, is_estimated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -61,6 +62,8 @@ class Asked:
     demand_s: int = 0
     """Length of the demand window; 0: the interval."""
     gate: Gate = field(default_factory=Gate)
+    rules_folder: Path | None = None
+    """Rule sets of the installation: registers that were not read are estimated by them."""
     gas: Mapping[str, Decimal] = field(default_factory=dict)
     """`calorific_kwh_m3` with the state number `z` (GA2), or `calorific_mj_m3` (GA1): from volume to energy."""
 
@@ -106,7 +109,7 @@ async def determinants(
     if len(spans) > 1:
         found |= _together(members, spans)
     elif first.register and len(members) == 1 and members[0][0] == 1:
-        found["registers"] = await _registers(series, tx, first, first.register, span, knowledge)
+        found["registers"] = await _registers(series, tx, (first, first.register), span, knowledge, asked)
     if asked.gas:
         found["energy_kwh"] = str(_energy_kwh(first, total, asked.gas))
     return found | {"released": not found["not_yet"]}
@@ -210,10 +213,14 @@ def _advance(register: SeriesChannel, span: Span, start: int, end: int) -> int |
 
 
 async def _registers(
-    series: Series, tx: AsyncConnection, channel: Channel, register: int, span: Span, as_of: AsOf
+    series: Series, tx: AsyncConnection, channels: tuple[Channel, int], span: Span, as_of: AsOf, asked: Asked
 ) -> dict[str, Any]:
     """The register at both ends of the span: as it was read at those very instants, else estimated, and by what."""
-    ends = [await register_at(series, tx, (channel.id, register), at, as_of) for at in (span.start, span.end)]
+    channel, register = channels
+    ends = [
+        await register_at(series, tx, (channel.id, register), at, as_of, folder=asked.rules_folder)
+        for at in (span.start, span.end)
+    ]
     start, end = (one.value if one else None for one in ends)
     own = (await series.channels(tx, [register]))[0]
     advance = None if start is None or end is None else _advance(own, span, start, end)

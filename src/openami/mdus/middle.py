@@ -201,6 +201,7 @@ class Middle:
             failed=self.notices.reading_failed,
             policy=settings.orders,
             capabilities=settings.capabilities,
+            rules_folder=settings.judging.folder,
         )
         remote = RemoteSeries(self.series, settings.codes)
         self.upkeep = Upkeep(clock, settings.codes, self.master_data, settings.capabilities, self.ams)

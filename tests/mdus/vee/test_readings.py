@@ -64,9 +64,9 @@ async def test_e15_between_two_readings_where_intervals_are_missing(mdus: Databa
 
 
 async def test_e19_the_daily_use_goes_on(mdus: Database) -> None:
-    """W70: 3.345 a day rounds to 3.35, and 31 days of it to 103.85, cut to whole values."""
-    await read(mdus, (0, 0), (200, 669))
-    assert await found(mdus, 231) == RegisterValue(669 + 103, "E19")
+    """W70: 3.345 kWh a day rounds to 3.35, and 31 days of it are 103.85."""
+    await read(mdus, (0, 0), (200, 669_000))
+    assert await found(mdus, 231) == RegisterValue(669_000 + 103_850, "E19")
 
 
 async def of_digits(mdus: Database, modulus: int) -> None:
@@ -91,11 +91,11 @@ async def test_e15_on_both_sides_of_a_rollover(mdus: Database) -> None:
 
 
 async def test_e19_with_a_rollover_behind_and_one_ahead(mdus: Database) -> None:
-    await of_digits(mdus, 100_000)
-    await read(mdus, (0, 99_800), (100, 300))
-    assert await found(mdus, 110) == RegisterValue(350, "E19")
-    await read(mdus, (100, 99_900))
-    assert await found(mdus, 300) == RegisterValue(100, "E19"), "one a day, over the last digit"
+    await of_digits(mdus, 10_000_000)
+    await read(mdus, (0, 9_980_000), (100, 30_000))
+    assert await found(mdus, 110) == RegisterValue(35_000, "E19")
+    await read(mdus, (100, 9_990_000))
+    assert await found(mdus, 300) == RegisterValue(10_000, "E19"), "a hundred a day, over the last digit"
 
 
 async def test_a_fall_that_the_connection_cannot_explain_is_a_reset(mdus: Database) -> None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
 
 from openami.mdus.series import Calendar, ChannelDays, Flag
-from openami.mdus.vee.catalogue import Work, checks, methods
-from openami.mdus.vee.model import Facts, Level, Parameter, Parameters, Reference
+from openami.mdus.vee.catalogue import Work, checks, methods, readings
+from openami.mdus.vee.model import Facts, Level, Parameter, Parameters, Reads, Reference
 from openami.mdus.vee.ruleset import load
 from openami.shared.quality import EMPTY, MEASURED, Origin, has_value, quality
 
@@ -154,7 +156,46 @@ def test_scaling(case: dict[str, Any]) -> None:
     assert np.where(filled.mask, filled.values, work.values)[0].tolist() == case["expect"]
 
 
+def seconds(text: str, zone: str) -> int:
+    return int(datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).timestamp())
+
+
+@of("reading")
+def test_registers_that_nobody_read(case: dict[str, Any]) -> None:
+    """E14, E15, E19: values of the file in thousandths."""
+    zone = case.get("zone", "UTC")
+    times = [np.array([seconds(day, zone)]) for day, _ in case["reads"]]
+    values = [np.array([int(value * 1000)]) for _, value in case["reads"]]
+    at_s = np.array([seconds(case["at"], zone)])
+    earlier = [place for place, one in enumerate(times) if one < at_s]
+    last, after = earlier[-1], min(earlier[-1] + 1, len(times) - 1)
+    reads = Reads(
+        at_s=at_s, before_s=times[last], before=values[last], oldest_s=times[0], oldest=values[0],
+        after_s=times[after], after=values[after], after_known=np.array([after > last]),
+        used=np.array([int(case.get("used", 0) * 1000)]), used_known=np.array(["used" in case]),
+        step=np.array([case.get("constant", Decimal("0.001")) * 1000], np.int64),
+    )  # fmt: skip
+    filled = readings()[case["rule"]].function(reads, parameters_of(case, case["rule"], {}))
+    assert bool(filled.mask[0]) is ("expect" in case)
+    if "expect" in case:
+        assert int(filled.values[0]) == case["expect"] * 1000
+
+
 def test_every_rule_of_the_catalogue_has_an_example() -> None:
     shown = {case["rule"] for case in CASES["check"]} | {one for case in CASES["estimate"] for one in case["methods"]}
-    shown |= {case["method"] for case in CASES["scale"]}
-    assert shown == {*checks(), *methods()}
+    shown |= {case["method"] for case in CASES["scale"]} | {case["rule"] for case in CASES["reading"]}
+    assert shown == {*checks(), *methods(), *readings()}
+
+
+def test_the_catalogue_is_whole() -> None:
+    """V01 to V36 and E01 to E20, each with a sentence; and every worked example W01 to W89 is a test."""
+    assert {f"V{number:02d}" for number in range(1, 37)} <= {*checks()}
+    assert {f"E{number:02d}" for number in range(1, 21)} == {*methods(), *readings()}
+    assert all(one.sentence.endswith(".") for one in (*checks().values(), *methods().values(), *readings().values()))
+    here = Path(__file__).parent
+    words = " ".join(case["id"] for cases in CASES.values() for case in cases)
+    words += " ".join(re.findall(r"def test_(\w+)", (here / "test_worked_functions.py").read_text())).upper()
+    found = {int(number) for number in re.findall(r"\bW(\d\d)", words.replace("_", " "))}
+    for first, last in re.findall(r"W(\d\d) TO W(\d\d)", words.replace("_", " ")):
+        found |= set(range(int(first), int(last)))
+    assert found == set(range(1, 90))

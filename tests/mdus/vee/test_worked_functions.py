@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from decimal import Decimal as D  # noqa: N817 - numbers stay readable
 
 import numpy as np
@@ -11,12 +10,6 @@ import pytest
 from openami.mdus.vee import gas, registers, water
 from openami.mdus.vee.estimates.shapes import split
 from openami.mdus.vee.water import Backflow, Flow
-from openami.shared.spans import local_midnight
-
-
-def test_w14_a_cancelled_estimate_is_made_anew() -> None:
-    day = 86400
-    assert registers.reassess((0, 1000), (60 * day, 1240), 30 * day) == 1120
 
 
 def test_w12_and_w13_readings_as_if_a_register_had_no_end() -> None:
@@ -38,32 +31,6 @@ def test_w57_longer_intervals_are_split() -> None:
 
 def test_w58_type_61() -> None:
     assert registers.average_daily_use(D("18.2"), 33) == D("600.6")
-
-
-@pytest.mark.parametrize(("multiplier", "expected"), [(1, "1048"), (40, "1001.2")])
-def test_w66_a_register_from_intervals(multiplier: int, expected: str) -> None:
-    assert registers.from_intervals(D(1000), np.full(96, 500), -3, multiplier) == D(expected)
-
-
-def test_w67_a_reading_between_readings() -> None:
-    june, july, target = (int(datetime(2026, m, d, tzinfo=UTC).timestamp()) for m, d in ((6, 1), (7, 1), (6, 11)))
-    assert registers.prorate((june, 500), (july, 620), target) == 540
-
-
-def test_w68_elapsed_time_knows_the_lost_hour() -> None:
-    march, april = (int(local_midnight("Europe/Berlin", datetime(2026, m, 1).date()).timestamp()) for m in (3, 4))  # noqa: DTZ001
-    target = int(datetime(2026, 3, 29, 10, tzinfo=UTC).timestamp())
-    assert (april - march, target - march) == (743 * 3600, 683 * 3600)
-    assert registers.prorate((march, 0), (april, 743), target) == 683
-
-
-def test_w69_known_intervals_go_before_the_line() -> None:
-    assert registers.prorate((0, 100), (1000, 160), 500) == 130
-    assert registers.prorate((0, 100), (1000, 160), 500, known_before=40) == 140
-
-
-def test_w70_californias_roundings() -> None:
-    assert registers.monthly_usage(D("100.35"), 30, 31, 10, 5230) == 5240
 
 
 @pytest.mark.parametrize(

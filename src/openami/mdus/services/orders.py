@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
     from datetime import date, datetime
     from decimal import Decimal
+    from pathlib import Path
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -99,6 +100,8 @@ class Orders:
     """Told of an accepted order that will never have a result: the back office hears of it by an event."""
     policy: OrderPolicy = field(default_factory=OrderPolicy)
     capabilities: Capabilities = field(default_factory=Capabilities)
+    rules_folder: Path | None = None
+    """Rule sets of the installation."""
 
     async def accept(self, tx: AsyncConnection, items: Sequence[OrderRequest]) -> list[Verdict]:
         """Take orders; those whose day has come are looked at next."""
@@ -303,7 +306,7 @@ class Orders:
         along = await self.series.counting_along(tx, np.array([order.channel], np.int64))
         interval = int(along[0]) if len(along) else None
         at = order_rules.first_look(order)
-        found = await register_at(self.series, tx, (interval, order.channel), at)
+        found = await register_at(self.series, tx, (interval, order.channel), at, folder=self.rules_folder)
         if found is None:
             return None
         return order_rules.Answer(order_rules.Candidate(at, found.value, estimated=True), found.method)

@@ -14,7 +14,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from openami.mdus.vee.errors import RuleError
-from openami.mdus.vee.model import Facts, Filled, Fired, Parameters, Value
+from openami.mdus.vee.model import Facts, Filled, Fired, Parameters, Reads, Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,6 +39,7 @@ class Work:
 
 CheckFunction: TypeAlias = Callable[[Facts, Parameters, "Mapping[str, Fired]"], Fired]
 MethodFunction: TypeAlias = Callable[[Work, Parameters], Filled]
+ReadingFunction: TypeAlias = Callable[[Reads, Parameters], Filled]
 Kind: TypeAlias = type[int] | type[Decimal] | type[str] | type[bool] | type[list]  # type: ignore[type-arg]
 
 COMMON: Final[Mapping[str, Kind]] = {"enabled": bool, "severity": str, "severity_when_sum_fails": str}
@@ -85,8 +86,16 @@ class Method(Rule):
     function: MethodFunction
 
 
+@dataclass(frozen=True, slots=True)
+class ReadingMethod(Rule):
+    """A method for registers, by row rather than by interval."""
+
+    function: ReadingFunction
+
+
 _CHECKS: Final[dict[str, Check]] = {}
 _METHODS: Final[dict[str, Method]] = {}
+_READINGS: Final[dict[str, ReadingMethod]] = {}
 _OWN: Final = (
     "openami.mdus.vee.checks.flags",
     "openami.mdus.vee.checks.limits",
@@ -96,6 +105,7 @@ _OWN: Final = (
     "openami.mdus.vee.checks.sums",
     "openami.mdus.vee.checks.water",
     "openami.mdus.vee.estimates.interpolation",
+    "openami.mdus.vee.estimates.readings",
     "openami.mdus.vee.estimates.reference",
     "openami.mdus.vee.estimates.scaling",
     "openami.mdus.vee.estimates.shapes",
@@ -125,6 +135,17 @@ def method(rule_id: str, sentence: str, **parameters: Kind | Added) -> Callable[
     return register
 
 
+def reading(rule_id: str, sentence: str, **parameters: Kind | Added) -> Callable[[ReadingFunction], ReadingFunction]:
+    """Register a method for registers."""
+
+    def register(function: ReadingFunction) -> ReadingFunction:
+        _refuse_second(rule_id)
+        _READINGS[rule_id] = ReadingMethod(rule_id, sentence, {**COMMON, **parameters}, function)
+        return function
+
+    return register
+
+
 def checks() -> Mapping[str, Check]:
     """All validation rules: ours and those of installed packages."""
     _load()
@@ -137,28 +158,39 @@ def methods() -> Mapping[str, Method]:
     return _METHODS
 
 
+def readings() -> Mapping[str, ReadingMethod]:
+    """All methods for registers: ours and those of installed packages."""
+    _load()
+    return _READINGS
+
+
+def _found(rule_id: str) -> Rule | None:
+    return checks().get(rule_id) or methods().get(rule_id) or readings().get(rule_id)
+
+
 def rule(rule_id: str) -> Rule:
-    """A rule of either sort.
+    """A rule of any sort.
 
     Raises:
         RuleError: the catalogue has no such rule.
     """
-    found = checks().get(rule_id) or methods().get(rule_id)
+    found = _found(rule_id)
     if found is None:
         raise RuleError(
-            f"There is no rule {rule_id!r}.", hint=f"Known are {', '.join(sorted({*checks(), *methods()}))}."
+            f"There is no rule {rule_id!r}.",
+            hint=f"Known are {', '.join(sorted({*checks(), *methods(), *readings()}))}.",
         )
     return found
 
 
 def sentence_of(rule_id: str) -> str:
     """What a rule says; also of one that judged once and is not installed any more."""
-    found = checks().get(rule_id) or methods().get(rule_id)
+    found = _found(rule_id)
     return "This rule is not installed any more." if found is None else found.sentence
 
 
 def _refuse_second(rule_id: str) -> None:
-    if rule_id in _CHECKS or rule_id in _METHODS:
+    if rule_id in _CHECKS or rule_id in _METHODS or rule_id in _READINGS:
         raise RuleError(f"Two rules have the id {rule_id}.", hint="Give a rule of your own an id of your own.")
 
 

@@ -136,6 +136,27 @@ class Filled:
     inputs: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Reads:
+    """What is known around instants at which registers are wanted, by row; values as if registers had no last digit.
+
+    `used` is what the intervals from the reading before to the instant sum to, where all are there and actual; `step`
+    one digit of the register.
+    """
+
+    at_s: NDArray[np.int64]
+    before_s: NDArray[np.int64]
+    before: NDArray[np.int64]
+    oldest_s: NDArray[np.int64]
+    oldest: NDArray[np.int64]
+    after_s: NDArray[np.int64]
+    after: NDArray[np.int64]
+    after_known: NDArray[np.bool_]
+    used: NDArray[np.int64]
+    used_known: NDArray[np.bool_]
+    step: NDArray[np.int64]
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One rule that fired on one channel-day, or one method that filled slots of it."""

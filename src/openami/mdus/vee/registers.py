@@ -1,14 +1,15 @@
-"""Registers that run backwards, and readings between readings: V24, E14, E15, E19."""
+"""Registers that run backwards (V24): rolled over, estimated too high, or reset."""
 
 from __future__ import annotations
 
-from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from numpy.typing import NDArray
 
 
@@ -64,38 +65,6 @@ def unrolled(
     turns = np.concatenate(([0], np.cumsum(turned)))[: len(value)]
     pieces = np.concatenate(([0], np.cumsum((advance < 0) & ~turned)))[: len(value)]
     return value + turns * modulus, pieces
-
-
-def prorate(before: tuple[int, int], after: tuple[int, int], at_s: int, *, known_before: int | None = None) -> Decimal:
-    """E15: the reading at an instant between two readings (instant in s, value), linear in elapsed time.
-
-    Where the use up to the instant is known from intervals, it is that use that counts.
-    """
-    (start_s, low), (end_s, high) = before, after
-    if known_before is not None:
-        return Decimal(low + known_before)
-    return low + Decimal(high - low) * (at_s - start_s) / (end_s - start_s)
-
-
-def reassess(before: tuple[int, int], after: tuple[int, int], at_s: int) -> Decimal:
-    """V24: the reading that takes the place of a cancelled estimate at an instant."""
-    return prorate(before, after, at_s)
-
-
-def from_intervals(register: Decimal, intervals: NDArray[np.int64], scale: int, multiplier: int = 1) -> Decimal:
-    """E14: the register after these intervals (of 10**scale register units), only forward from an actual reading."""
-    return register + Decimal(int(intervals.sum())).scaleb(scale) / multiplier
-
-
-def monthly_usage(history: Decimal, history_days: int, days: int, constant: int, last_reading: int) -> int:
-    """E19: the reading that California's monthly estimate gives.
-
-    Daily use to two decimals half up, times days to two decimals, divided by the constant, cut to a whole number, added
-    to the last reading (working group, 1998).
-    """
-    daily = (history / history_days).quantize(Decimal("0.01"), ROUND_HALF_UP)
-    usage = (daily * days).quantize(Decimal("0.01"), ROUND_HALF_UP)
-    return last_reading + int((usage / constant).to_integral_value(ROUND_FLOOR))
 
 
 def average_daily_use(previous: Decimal, days: int) -> Decimal:

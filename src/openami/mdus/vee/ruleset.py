@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache
 from importlib.resources import files
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from openami.mdus.vee.catalogue import rule
@@ -32,7 +33,8 @@ _USUAL: Final = {
     "severity_when_sum_fails": Parameter("", "D", "the same"),
 }
 _BEFORE: Final = "what the rule did before it had this parameter"
-_HEAD: Final = ("name", "version", "sentence", "extends", "checks", "chain", "scaling", "class")
+_ORDERS: Final = ("checks", "chain", "scaling", "readings")
+_HEAD: Final = ("name", "version", "sentence", "extends", *_ORDERS, "class")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class Rules:
     checks: tuple[str, ...]
     chain: tuple[str, ...]
     scaling: tuple[str, ...]
+    readings: tuple[str, ...]
+    """Methods for registers, the first that can goes first; none in a rule set from before they were rules."""
     parameters: Mapping[str, Parameters]
 
 
@@ -162,11 +166,11 @@ def _rules(of: RuleSet, kind: str) -> Rules:
         content = of.content
         special = content.get("class", {}).get(kind, {})
         merged = _overlay({key: value for key, value in content.items() if key not in _HEAD}, special)
-        order = {key: tuple(special.get(key, content.get(key, ()))) for key in ("checks", "chain", "scaling")}
-        wanted = {*merged, *order["checks"], *order["chain"], *order["scaling"]} - {*order}
+        order = {key: tuple(special.get(key, content.get(key, ()))) for key in _ORDERS}
+        wanted = {*merged, *chain.from_iterable(order.values())} - {*order}
         parameters = {one: _parameters(of, one, merged.get(one, {})) for one in sorted(wanted)}
         on = {key: tuple(one for one in ids if parameters[one]["enabled"]) for key, ids in order.items()}
-        memory[kind] = Rules(of.stamp, on["checks"], on["chain"], on["scaling"], parameters)
+        memory[kind] = Rules(of.stamp, on["checks"], on["chain"], on["scaling"], on["readings"], parameters)
     return memory[kind]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from openami.mdus.series.determinants import Gate
 from openami.mdus.series.knowledge import Knowledge
 from openami.mdus.unify.raw import is_digest
 from openami.mdus.vee import tables
-from openami.mdus.vee.catalogue import checks, methods
+from openami.mdus.vee.catalogue import checks, methods, readings
 from openami.mdus.vee.editing import Action, Edit, EditRefusedError
 from openami.mdus.vee.explain import explain, recompute
 from openami.mdus.vee.ruleset import available, load
@@ -125,6 +125,7 @@ class ValueViews:
             members = named.members if named else [(1, await channel_named(tx, query.get("channel", "")))]
             span = span_named(query.get("span", ""), members[0][1].zone, members[0][1].day_start_s)
             asked = _asked(query, query.getlist("tou"), members[0][1])
+            asked = replace(asked, rules_folder=self._middle.settings.judging.folder)
             computed = named.computed.whole if named and not named.one_sum else None
             found = await determinants(self._middle.series, tx, members, span, asked, as_of, computed=computed)
         return as_response(found | (summed(named) if named else {}))
@@ -141,6 +142,7 @@ class ValueViews:
             "rule_sets": list(available(folder)),
             "checks": [_rule(one, checks()[one].sentence, rules) for one in rules.checks],
             "methods": [_rule(one, methods()[one].sentence, rules) for one in (*rules.chain, *rules.scaling)],
+            "readings": [_rule(one, readings()[one].sentence, rules) for one in rules.readings],
         }
         return as_response(body)
 

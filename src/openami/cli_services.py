@@ -53,6 +53,9 @@ def use_schema(
     """Put a schema of yours in the place of one of ours, and say what it changes.
 
     It counts for messages received and sent, and for the WSDLs, when the areas start next.
+
+    Fields that it wants and our messages do not have are named. Give a constant for each in
+    `contract/schemas/constants.toml`, in the table `constants`: "ROOT-ELEMENT/Place/InTheMessage" = "text".
     """
     from openami.shared.contract.enterprise.overlay import use_schema as put  # noqa: PLC0415 - as above
 

@@ -11,16 +11,19 @@ from typer.testing import CliRunner
 
 from openami.cli import app
 from openami.shared.contract.enterprise.catalogue import catalogue
+from openami.shared.contract.enterprise.constants import Constants
 from openami.shared.settings import load_settings
 
 GUIDE = (Path(__file__).parents[2] / "docs/guides/connect-your-sap.md").read_text(encoding="utf-8")
 
 
 def test_every_table_of_settings_can_be_loaded(tmp_path: Path) -> None:
-    blocks = re.findall(r"```toml\n(.*?)```", GUIDE, re.DOTALL)
-    assert len(blocks) == 3
-    for block in blocks:
+    *settings, constants = re.findall(r"```toml\n(.*?)```", GUIDE, re.DOTALL)
+    assert len(settings) == 3
+    for block in settings:
         load_settings(data_dir=tmp_path, **tomllib.loads(block))
+    (tmp_path / "constants.toml").write_text(constants, encoding="utf-8")
+    assert Constants.read(tmp_path).of("UtilitiesDeviceERPSmartMeterCreateRequest/MessageHeader/TenantID")
 
 
 def test_every_operation_that_is_named_exists() -> None:

@@ -77,6 +77,8 @@ def customers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     name = "inferred/measurement_task.xsd"
     own = (FOLDER / name).read_text(encoding="utf-8").replace(SEASONS.splitlines()[0], SEASONS)
     (folder / "mine.xsd").write_text(own, encoding="utf-8")
+    (folder / "contract/schemas").mkdir(parents=True)
+    (folder / "contract/schemas/constants.toml").write_text('[constants]\n"*/SeasonCode" = "S"\n', encoding="utf-8")
     use_schema(folder / "mine.xsd", name, folder / "contract/schemas")
     units = (TABLES / "units.toml").read_text(encoding="utf-8").replace('code = "KWH"', 'code = "K3"')
     (folder / "contract/tables").mkdir()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import dataclasses
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -101,3 +102,117 @@ def test_only_files_of_the_contract_are_replaced(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", sorted(set(shapes().root_files.values())))
 def test_the_same_schema_changes_nothing(tmp_path: Path, name: str) -> None:
     assert use_schema(FOLDER / name, name, tmp_path / "overlay") == ()
+
+
+TASK = f"{ROOT}/UtilitiesMeasurementTask"
+BULK = "SmartMeterUtilitiesMeasurementTaskERPBulkChangeRequest"
+ANYWHERE = "*/UtilitiesMeasurementTask/Specifications"
+
+
+def wanting(more: str) -> str:
+    """Our schema with something mandatory after the time of use."""
+    element = '<xs:element name="UtilitiesTimeOfUseCode" type="UtilitiesTimeOfUseCode" minOccurs="0"/>'
+    assert SOURCE.count(element) == 1
+    return SOURCE.replace(element, element + more)
+
+
+def constants(overlay: Path, table: str) -> None:
+    overlay.mkdir(parents=True, exist_ok=True)
+    (overlay / "constants.toml").write_text(table, encoding="utf-8")
+
+
+SEASON = '<xs:element name="SeasonCode" type="UtilitiesTimeOfUseCode"/>'
+PLANT = (
+    '<xs:element name="Plant"><xs:complexType><xs:sequence><xs:element name="Code" type="xs:token"/>'
+    '<xs:element name="Note" type="xs:token" minOccurs="0"/></xs:sequence>'
+    '<xs:attribute name="kind" type="xs:token" use="required"/></xs:complexType></xs:element>'
+)
+
+
+@pytest.mark.parametrize(
+    ("more", "places"),
+    [(SEASON, ["SeasonCode"]), (PLANT, ["Plant/@kind", "Plant/Code"]), (SEASON + PLANT, ["SeasonCode", "Plant/Code"])],
+)
+def test_what_a_schema_wants_and_nobody_has_is_named(tmp_path: Path, more: str, places: list[str]) -> None:
+    overlay = tmp_path / "overlay"
+    with pytest.raises(SchemaProblem, match="has no value for") as caught:
+        use_schema(schema(tmp_path, wanting(more)), NAME, overlay)
+    for place in places:
+        assert f"{TASK}/Specifications/{place}" in str(caught.value)
+    assert "constants.toml" in str(caught.value)
+    assert "Note" not in str(caught.value), "it may be left out"
+    assert not overlay.exists()
+
+
+def test_constants_are_sent_where_the_schema_wants_them(tmp_path: Path) -> None:
+    overlay = tmp_path / "overlay"
+    constants(
+        overlay,
+        f"""[constants]
+"{ANYWHERE}/SeasonCode" = "S<1>"
+"{ANYWHERE}/Plant/@kind" = "a&b"
+"{ANYWHERE}/Plant/Code" = "1000"
+""",
+    )
+    changes = use_schema(schema(tmp_path, wanting(SEASON + PLANT)), NAME, overlay)
+    assert Change(ROOT, "UtilitiesMeasurementTask/Specifications/SeasonCode", "added") in changes
+    other = codec(overlay)
+    written = b'<SeasonCode>S&lt;1&gt;</SeasonCode><Plant kind="a&amp;b"><Code>1000</Code></Plant>'
+    for root in (ROOT, BULK):
+        message: Any = example(root)
+        body = other.encode(message)
+        assert body.count(written) == body.count(b"<Specifications>") > 0
+        assert other.decode(body) == message
+        assert other.is_replaced(root)
+        assert written not in codec().encode(message)
+        with pytest.raises(InvalidMessage, match="SeasonCode"):
+            other.decode(codec().encode(message))
+    assert not other.is_replaced("MeterReadingDocumentERPResultBulkCreateRequest")
+
+
+def test_a_constant_stands_for_a_value_that_is_not_there(tmp_path: Path) -> None:
+    overlay = tmp_path / "overlay"
+    constants(overlay, f'[constants]\n"{ANYWHERE}/UtilitiesTimeOfUseCode" = "HT"\n')
+    stricter = SOURCE.replace(
+        'name="UtilitiesTimeOfUseCode" type="UtilitiesTimeOfUseCode" minOccurs="0"',
+        'name="UtilitiesTimeOfUseCode" type="UtilitiesTimeOfUseCode"',
+    )
+    use_schema(schema(tmp_path, stricter), NAME, overlay)
+    full: Any = example(ROOT)
+    task = full.utilities_measurement_task
+    own = [dataclasses.replace(one, utilities_time_of_use_code=None) for one in task.specifications]
+    without = dataclasses.replace(
+        full, utilities_measurement_task=dataclasses.replace(task, specifications=(*task.specifications, *own))
+    )
+    element, default = b"<UtilitiesTimeOfUseCode>", b"<UtilitiesTimeOfUseCode>HT</UtilitiesTimeOfUseCode>"
+    body = codec(overlay).encode(without)
+    assert body.count(element) == 2 * len(own)
+    assert body.count(default) == len(own), "where there is a value, it is sent"
+
+
+@pytest.mark.parametrize(
+    ("table", "reason"),
+    [
+        (f'[constants]\n"{ANYWHERE}/SeasonCode" = "{"S" * 11}"', "not valid"),
+        (f'[constants]\n"{ANYWHERE}/SeasonCode" = 1', "in quotes"),
+        ('constants = "S"', "cannot be read"),
+        ("[other]", "cannot be read"),
+        ("no toml", "cannot be read"),
+    ],
+)
+def test_constants_that_cannot_be_sent_are_said(tmp_path: Path, table: str, reason: str) -> None:
+    overlay = tmp_path / "overlay"
+    constants(overlay, table)
+    with pytest.raises(SchemaProblem, match=reason):
+        use_schema(schema(tmp_path, wanting(SEASON)), NAME, overlay)
+    assert not (overlay / NAME).exists()
+
+
+def test_items_of_series_take_no_constants(tmp_path: Path) -> None:
+    overlay = tmp_path / "overlay"
+    constants(overlay, '[constants]\n"*/Item/Grade" = "A"\n')
+    text = (FOLDER / "time_series.xsd").read_text(encoding="utf-8")
+    status = text.index('<xs:element name="ItemStatus"')
+    wanted = text[:status] + '<xs:element name="Grade" type="xs:token"/>' + text[status:]
+    with pytest.raises(SchemaProblem, match="leave the addition optional"):
+        use_schema(schema(tmp_path, wanted), "time_series.xsd", overlay)

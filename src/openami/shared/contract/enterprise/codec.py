@@ -8,6 +8,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, cast
 
 from openami.shared.contract.enterprise.catalogue import Operation, catalogue
+from openami.shared.contract.enterprise.constants import Constants, filled
 from openami.shared.contract.enterprise.decode import Readers, class_of
 from openami.shared.contract.enterprise.encode import Pieces, Writers
 from openami.shared.contract.enterprise.errors import InvalidMessage, MissingElement, NotReadable, UnknownMessage
@@ -18,6 +19,7 @@ from openami.shared.contract.enterprise.tolerate import first_missing, first_unr
 from openami.shared.contract.enterprise.validate import Validation
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from lxml import etree
@@ -31,7 +33,7 @@ class Codec:
     """Decodes and encodes the messages of one set of schema files; threads may share it.
 
     With an overlay its files decide what is valid. Values stay those of the generated classes: what a replaced schema
-    adds arrives as extras, and what it no longer has is missing.
+    adds arrives as extras and is sent with the constants of the customer, and what it no longer has is missing.
     """
 
     def __init__(self, overlay: Path | None = None) -> None:
@@ -43,6 +45,7 @@ class Codec:
             for root, shape in shapes(overlay).roots.items()
             if root in self.shapes.roots
         }
+        self._written = self.shapes.roots if overlay is None else _filled(self.shapes.roots, overlay)
         self._readers = Readers(self.shapes)
         self._writers = Writers(self.shapes)
         self._roots: dict[type[Any], str] = {}
@@ -68,6 +71,10 @@ class Codec:
                 raise MissingElement(root, missing, "is mandatory but missing", line=line_of(element)) from problem
             place, reason = first_unreadable(element, shape) or (root, str(problem))
             raise InvalidMessage(root, place, reason, line=line_of(element)) from problem
+
+    def is_replaced(self, root: str) -> bool:
+        """Whether the message is that of another schema than ours, or carries constants."""
+        return self._written[root] is not self.shapes.roots[root]
 
     def shape_of(self, element: etree._Element) -> tuple[str, Shape]:
         """Root name and shape of a message element; raises UnknownMessage."""
@@ -105,7 +112,7 @@ class Codec:
     def _element(self, message: Message) -> bytes:
         """The message's element. Of a list that knows its own XML only the samples are validated."""
         root = self.root_of(message)
-        content, _ = self._writers.of(self.shapes.roots[root])
+        content, _ = self._writers.of(self._written[root])
         out = Pieces([f'<n0:{root} xmlns:n0="{GLOBAL}">'])
         try:
             content(message, out)
@@ -129,6 +136,12 @@ class Codec:
         except NotReadable as problem:
             raise InvalidMessage(root, root, str(problem)) from problem
         self._validations[root].refuse(element)
+
+
+def _filled(roots: Mapping[str, Shape], overlay: Path) -> dict[str, Shape]:
+    """How the messages are written for the schemas of an overlay."""
+    constants, theirs = Constants.read(overlay), shapes(overlay).roots
+    return {root: filled(shape, theirs[root], root, constants) for root, shape in roots.items()}
 
 
 _ENVELOPE_START = (

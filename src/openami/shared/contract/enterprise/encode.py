@@ -139,6 +139,10 @@ def _woven(first: Sequence[bytes], second: Sequence[bytes]) -> bytes:
 Write = Callable[[Any, Pieces], None]
 
 
+def _nothing(_value: object, _out: Pieces) -> None:
+    """Writes what has no value of its own: its constant stands for it."""
+
+
 class Writers:
     """The compiled writers of a set of shapes; each writes the inside of an element and, apart, its attributes."""
 
@@ -160,13 +164,13 @@ class Writers:
         for member in shape.attributes:
             assert isinstance(member.content, Simple)
             plain = text_writer(member.content)
-            members.append((member.name, member.xml_name, escaped_attribute if plain is escaped else plain))
+            text = escaped_attribute if plain is escaped else plain
+            members.append((member.name, member.xml_name, text, member.constant))
 
         def write(value: Any, out: Pieces) -> None:  # noqa: ANN401 - the class varies
-            for name, xml_name, text in members:
-                inner = getattr(value, name)
-                if inner is not None:
-                    out.append(f' {xml_name}="{text(inner)}"')
+            for name, xml_name, text, constant in members:
+                inner = getattr(value, name) if name else None
+                out.append(constant if inner is None else f' {xml_name}="{text(inner)}"')
 
         return write
 
@@ -174,17 +178,23 @@ class Writers:
         if shape.text is not None:
             text = text_writer(shape.text)
             return lambda value, out: out.append(text(value.value))
-        members = [(member.name, self._element(member), member.many) for member in shape.elements]
+        members = [
+            (member.name, self._element(member) if member.name else _nothing, member.many, member.constant)
+            for member in shape.elements
+        ]
 
         def write(value: Any, out: Pieces) -> None:  # noqa: ANN401 - the class varies
-            for name, element, many in members:
-                inner = getattr(value, name)
-                if isinstance(inner, Prewritten):
+            for name, element, many, constant in members:
+                inner = getattr(value, name) if name else None
+                if inner is None:
+                    if constant:
+                        out.append(constant)
+                elif isinstance(inner, Prewritten):
                     out.put(inner)
                 elif many:
                     for each in inner:
                         element(each, out)
-                elif inner is not None:
+                else:
                     element(inner, out)
 
         return write

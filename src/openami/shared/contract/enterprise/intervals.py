@@ -108,7 +108,7 @@ def decode_in_columns(body: bytes, *, maximum_bytes: int = MAXIMUM_BYTES) -> Mes
     root, shape = codec().shape_of(element)
     if _is_upload(shape):
         return with_columns(*_upload(element, root, shape, len(body), _of_tree))
-    if root in IN_COLUMNS and len(body) > LARGE_BYTES:
+    if root in IN_COLUMNS and len(body) > LARGE_BYTES and not codec().is_replaced(root):
         return read_in_columns(element, root, shape, len(body))
     return codec().decode_element(element, root, shape, len(body))
 

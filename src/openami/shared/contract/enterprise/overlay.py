@@ -6,14 +6,25 @@ of the file that it replaces; `use_schema` tells what it changes.
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from openami.shared.contract.enterprise.errors import SchemaProblem
+from openami.shared.contract.enterprise.codec import Codec
+from openami.shared.contract.enterprise.constants import FILE as CONSTANTS
+from openami.shared.contract.enterprise.constants import Constants, without_value
+from openami.shared.contract.enterprise.errors import InvalidMessage, SchemaProblem
+from openami.shared.contract.enterprise.examples import example
 from openami.shared.contract.enterprise.schemas import SHARED_FILE, SchemaFiles
 from openami.shared.contract.enterprise.shapes import Shape, Shapes, Simple, shapes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_NUMBER = re.compile(r"\[[0-9]+\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +40,7 @@ def use_schema(schema: Path, name: str, overlay: Path) -> tuple[Change, ...]:
     """Take `schema` for the file `name` (such as `inferred/calculation.xsd`) and return what it changes.
 
     Nothing is written if it cannot be used: raises SchemaProblem if it is no schema of the contract's namespace, does
-    not compile, or lacks a message.
+    not compile, lacks a message, or wants what neither our values nor the overlay's constants have.
     """
     names = SchemaFiles().names
     if name not in names:
@@ -42,9 +53,32 @@ def use_schema(schema: Path, name: str, overlay: Path) -> tuple[Change, ...]:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(schema, target)
         changes = _changes(SchemaFiles(trial), name)
+        _check_constants(trial, sorted({change.root for change in changes}), overlay / CONSTANTS)
     (overlay / name).parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(schema, overlay / name)
     return changes
+
+
+def _check_constants(trial: Path, roots: Sequence[str], table: Path) -> None:
+    """Every message can be sent: what the schemas want and our values do not have is in the table, and valid."""
+    ours, theirs, constants = shapes().roots, Shapes(SchemaFiles(trial)).roots, Constants.read(trial)
+    lacking = [place for root in roots for place in without_value(ours[root], theirs[root], root, constants)]
+    if lacking:
+        first = next((place for place in lacking if constants.of(place) is None), None)
+        raise SchemaProblem(
+            f"The schema wants what OpenAMI has no value for: {', '.join(lacking)}.",
+            hint="Items of series are written in columns, without constants: leave the addition optional there."
+            if first is None
+            else f'Write a constant for each into {table}, under [constants]: "{first}" = "text".',
+        )
+    trial_codec = Codec(trial)
+    for root in roots:
+        try:
+            trial_codec.encode(example(root))
+        except InvalidMessage as problem:
+            place = f"{root}/{_NUMBER.sub('', problem.element)}"
+            if constants.of(place) is not None:
+                raise SchemaProblem(f"The constant for {place} is not valid: {problem.reason}.") from problem
 
 
 def _changes(files: SchemaFiles, name: str) -> tuple[Change, ...]:

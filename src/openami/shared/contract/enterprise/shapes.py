@@ -45,13 +45,17 @@ class Simple:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """An element or attribute of a shape: `xml_name` on the wire, `name` in Python; `maximum` None means unbounded."""
+    """An element or attribute of a shape: `xml_name` on the wire, `name` in Python; `maximum` None means unbounded.
+
+    `constant` is its XML where there is no value; one that our values do not know at all has no `name`.
+    """
 
     xml_name: str
     name: str
     content: Simple | Shape
     minimum: int = 1
     maximum: int | None = 1
+    constant: str = ""
 
     @property
     def many(self) -> bool:

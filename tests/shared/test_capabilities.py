@@ -65,3 +65,24 @@ def test_a_table_of_a_customer_is_read_whole(tmp_path: Path):
     with pytest.raises(NotCapableError, match="Activation group A") as caught:
         table.check(SUBJECT, "read")
     assert "It supports nothing" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ('[system]\nAMS1 = ["read"]', r"no table \[system\]"),  # a slip of the pen would forbid nothing
+        ('systems = ["AMS1"]', r"no table \[systems\]"),
+        ('AMS1 = ["read"]', r"no table \[AMS1\]"),
+        ('[systems]\nAMS1 = "read"', "AMS1 is 'read'"),
+        ("[systems]\nAMS1 = [1]", "unknown function 1"),
+        ("[groups]\nG = [[]]", r"unknown function \[\]"),
+        ("[groups.G]\nread = true", "G is"),
+        ('[systems]\nAMS1 = ["read\\u0000"]', "unknown function"),
+    ],
+)
+def test_a_table_that_would_not_do_what_it_says_is_refused(tmp_path: Path, content: str, why: str):
+    file = tmp_path / "capabilities.toml"
+    file.write_text(content)
+    with pytest.raises(BadCapabilitiesError, match=why) as caught:
+        load(file)
+    assert caught.value.hint

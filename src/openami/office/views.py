@@ -10,7 +10,7 @@ from openami.office.billing.model import json_value
 from openami.office.billing.store import all_bills, bills_by_state, open_items_count, run_report
 from openami.office.connection.model import OPEN, DocumentState
 from openami.office.connection.rules import is_connected
-from openami.office.connection.store import all_documents, owed
+from openami.office.connection.store import all_documents, balances
 from openami.office.devices.store import (
     all_devices,
     find_device,
@@ -120,7 +120,7 @@ async def customer_list(_office: Office, transaction: AsyncConnection) -> list[d
     listed: dict[str, dict[str, Any]] = {
         customer.id: json_value(customer) | {"contracts": []} for customer in customers.values()
     }
-    contracts = await all_contracts(transaction)
+    contracts, owed = await all_contracts(transaction), await balances(transaction)
     point_of = {contract.id: contract.point_id for contract in contracts}
     for contract in contracts:
         own = [document for document in documents if document.contract_id == contract.id]
@@ -128,7 +128,7 @@ async def customer_list(_office: Office, transaction: AsyncConnection) -> list[d
         listed[contract.customer_id]["contracts"].append(
             json_value(contract)
             | {
-                "owed": format(await owed(transaction, contract.id), ".2f"),
+                "owed": format(owed.get(contract.id, Decimal(0)), ".2f"),
                 "connected": is_connected(here),
                 "switch_orders": json_value(own),
             }

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FUNCTIONS: Final = ("read", "read on demand", "intervals", "switch", "text", "state")
+TABLES: Final = ("systems", "groups", "materials", "activation_groups", "activations")
 DEFAULT: Final = Path(__file__).with_name("capabilities.toml")
 
 
@@ -86,12 +87,15 @@ def load(path: Path = DEFAULT) -> Capabilities:
     """Read a table of capabilities.
 
     Raises:
-        BadCapabilitiesError: it is not TOML, or names a function that does not exist.
+        BadCapabilitiesError: it is not TOML, or has a table or names a function that does not exist.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise BadCapabilitiesError(f"{path} cannot be read: {error}.") from error
+        raise BadCapabilitiesError(f"{path} cannot be read: {error}.", hint="Mend it: it has to be TOML.") from error
+    for name, table in content.items():  # what is misspelt would forbid nothing
+        if name not in TABLES or not isinstance(table, dict):
+            raise BadCapabilitiesError(f"{path} has no table [{name}].", hint=f"Its tables are {', '.join(TABLES)}.")
     tables = {name: _functions(path, content.get(name, {})) for name in ("systems", "groups", "activation_groups")}
     return Capabilities(
         systems=tables["systems"],
@@ -104,7 +108,9 @@ def load(path: Path = DEFAULT) -> Capabilities:
 
 def _functions(path: Path, table: dict[str, list[str]]) -> dict[str, Functions]:
     for name, functions in table.items():
-        unknown = sorted(set(functions) - set(FUNCTIONS))
+        if not isinstance(functions, list):
+            raise BadCapabilitiesError(f"{path}: {name} is {functions!r}.", hint='Give a list such as ["read"].')
+        unknown = [one for one in functions if one not in FUNCTIONS]
         if unknown:
             raise BadCapabilitiesError(
                 f"{path}: {name} has the unknown function {unknown[0]!r}.", hint=f"Use: {', '.join(FUNCTIONS)}."

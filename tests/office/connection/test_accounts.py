@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.office.connection.test_flow import _cut_off, _last, _switched
 
-from openami.office.connection.store import add_open_item, add_payment, owed, settle_oldest, unsettled
+from openami.office.connection.store import add_open_item, add_payment, balances, owed, settle_oldest, unsettled
 
 if TYPE_CHECKING:
     from tests.office.conftest import Desk, Middle
@@ -40,9 +40,29 @@ async def test_what_is_paid_settles_the_oldest(desk: Desk, database: Database) -
             found = await settle_oldest(transaction, contract, NOON)
             assert [item.amount for item in found] == [Decimal(amount) for amount in settled]
             assert await owed(transaction, contract) == Decimal(left)
+            assert (await balances(transaction)) == {contract: Decimal(left)}
             assert len(await unsettled(transaction, contract)) == len(items) - len(settled)
             assert await settle_oldest(transaction, contract, NOON) == []
             await undone.rollback()
+
+
+async def test_only_what_is_due_can_be_overdue(desk: Desk, database: Database) -> None:
+    contract = (await desk.home())["contract"]
+    async with database.begin() as transaction:
+        for amount, due in (("50", NOON), ("30", NOON + DAY)):
+            await add_open_item(
+                transaction, contract_id=contract, amount=Decimal(amount), currency="EUR", due=due, origin="bill"
+            )
+        assert await owed(transaction, contract, due=NOON - DAY) == 0
+        assert await owed(transaction, contract, due=NOON) == 50
+        assert await owed(transaction, contract, due=NOON + DAY) == await owed(transaction, contract) == 80
+        await add_payment(transaction, contract, Decimal(20), NOON)  # a part: no item is settled by it
+        assert await settle_oldest(transaction, contract, NOON) == []
+        assert await owed(transaction, contract, due=NOON) == 30
+        await add_payment(transaction, contract, Decimal(60), NOON)  # both, of which one is not due yet
+        assert len(await settle_oldest(transaction, contract, NOON)) == 2
+        assert await owed(transaction, contract, due=NOON) == await owed(transaction, contract) == 0
+        assert await owed(transaction, "nobody") == 0
 
 
 async def test_money_that_was_paid_too_early_waits_for_the_next_debt(desk: Desk, middle: Middle) -> None:

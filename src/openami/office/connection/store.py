@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import asdict
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Identity, Numeric, Table, Text, func, select, update
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Identity,
+    Numeric,
+    Table,
+    Text,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 
 from openami.office.connection.model import Category, ConnectionDocument, DocumentState, OpenItem
@@ -124,9 +138,22 @@ async def settle_oldest(transaction: AsyncConnection, contract_id: str, at: date
 
 
 async def owed(transaction: AsyncConnection, contract_id: str, *, due: datetime | None = None) -> Decimal:
-    """What a contract owes (of what is due by an instant), less what was paid and covers no whole item yet."""
-    items = [item for item in await unsettled(transaction, contract_id) if due is None or item.due <= due]
-    return sum((item.amount for item in items), Decimal(0)) - await credit(transaction, contract_id)
+    """What a contract owes (of what is due by an instant), less all that was paid."""
+    mine = select(func.sum(open_items.c.amount)).where(open_items.c.contract_id == contract_id)
+    if due is not None:
+        mine = mine.where(or_(open_items.c.due <= due, open_items.c.settled_at.is_not(None)))
+    paid = select(func.sum(payments.c.amount)).where(payments.c.contract_id == contract_id)
+    return (await transaction.scalar(mine) or Decimal(0)) - (await transaction.scalar(paid) or Decimal(0))
+
+
+async def balances(transaction: AsyncConnection) -> dict[str, Decimal]:
+    """What every contract owes, less all that was paid; one without a word of money is not in it."""
+    found: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for table, sign in ((open_items, 1), (payments, -1)):
+        query = select(table.c.contract_id, func.sum(table.c.amount)).group_by(table.c.contract_id)
+        for contract_id, total in await transaction.execute(query):
+            found[contract_id] += sign * total
+    return found
 
 
 async def add_payment(transaction: AsyncConnection, contract_id: str, amount: Decimal, at: datetime) -> None:

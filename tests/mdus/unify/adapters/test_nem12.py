@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 from pathlib import Path
@@ -14,10 +15,12 @@ from hypothesis import strategies as st
 
 from openami.mdus.unify import adapters
 from openami.mdus.unify.adapters.nem12 import Nem12
+from openami.mdus.unify.adapters.nmi import bare, check_digit
 from openami.shared.contract import field
 
 OWN = Path(__file__).parents[3] / "vectors" / "unify" / "nem12"
 ALL = Path(__file__).parents[5] / "shared" / "fixtures" / "nem12"
+CHECK_DIGITS = ALL.parent / "vee" / "nmi_checksums_aemo.csv"
 DAY = ",".join(["1"] * 48)
 
 
@@ -190,3 +193,40 @@ def test_a_large_file_comes_in_bounded_batches() -> None:
 def test_any_bytes_are_readings_or_refusals(data: bytes) -> None:
     for batch in Nem12().read(io.BytesIO(b"100,NEM12\n200,N1,E1,1,E1,,S1,kWh,30,\n" + data)):
         assert isinstance(batch.refusals, tuple)
+
+
+NMIS = [
+    ("2001985732", 8),
+    ("QAAAVZZZZZ", 3),
+    ("3075621875", 8),
+    ("VAAA000065", 7),
+    ("VCCCX00009", 1),
+    ("4316854005", 9),
+]
+"""Pairs published by AEMO."""
+
+
+@pytest.mark.parametrize(("nmi", "digit"), NMIS)
+def test_the_check_digit_of_a_meter_point_is_that_of_aemo(nmi: str, digit: int) -> None:
+    assert check_digit(nmi) == check_digit(nmi.lower()) == digit
+    assert bare(f"{nmi}{digit}") == bare(nmi) == nmi
+    wrong = f"{nmi}{(digit + 1) % 10}"
+    assert bare(wrong) == wrong
+
+
+@pytest.mark.skipif(not CHECK_DIGITS.exists(), reason="the collection of ../shared/fixtures is not here")
+def test_every_published_check_digit_comes_out() -> None:
+    rows = list(csv.DictReader(CHECK_DIGITS.read_text().splitlines()))
+    assert len(rows) >= 18
+    assert [check_digit(row["nmi"]) for row in rows] == [int(row["checksum"]) for row in rows]
+
+
+def test_a_point_with_its_check_digit_is_known_by_its_ten_characters_too() -> None:
+    def names(nmi: str) -> list[str]:
+        (series,) = read(
+            "100,NEM12,1,S,R", f"200,{nmi},E1,E1,E1,N1,,KWH,30,", f"300,20260301,{DAY},A,,,,", "900"
+        ).series
+        return [name.name for name in series.meter.names]
+
+    assert names("20019857328") == ["20019857328/E1", "2001985732/E1", "20019857328/E1", "20019857328", "2001985732"]
+    assert names("2001985732") == ["2001985732/E1", "2001985732/E1", "2001985732"]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 import numpy as np
 
 from openami.mdus.unify.adapters.model import Batch, SeriesBuilder, build_all
+from openami.mdus.unify.adapters.nmi import bare
 from openami.mdus.unify.adapters.quantities import DELTA, DIAL, FORWARD, NET, REVERSE, code_of_unit
 from openami.mdus.unify.errors import UnknownUnitError
 from openami.shared.contract import field as contract
@@ -186,7 +187,10 @@ def _identity(nmi: str, suffix: str, serial: str, register: str) -> contract.Ide
     names = [contract.Name.of(f"{nmi}/{suffix}", "NemDatastream")]
     names += [contract.Name.of(f"{nmi}/{register}", "NemRegister")] if register else []
     names += [contract.Name.of(serial, "SerialNumber")] if serial else []
-    return contract.Identity(None, (*names, contract.Name.of(nmi, "NMI")))
+    if bare(nmi) != nmi:  # whoever registers the meter may leave the check digit out
+        names.insert(1, contract.Name.of(f"{bare(nmi)}/{suffix}", "NemDatastream"))
+    points = dict.fromkeys((nmi, bare(nmi)))
+    return contract.Identity(None, (*names, *(contract.Name.of(one, "NMI") for one in points)))
 
 
 def _quality(flag: str) -> tuple[contract.QualityCode, ...]:

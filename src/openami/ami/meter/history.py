@@ -84,6 +84,8 @@ class RegisterHistory:
         self._rows = connection.rows
         self._start_register = start_register
         self._through = Changes()
+        self._honest = True
+        """Whether it only ever counted all or nothing, as meters do that nobody has tampered with."""
         self._registers = Changes()
         self._derived: dict[Flow, NDArray[np.int64]] = {}
 
@@ -136,6 +138,7 @@ class RegisterHistory:
         shown = self.at(at_s) if register is None else register
         self._registers.add(at_s, shown)
         self._through.add(at_s, through_permille)
+        self._honest = self._honest and through_permille in (0, ALL)
         self._derived.clear()
         return shown
 
@@ -171,6 +174,8 @@ class RegisterHistory:
     ) -> NDArray[np.int64]:
         """What was counted of a flow in each span."""
         used = self._used(flow, from_s, to_s)
+        if self._honest:
+            return np.where(through > 0, used, 0)
         if (through < 0).any():
             used = np.where(through < 0, self._used(_MIRRORED.get(flow, flow), from_s, to_s), used)
         return used * np.abs(through) // ALL

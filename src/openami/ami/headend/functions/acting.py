@@ -380,7 +380,7 @@ ACTING: Final = (
     ),
     Function(
         "set_configuration",
-        "Writes the configuration object.",
+        "Writes the configuration object; without flag 6 a meter refuses high level security.",
         set_configuration,
         ("SetConfigurationObject",),
         ("flags",),

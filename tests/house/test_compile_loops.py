@@ -8,6 +8,9 @@ from typing import Any
 
 from openami.mdus.unify.adapters import mscons_kernel
 from openami.shared.contract import scan_kernel
+from openami.shared.contract.enterprise.codec import encode
+from openami.shared.contract.enterprise.examples import example
+from openami.shared.contract.enterprise.interval_scan import scan_items
 
 TOOL = Path(__file__).parent.parent.parent / "tools" / "compile_loops.py"
 
@@ -21,6 +24,9 @@ def test_reading_both_forms_compiles_both_loops() -> None:
     module.main()
     loops: list[Any] = [scan_kernel.read, mscons_kernel._groups]
     assert all(loop.overloads for loop in loops)
+    compiled = loops[0].signatures
+    assert scan_items(encode(example("UtilitiesTimeSeriesERPItemBulkCreateRequest"))) is not None
+    assert loops[0].signatures == compiled, "an upload over the wire is read by the same code as a file"
 
 
 def test_installing_runs_it() -> None:

@@ -128,6 +128,7 @@ class Records:
         from openami.shared.contract import scan_kernel  # noqa: PLC0415 - the compiler loads when it is needed
 
         buffer, tag, name = (np.frombuffer(one, np.uint8) for one in (data, opening, only_in))
+        buffer.flags.writeable = False  # as bytes are: the loop is compiled once, for any memory
         out = (
             self.begins, self.ends, self.follows, self.form, self.times, self.values, self.decimals, self.significant,
         )  # fmt: skip

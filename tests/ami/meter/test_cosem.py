@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -16,12 +16,14 @@ from openami.ami.dlms.obis import Obis
 from openami.ami.dlms.queries import act, read, read_entries, read_profile, write
 from openami.ami.dlms.selection import CaptureObject, EntrySelection, capture_objects
 from openami.ami.dlms.times import CosemDateTime
-from openami.ami.meter import profiles
+from openami.ami.meter import cosem, profiles
+from openami.ami.meter.objects import further_parts
 from openami.ami.meter.times import instant_of, seconds_of
 from openami.shared.spans import zone
 
 if TYPE_CHECKING:
     from openami.ami.meter.fleet import Fleet
+    from openami.ami.meter.parts import Part
 
 SERIAL = "OAE0000001"
 AMSTERDAM = zone(ZONE)
@@ -46,6 +48,33 @@ def test_what_a_head_end_reads_first(fleet: Fleet, reader: Reader):
     assert reader.ask(read("1-0:99.1.0", 7, 7)).integer() == 60
     objects = {element.elements()[2].obis() for element in reader.ask(read("0-0:40.0.0", 15)).elements()}
     assert {Obis.of("1-0:1.8.0"), Obis.of("0-0:96.3.10"), Obis.of("0-0:99.98.1")} <= objects
+
+
+def test_a_regular_reading_has_no_further_parts_made_and_whatever_needs_them_has(
+    fleet: Fleet, reader: Reader, monkeypatch: pytest.MonkeyPatch
+):
+    made: list[str] = []
+
+    def counted(*arguments: Any) -> Part:
+        made.append("further parts")
+        return further_parts(*arguments)
+
+    monkeypatch.setattr(cosem, "further_parts", counted)
+    fleet.live_through(fleet.genesis_s + hours(30))
+    device = cosem.ElectricityDevice(fleet.meters[SERIAL], PASSWORD, ZONE, lambda: fleet.lived_s, privileged=True)
+    regular = [(1, "0-0:96.1.0", 2), (8, "0-0:1.0.0", 2), (3, "1-0:1.8.0", 2), (70, "0-0:96.3.10", 3)]
+    for class_id, obis, attribute in regular:
+        device.get(class_id, Obis.of(obis), attribute, None)
+    for profile in (*cosem.EVENT_LOGS, cosem.LOAD_PROFILE, cosem.DAILY_PROFILE):
+        device.get(7, profile, 2, EntrySelection(1, 2).selection())
+    assert made == []
+    device.get(3, Obis.of("1-0:3.8.0"), 2, None)  # reactive energy
+    device.get(15, Obis.of("0-0:40.0.0"), 2, None)
+    with pytest.raises(AccessDeniedError):
+        device.get(3, Obis.of("1-0:99.99.99"), 2, None)
+    assert made == ["further parts"], "once, for all that comes after"
+    fresh = cosem.ElectricityDevice(fleet.meters[SERIAL], PASSWORD, ZONE, lambda: fleet.lived_s, privileged=True)
+    assert fresh.attributes == device.attributes, "the list of objects is whole, whatever was asked before"
 
 
 def test_the_load_profile_is_what_the_register_counted(fleet: Fleet, reader: Reader):

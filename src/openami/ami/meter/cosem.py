@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -114,7 +115,8 @@ class ElectricityDevice:
             self._objects[obis] = (PROFILE, self._profiles[obis].attributes(0, profiles.EVENT_LOG_ENTRIES))
         self._writers = self._writable() | further_writers(meter, now_s)
         self._methods: dict[tuple[Obis, int], Method] = {}
-        self._join(further_parts(meter, zone_name, now_s, keys, slaves))
+        self._further: Callable[[], Part] | None = partial(further_parts, meter, zone_name, now_s, keys, slaves)
+        """What a regular reading hardly ever asks for: made when it is needed."""
 
     # the four questions of the server
 
@@ -151,16 +153,21 @@ class ElectricityDevice:
         if selection is not None:
             raise AccessDeniedError(DataAccessResult.SCOPE_OF_ACCESS_VIOLATED)
         if attribute not in attributes:
+            self._complete()
+            attributes = self._attributes(class_id, obis)
+        if attribute not in attributes:
             raise AccessDeniedError(DataAccessResult.READ_WRITE_DENIED)
         return attributes[attribute]()
 
     @property
     def attributes(self) -> Mapping[Obis, Collection[int]]:
         """All that can be read, by logical name."""
+        self._complete()
         return {obis: {1, *attributes} for obis, (_, attributes) in self._objects.items()}
 
     def class_of(self, obis: Obis) -> int:
         """The class of an object that it has."""
+        self._complete()
         return self._objects[obis][0]
 
     def set(self, class_id: int, obis: Obis, attribute: int, value: Data) -> None:
@@ -169,6 +176,7 @@ class ElectricityDevice:
         Raises:
             AccessDeniedError: nothing else can be written.
         """
+        self._complete()
         self._attributes(class_id, obis)
         if self._client != MANAGEMENT_CLIENT:
             raise AccessDeniedError(DataAccessResult.READ_WRITE_DENIED)
@@ -183,6 +191,7 @@ class ElectricityDevice:
         Raises:
             ActionRefusedError: there is no such method, or the mode has no such transition.
         """
+        self._complete()
         self._attributes(class_id, obis)
         if self._client != MANAGEMENT_CLIENT:
             raise ActionRefusedError(ActionResult.READ_WRITE_DENIED)
@@ -210,8 +219,11 @@ class ElectricityDevice:
         wrapped = {str(number.integer()): octets.octets().hex() for number, octets in entries}
         self._meter.change_keys(self._now_s(), wrapped)
 
-    def _join(self, part: Part) -> None:
-        """Take another part into the model; attributes of an object that is there already are added to it."""
+    def _complete(self) -> None:
+        """Take the further parts into the model; attributes of an object that is there already are added to it."""
+        if self._further is None:
+            return
+        part, self._further = self._further(), None
         for obis, (class_id, attributes) in part.objects.items():
             known = self._objects.get(obis)
             self._objects[obis] = (class_id, attributes if known is None else attributes | known[1])
@@ -222,6 +234,8 @@ class ElectricityDevice:
     # what they reach
 
     def _attributes(self, class_id: int, obis: Obis) -> dict[int, Callable[[], Data | Encoded]]:
+        if obis not in self._objects:
+            self._complete()
         found = self._objects.get(obis)
         if found is None or (self._client != MANAGEMENT_CLIENT and obis not in _PUBLIC):
             raise AccessDeniedError(DataAccessResult.OBJECT_UNDEFINED)
@@ -279,6 +293,8 @@ class ElectricityDevice:
         return self._meter.place(self._zone)
 
     def _object_list(self) -> Data:
+        self._complete()
+
         def element(obis: Obis, class_id: int, attributes: dict[int, Callable[[], Data | Encoded]]) -> Data:
             rights = [
                 d.structure(d.integer8(number), d.enum(3 if (obis, number) in self._writers else 1), d.NULL)

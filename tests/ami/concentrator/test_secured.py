@@ -16,6 +16,8 @@ from openami.ami.dlms.errors import AccessDeniedError, ActionRefusedError, DlmsE
 from openami.ami.dlms.gateway import GatewayAddress
 from openami.ami.dlms.queries import act, opened, read, read_entries
 from openami.ami.dlms.security import Ciphering, Keys, Prover, ReceiveCounter, SendCounter
+from openami.ami.dlms.security.keys import KeyId
+from openami.ami.dlms.security.rotation import key_transfer
 from openami.ami.dlms.wrapper import WrapperFraming
 from openami.ami.meter.protection import STEP, factory_keys, system_title
 from openami.shared.clock import ManualClock
@@ -156,4 +158,26 @@ async def test_a_concentrator_proves_nothing_to_who_has_other_keys(tables: Datab
         head_end = await connect(field)
         with pytest.raises(DlmsError):
             await head_end.prove(SendCounter(), ReceiveCounter(), Keys(bytes(16), bytes(16)))
+        head_end.close()
+
+
+async def test_a_concentrator_keeps_the_keys_of_its_meters_through_a_change(tables: Database, collector: Collector):
+    keys, fresh = factory_keys(SECRET, SERIAL), bytes(range(16, 32))
+    changed = keys.changed(KeyId.GLOBAL_UNICAST_ENCRYPTION, fresh)
+    async with running(tables, ManualClock(GENESIS), collector, Mode.HYBRID) as field:
+        span = {"from": (GENESIS + timedelta(hours=2.5)).isoformat(), "to": (GENESIS + timedelta(hours=5)).isoformat()}
+        await field.post("/api/faults", {"kind": "power_cut", "serial": SERIAL} | span)
+        await field.advance(GENESIS + timedelta(hours=2))
+        head_end = await (await connect(field)).prove(SendCounter(), ReceiveCounter())
+        transfer = key_transfer(keys.key_encryption, {KeyId.GLOBAL_UNICAST_ENCRYPTION: fresh})
+        await head_end.ask(act("0-0:43.0.0", 64, 2, transfer))
+        head_end.close()
+        await field.advance(GENESIS + timedelta(hours=3))
+        old = await connect(field)
+        with pytest.raises(DlmsError):
+            await old.prove(SendCounter(), ReceiveCounter())
+        old.close()
+        head_end = await (await connect(field)).prove(SendCounter(), ReceiveCounter(), changed)
+        assert head_end.ciphering.peer_title == system_title("OAC0000001")
+        assert (await head_end.ask(read("1-0:1.8.0", 3))).integer() > 0
         head_end.close()

@@ -14,7 +14,7 @@ from openami.mdus.vee.explain import recompute
 from openami.mdus.vee.history import _spells
 from openami.mdus.vee.review import Review
 from openami.mdus.vee.store import findings_of
-from openami.shared.quality import EMPTY, MEASURED, Origin, Verdict, origins, verdicts
+from openami.shared.quality import EMPTY, MEASURED, VALID, Origin, Verdict, origins, verdicts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -70,6 +70,24 @@ async def test_use_and_peak_far_above_the_weeks_before_are_warned_of(mdus: Datab
         proofs = await recompute(series, tx, 1, FIRST + timedelta(days=41))
     assert set(verdicts(kept.quality)[0].tolist()) == {Verdict.WV}
     assert [(one.version, one.equal) for one in proofs] == [(1, True), (2, True)]
+
+
+@pytest.mark.parametrize(("whole_days", "fires"), [(7, False), (5, False), (4, True)])
+async def test_v17_a_week_like_that_of_last_year_is_no_wonder(
+    mdus: Database, series: Series, vee: Vee, whole_days: int, fires: bool
+) -> None:
+    """Three times the use of the weeks before, as in the same week a year ago, where that is known well enough."""
+    await live(mdus, vee, 42, dict.fromkeys(range(35, 42), SHAPE * 3))
+    last = (FIRST + timedelta(days=41)).toordinal()
+    week = np.arange(last - 364 - 3, last - 364 - 3 + whole_days)
+    values = np.repeat((SHAPE * 3)[None], whole_days, axis=0)
+    async with mdus.begin() as tx:
+        batch = ChannelDays.of(np.ones(whole_days, np.int64), week, values, np.full(values.shape, VALID, np.uint8))
+        await series.merge(tx, batch, Provenance(AT, "unify", "delivery", "d"))
+    await review(mdus, vee, 41)
+    assert ("V17" in await rules_on(mdus, 41)) is fires
+    async with mdus.begin() as tx:
+        assert all(one.equal for one in await recompute(series, tx, 1, FIRST + timedelta(days=41)))
 
 
 async def test_a_usual_day_is_left_as_it_is(mdus: Database, vee: Vee) -> None:

@@ -1,7 +1,7 @@
 """The catalogue of rules: every check and method under its id, with its sentence and the parameters it takes.
 
 Other packages add theirs through entry points of the group `openami.vee.rules`: each names a module whose import
-registers rules with `check` and `method`.
+registers rules with `check`, `method` and `reading`.
 """
 
 from __future__ import annotations

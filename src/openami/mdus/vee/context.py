@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 NEAR_DAYS: Final = 35
 AHEAD_DAYS: Final = 7
+A_YEAR_BEFORE: Final = range(-364 - 3, -364 + 4)
+"""The week around the same day of the week."""
+_WHOLE_DAYS: Final = 5
+"""Of the week of last year, for it to be compared with."""
 
 
 async def facts_of(
@@ -79,7 +83,26 @@ async def with_history(
     more |= await compared(series, tx, facts, channels, as_of)
     more |= await notes.clock_checks(tx, facts, as_of)
     more |= await times_estimated(tx, facts, as_of)
+    more |= await _last_year(series, tx, days, as_of)
     return _with_holidays(replace(facts, more=more))
+
+
+async def _last_year(
+    series: Series, tx: AsyncConnection, days: ChannelDays, as_of: AsOf
+) -> dict[str, NDArray[np.int64]]:
+    """V17: use in the week around the same day of the week a year before, and its days; 0 where too few are whole."""
+    window = range(int(days.day.min()) + A_YEAR_BEFORE.start, int(days.day.max()) + A_YEAR_BEFORE.stop)
+    usage, number = np.zeros(len(days), np.int64), np.zeros(len(days), np.int64)
+    for group in await series.days(tx, np.unique(days.channel).tolist(), window, as_of):
+        whole = np.asarray(usable_slots(group).all(axis=1), np.bool_)
+        total = np.where(whole, group.values.sum(axis=1), 0)
+        position = _Lookup(group)
+        for offset in A_YEAR_BEFORE:
+            row, found = position.of(days.channel, days.day + offset)
+            usage[row] += total[found]
+            number[row] += whole[found]
+    enough = number >= _WHOLE_DAYS
+    return {"last_year_usage": np.where(enough, usage, 0), "last_year_days": np.where(enough, number, 0)}
 
 
 def _with_holidays(facts: Facts) -> Facts:

@@ -20,7 +20,7 @@ from openami.mdus.series import tables
 from openami.mdus.series.feed import begin_now, take_changed_days
 from openami.mdus.unify.columns import spread
 from openami.mdus.vee import store
-from openami.mdus.vee.context import AHEAD_DAYS, NEAR_DAYS
+from openami.mdus.vee.context import A_YEAR_BEFORE, AHEAD_DAYS, NEAR_DAYS
 from openami.mdus.vee.handlers import BY_REVIEW
 from openami.mdus.vee.surroundings import alongside
 from openami.mdus.virtual import store as virtual
@@ -93,9 +93,9 @@ class Review:
 async def _looking_at(tx: AsyncConnection, keys: NDArray[np.int64]) -> NDArray[np.int64]:
     """Channel-days and those that look at them.
 
-    Rules and methods look at the weeks around a day (V17, V20, V27, V36, E03), so the weeks around look at it; and on
-    the same day channels of one device look at each other (V28, V30, V32), and meters at their check meters and
-    children (V31, V34).
+    Rules and methods look at the weeks around a day (V17, V20, V27, V36, E03), so the weeks around look at it, and a
+    week of the year after (V17). On the same day channels of one device look at each other (V28, V30, V32), and meters
+    at their check meters and children (V31, V34).
     """
     others = await alongside(tx, keys[:, 0])
     others = others.where(others.interval_s > 0)
@@ -104,6 +104,7 @@ async def _looking_at(tx: AsyncConnection, keys: NDArray[np.int64]) -> NDArray[n
     number = np.searchsorted(others.own[order], keys[:, 0], side="right") - first
     same_day = np.repeat(keys, number, axis=0)
     same_day[:, 0] = others.other[order[spread(first, number)]]
-    around = [keys + np.array([0, step]) for step in range(-AHEAD_DAYS, NEAR_DAYS + 1)]
+    steps = [*range(-AHEAD_DAYS, NEAR_DAYS + 1), *(-step for step in A_YEAR_BEFORE)]
+    around = [keys + np.array([0, step]) for step in steps]
     compared = np.array((await virtual.load(tx)).comparing(keys.tolist()), np.int64).reshape(-1, 2)
     return np.unique(np.concatenate([*around, same_day, compared]), axis=0)

@@ -20,12 +20,23 @@ _BASE_V: Final = 120
 _BASE_A: Final = 5
 
 
-@check("V17", "Daily use is like that of the same time last year, else of the last period.", low=Decimal, high=Decimal)
+@check(
+    "V17",
+    "Daily use is like that of the same time last year, else of the last period.",
+    low=Decimal,
+    high=Decimal,
+    last_year=Added(bool, before=False),
+)
 def high_low(facts: Facts, p: Parameters, _: Mapping[str, Fired]) -> Fired:
-    """Low <= (usage / days) / (reference / reference days) <= high. Needs those four by name."""
+    """Low <= (usage / days) / (reference / reference days) <= high. Needs those four by name.
+
+    Where `last_year_usage` and `last_year_days` are known, they are the reference.
+    """
     if (found := known(facts, "usage", "usage_days", "reference_usage", "reference_days")) is None:
         return untested(facts)
     usage, days, reference, reference_days = found
+    if p["last_year"] and (then := known(facts, "last_year_usage", "last_year_days")) is not None:
+        reference, reference_days = (np.where(then[1] > 0, *pair) for pair in zip(then, found[2:], strict=True))
     now, then = usage * reference_days, reference * days
     low, low_below = p.ratio("low")
     wrong = beyond(now, then, p.ratio("high")) | (now * low_below < then * low)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -16,8 +17,9 @@ from openami.shared.contract import field as cim
 from openami.shared.contract.enterprise import codec, confirm, headers, logs
 from openami.shared.contract.enterprise.catalogue import Side
 from openami.shared.contract.enterprise.examples import example
+from openami.shared.contract.scan_records import SCAN_FROM_BYTES
 from openami.shared.errors import OpenAmiError
-from openami.shared.seam import Inbox, Outbox, Seam, SeamTables, seam_tables
+from openami.shared.seam import Inbox, Outbox, Seam, SeamTables, enterprise, seam_tables
 from openami.shared.seam.enterprise import EnterpriseDoor
 from openami.shared.seam.field import FieldDoor
 from openami.shared.service import Area, create_app
@@ -272,3 +274,14 @@ async def test_one_item_that_is_too_large_leaves_all_the_same(middle: Middle) ->
 async def test_a_confirmation_is_never_split_as_a_request_gets_exactly_one(middle: Middle) -> None:
     answer = confirm.confirmation_for(bulk_of(BULK, 7), logs.success(), created=middle.enterprise._clock.now())
     assert await sent_in_parts(middle, answer, 1) == [answer]
+
+
+async def test_a_message_that_takes_long_to_read_is_read_beside_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: dict[int, int] = {}
+    monkeypatch.setattr(
+        enterprise, "decode_in_columns", lambda body: threads.setdefault(len(body), threading.get_ident())
+    )
+    for size in (SCAN_FROM_BYTES - 1, SCAN_FROM_BYTES, SCAN_FROM_BYTES + 1):
+        await enterprise._read(b"x" * size)
+    beside = [size for size, thread in threads.items() if thread != threading.get_ident()]
+    assert beside == [SCAN_FROM_BYTES, SCAN_FROM_BYTES + 1], "all that may load compiled loops"

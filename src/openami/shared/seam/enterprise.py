@@ -24,6 +24,7 @@ from openami.shared.contract.enterprise.intervals import decode_in_columns
 from openami.shared.contract.enterprise.model import Bulk, BulkConfirmation, HeadedMessage, Message
 from openami.shared.contract.enterprise.model import Response as Answer
 from openami.shared.contract.enterprise.wsdl import operation_wsdl, side_wsdl
+from openami.shared.contract.scan_records import SCAN_FROM_BYTES
 from openami.shared.errors import OpenAmiError
 from openami.shared.seam.access import Rights, known_partner, stranger
 from openami.shared.seam.arrivals import Arrival
@@ -53,7 +54,7 @@ log = structlog.get_logger()
 
 CONTENT_TYPE = "text/xml; charset=utf-8"
 PATH = "/services"
-LARGE_BYTES = 1024 * 1024
+LARGE_BYTES = SCAN_FROM_BYTES  # the first one loads compiled loops, too
 BULK_BYTES_MAX = 16 * 1024 * 1024  # two of them fit into what the outbox has in hand at once
 
 
@@ -330,7 +331,7 @@ class EnterpriseDoor:
 
 async def _read(body: bytes) -> Message:
     """The message in a body; a large one is read beside the loop, so that small ones need not wait for it."""
-    if len(body) <= LARGE_BYTES:
+    if len(body) < LARGE_BYTES:
         return decode_in_columns(body)
     return await asyncio.to_thread(decode_in_columns, body)
 

@@ -14,8 +14,8 @@ from openami.testing.fleet import Fleet
 
 
 def main() -> None:
-    """Read a day of two meters in each form that has such loops."""
-    day = Fleet(2).day(1)
+    """Read a day of few meters in each form that has such loops: of the first ones it learns how the others look."""
+    day = Fleet(4).day(1)
     for adapter, delivery in (
         (Cim(scan_from_bytes=0), day.xml()),
         (Mscons(scan_from_bytes=0), day.mscons()),

@@ -6,7 +6,7 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-from openami.mdus.unify.adapters import mscons_kernel
+from openami.mdus.unify.adapters import cim_kernel, mscons_kernel
 from openami.shared.contract import scan_kernel
 from openami.shared.contract.enterprise.codec import encode
 from openami.shared.contract.enterprise.examples import example
@@ -22,7 +22,7 @@ def test_reading_both_forms_compiles_both_loops() -> None:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     module.main()
-    loops: list[Any] = [scan_kernel.read, mscons_kernel._groups]
+    loops: list[Any] = [scan_kernel.read, cim_kernel.lay_out, mscons_kernel._groups]
     assert all(loop.overloads for loop in loops)
     compiled = loops[0].signatures
     assert scan_items(encode(example("UtilitiesTimeSeriesERPItemBulkCreateRequest"))) is not None

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from openami.mdus.series.catalog import Files
     from openami.mdus.series.knowledge import AsOf
 
-FOOTERS: Final = 64  # remembered; about a megabyte each
+FOOTERS: Final = 128  # remembered, about a megabyte each: more than a week of a million meters has files
 IDLE: Final = 2  # readers of one file that stay open: a reader serves one thread at a time
 GROUPS_AT_ONCE: Final = 64  # bounds what lies unpacked in memory, whatever is asked
 _FEW: Final = 4  # row groups for which it is not worth to wake other threads

@@ -19,16 +19,16 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.dialects.postgresql import JSONB
 
 from openami.ami.concentrator.cache import CachedMeter
 from openami.ami.dlms.security import SendCounter
 from openami.ami.meter.tables import metadata
 from openami.ami.meter.times import instant_of, seconds_of
-from openami.shared.database import given, insert_rows
+from openami.shared.database import given, insert_rows, upsert_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -54,6 +54,9 @@ cached_meters: Final = Table(
     Column("failures", Integer, nullable=False),
     Column("content", JSONB, nullable=False),
     Column("counters_until", BigInteger, nullable=False, server_default="1"),
+)
+_KEEP_CACHED: Final = upsert_rows(
+    cached_meters, ("serial", "transformer", "found_at", "read_at", "failures", "content")
 )
 _INSERT: Final = insert_rows(telegrams, ("transformer", "serial", "taken_at", "octets"))
 
@@ -92,18 +95,18 @@ async def count_waiting(tx: AsyncConnection) -> dict[str, int]:
     return {row[0]: row[1] for row in rows}
 
 
-async def keep_cached(tx: AsyncConnection, transformer: str, meters: Iterable[CachedMeter]) -> None:
+async def keep_cached(tx: AsyncConnection, transformer: str, meters: Sequence[CachedMeter]) -> None:
     """Store what was read of some meters."""
-    for meter in meters:
-        values = {
-            "transformer": transformer,
-            "found_at": instant_of(meter.found_s),
-            "read_at": instant_of(meter.read_s) if meter.read_s else None,
-            "failures": meter.failures,
-            "content": meter.packed(),
+    if meters:
+        columns = {
+            "serial": [each.serial for each in meters],
+            "transformer": [transformer for _ in meters],
+            "found_at": [instant_of(each.found_s) for each in meters],
+            "read_at": [instant_of(each.read_s) if each.read_s else None for each in meters],
+            "failures": [each.failures for each in meters],
+            "content": [each.packed() for each in meters],
         }
-        statement = insert(cached_meters).values(serial=meter.serial, **values)
-        await tx.execute(statement.on_conflict_do_update(index_elements=["serial"], set_=values))
+        await tx.execute(_KEEP_CACHED, given(columns))
 
 
 async def cached(tx: AsyncConnection, transformer: str, password: Callable[[str], bytes]) -> list[CachedMeter]:

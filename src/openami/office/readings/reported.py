@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -15,7 +16,7 @@ from openami.shared.contract.enterprise.item_columns import ItemColumns
 from openami.shared.spans import zone
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -68,7 +69,12 @@ class Results:
     @classmethod
     def of(cls, messages: Sequence[Sequence[Any]], zone_name: str) -> Results:
         """The results in the items of some messages, one after the other."""
-        parts = [_texts(items) for items in messages]
+        parts: list[list[Array]] = []
+        for in_columns, some in groupby(messages, key=lambda items: isinstance(items, ItemColumns)):
+            if in_columns:
+                parts += map(_columns_of, some)
+            else:
+                parts.append(_texts(chain.from_iterable(some)))
         document, task, reason, day, moment, kind, value = (pa.concat_arrays(each) for each in zip(*parts, strict=True))
         milli, exact, fits = milli_of(value)
         return cls(
@@ -86,10 +92,14 @@ class Results:
         )
 
 
-def _texts(items: Sequence[Any]) -> list[Array]:
-    """The columns of `_PLACES`."""
-    if isinstance(items, ItemColumns):
-        return [items.column(place) for place in _PLACES]
+def _columns_of(items: Sequence[Any]) -> list[Array]:
+    """The columns of `_PLACES`, as they came."""
+    assert isinstance(items, ItemColumns)
+    return [items.column(place) for place in _PLACES]
+
+
+def _texts(items: Iterable[Any]) -> list[Array]:
+    """The columns of `_PLACES`, of objects."""
     return [pa.array(texts, pa.string()) for texts in zip(*map(_texts_of, items), strict=True)]
 
 

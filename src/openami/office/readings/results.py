@@ -72,12 +72,12 @@ async def on_results(
     answers: list[tuple[Result | ResultBulk, Log | Logs, str]] = []
     first = 0
     for message, items in zip(messages, each, strict=True):
-        own = taken.part(slice(first, first + len(items)))
-        first += len(items)
         if isinstance(message, ResultBulk):
-            answers.append((message, own, "bulk"))
+            answers.append((message, taken.part(slice(first, first + len(items))), "bulk"))
         else:
-            answers.append((message, own.different[0], message.meter_reading_document.id or ""))
+            own = taken.different[taken.number[first]]
+            answers.append((message, own, message.meter_reading_document.id or ""))
+        first += len(items)
     await answer_many(office, transaction, answers)
     return [None] * len(messages)
 

@@ -21,14 +21,8 @@ from openami.shared.contract.enterprise.errors import InvalidMessage
 from openami.shared.contract.enterprise.examples import example
 from openami.shared.contract.enterprise.headers import header, subject
 from openami.shared.contract.enterprise.intervals import decode_in_columns
-from openami.shared.contract.enterprise.item_columns import (
-    IN_COLUMNS,
-    ITEMS_AT_ONCE,
-    ItemColumns,
-    leaves,
-    new_uuids,
-    read_in_columns,
-)
+from openami.shared.contract.enterprise.item_columns import ITEMS_AT_ONCE, ItemColumns, leaves, new_uuids
+from openami.shared.contract.enterprise.item_reading import IN_COLUMNS, read_in_columns
 from openami.shared.contract.enterprise.messages.common import PointOfDelivery
 from openami.shared.contract.enterprise.messages.reading_result import (
     MeterReadingDocumentERPResultBulkCreateRequest as Results,

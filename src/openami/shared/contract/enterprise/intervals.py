@@ -24,7 +24,7 @@ from openami.shared.contract.enterprise.codec import codec
 from openami.shared.contract.enterprise.errors import InvalidMessage, Refusal
 from openami.shared.contract.enterprise.interval_columns import IntervalColumns, Words
 from openami.shared.contract.enterprise.interval_scan import scan_items
-from openami.shared.contract.enterprise.item_columns import IN_COLUMNS, read_in_columns
+from openami.shared.contract.enterprise.item_reading import IN_COLUMNS, read_in_columns
 from openami.shared.contract.enterprise.model import Bulk, HeadedMessage
 from openami.shared.contract.enterprise.parse import MAXIMUM_BYTES, message_element
 from openami.shared.contract.enterprise.shapes import Shape

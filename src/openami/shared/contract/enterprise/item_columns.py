@@ -1,17 +1,15 @@
 """Bulk messages as columns: a text column a leaf instead of an object an item.
 
-For messages with very many small items of one shape. Items are taken out of the parsed tree by a compiled XSLT (one
-pass in C), and written by joining columns. Whoever wants objects gets them all the same: `ItemColumns` is a sequence of
-items, made when they are asked for. A message with items that columns cannot hold whole (add-on fields, lists within an
-item, white space that means nothing) is given as objects.
+For messages with very many small items of one shape: read by `item_reading`, written by joining columns. Whoever wants
+objects gets them all the same: `ItemColumns` is a sequence of items, made when they are asked for.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast, overload
 
 import numpy as np
@@ -21,10 +19,9 @@ import pyarrow.csv
 from lxml import etree
 
 from openami.shared.contract.enterprise.codec import codec
-from openami.shared.contract.enterprise.decode import text_reader
 from openami.shared.contract.enterprise.encode import Prewritten, escaped
 from openami.shared.contract.enterprise.headers import header
-from openami.shared.contract.enterprise.model import Bulk, HeadedMessage
+from openami.shared.contract.enterprise.model import HeadedMessage
 from openami.shared.contract.enterprise.shapes import Member, Shape, Simple
 
 if TYPE_CHECKING:
@@ -33,7 +30,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from openami.shared.contract.enterprise.logs import Logs
-    from openami.shared.contract.enterprise.model import Message
 
 compute: Any = pyarrow.compute  # Arrow's type stubs know few of these
 Array = Any
@@ -47,8 +43,6 @@ _REFERENCES = (
     ("ReferenceUUID", "UUID"),
     ("RecipientBusinessSystemID", "SenderBusinessSystemID"),
 )
-IN_COLUMNS = {"MeterReadingDocumentERPResultBulkCreateRequest"}
-"""Messages whose handlers take columns; what their confirmations repeat has the same rules there."""
 ITEMS_AT_ONCE = 2000
 """In the tree of a part: what is read of it is given back at once."""
 
@@ -154,120 +148,13 @@ def leaves(shape: Shape) -> dict[str, Simple]:
     return found
 
 
-def read_in_columns(element: etree._Element, root: str, shape: Shape, size: int) -> Message:
-    """A bulk message, validated as `codec.decode` does, with columns for its items if they can hold them whole.
-
-    Its element is used up.
-    """
-    item = shape.item
-    assert item is not None
-    attributes = codec().validate(element, root, size)
-    first = element.find(item.xml_name)
-    count = len(element.findall(item.xml_name))
-    texts = None if attributes or first is None else _read(element, element.index(first), count, item)
-    if texts is None:
-        message = codec().read(element, root, shape)
-        return replace(message, extras=(*message.extras, *attributes)) if attributes else message
-    # one item is left: with it the rest is read like any message
-    message = codec().read(element, root, shape)
-    assert isinstance(message, Bulk)
-    return replace(message, items=cast("Any", ItemColumns(item, texts, count)))
-
-
-def _read(element: etree._Element, first: int, count: int, item: Member) -> dict[str, Column] | None:
-    """The columns of the items, taken out of the element but for one; None, and nothing done, if not whole."""
-    shape = item.content
-    assert isinstance(shape, Shape)
-    every = tuple(leaves(shape))
-    # what the first one has all others have, as a rule: to look for all that could be there takes half as long again
-    usual = tuple(place for place in every if element[first].find(place) is not None)
-    children: Any = element
-    parts = []
-    for begin in range(0, count, ITEMS_AT_ONCE):
-        part = etree.Element("part")
-        part.extend(children[first : first + min(ITEMS_AT_ONCE, count - begin)])
-        parts.append(part)
-    for places in (usual, every):
-        texts = _columns(b"".join(_text(part, places) for part in parts), [*places, _ELEMENTS], count)
-        if texts is not None and _elements(shape, texts, count) == _sum(texts.pop(_ELEMENTS)):
-            if not _have_values(shape, texts):
-                break
-            element.insert(first, parts[0][0])
-            return texts
-    for part in reversed(parts):
-        children[first:first] = list(part)
-    return None
-
-
-_ELEMENTS = "count(.//*)"
-"""The last column: by it is known whether the others hold the item whole."""
-_STYLESHEET = """
-<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">
-<xsl:output method="text" encoding="UTF-8"/>
-<xsl:template match="/"><xsl:for-each select="*/*">{values}<xsl:text>&#10;</xsl:text></xsl:for-each></xsl:template>
-</xsl:stylesheet>"""
-
-
-def _text(part: etree._Element, places: tuple[str, ...]) -> bytes:
-    """A line of tab-separated texts of each item."""
-    return bytes(cast("Any", _to_text(places)(part)))
-
-
-@lru_cache(maxsize=64)
-def _to_text(places: tuple[str, ...]) -> etree.XSLT:
-    values = "<xsl:text>&#9;</xsl:text>".join(f'<xsl:value-of select="{place}"/>' for place in (*places, _ELEMENTS))
-    return etree.XSLT(etree.fromstring(_STYLESHEET.format(values=values)))
-
-
-def _columns(text: bytes, places: Sequence[str], count: int) -> dict[str, Column] | None:
-    """The columns that have any text; None if a text is none that stands for itself."""
-    if any(space in text for space in (b" \t", b"\t ", b" \n", b"\n ", b"  ", b"\r")):
-        return None
-    try:
-        table = pyarrow.csv.read_csv(
-            cast("Any", pa.py_buffer(text)),
-            pyarrow.csv.ReadOptions(column_names=list(places)),
-            pyarrow.csv.ParseOptions(delimiter="\t", quote_char=False, newlines_in_values=False),
-            pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(places, pa.string()), strings_can_be_null=False),
-        )
-    except pa.ArrowInvalid:
-        return None
-    if len(table) != count:
-        return None
-    arrays = {place: table[place].combine_chunks() for place in places}
-    return {place: array for place, array in arrays.items() if compute.max(compute.binary_length(array)).as_py()}
-
-
-def _have_values(shape: Shape, texts: Mapping[str, Column]) -> bool:
-    """Whether all dates and times have a value: the schema knows some that Python does not (the year 0000)."""
-    for place, simple in leaves(shape).items():
-        if simple.base in {"date", "time", "dateTime"} and place in texts:
-            read = text_reader(simple)
-            try:
-                for text in filter(None, compute.unique(texts[place]).to_pylist()):
-                    read(text)
-            except ValueError:
-                return False
-    return True
-
-
-def _elements(shape: Shape, texts: Mapping[str, Column], count: int) -> int:
-    """How many elements the columns stand for: fewer than there are, and something does not fit into them."""
-    masks = _masks(shape, texts, "")
-    return sum(count if mask is True else 0 if mask is False else _sum(mask) for mask in masks)
-
-
-def _sum(numbers: Array) -> int:
-    return int(compute.sum(numbers.cast(pa.int64())).as_py() or 0)
-
-
-def _masks(shape: Shape, texts: Mapping[str, Column], prefix: str) -> Iterator[Mask]:
+def masks_below(shape: Shape, texts: Mapping[str, Column], prefix: str) -> Iterator[Mask]:
     """Where each element below an item is."""
     for member in shape.elements:
         place = f"{prefix}{member.xml_name}"
         yield _mask(member, texts, place)
         if isinstance(member.content, Shape):
-            yield from _masks(member.content, texts, f"{place}/")
+            yield from masks_below(member.content, texts, f"{place}/")
 
 
 def _mask(member: Member, texts: Mapping[str, Column], place: str) -> Mask:

@@ -97,3 +97,20 @@ async def test_a_longer_life_cannot_be_written_into_a_cookie(stranger: httpx.Asy
     user, until, signature = cookie.strip('"').split("|")
     stranger.cookies.set(COOKIE, f"{user}|{until.replace('2026', '2036')}|{signature}")
     assert (await stranger.get("/")).status_code == 303
+
+
+async def test_without_users_nobody_gets_in(stranger: httpx.AsyncClient, users_file: Path) -> None:
+    await asyncio.to_thread(users_file.unlink)
+    assert (await stranger.post("/login", data={"user": "admin", "password": PASSWORD})).status_code == 401
+    assert (await stranger.post("/login", data={"user": "nobody", "password": "nobody"})).status_code == 401
+
+
+async def test_the_password_that_nobody_has_opens_nothing(stranger: httpx.AsyncClient) -> None:
+    """An unknown user is checked against a password all the same, so that it takes as long."""
+    for user in ("ghost", "", "admin|x"):
+        assert (await stranger.post("/login", data={"user": user, "password": "nobody"})).status_code == 401
+
+
+@pytest.mark.parametrize("form", [{}, {"user": "admin"}, {"password": PASSWORD}, {"user": ["admin", "x"]}])
+async def test_half_a_login_is_none(stranger: httpx.AsyncClient, form: dict[str, str]) -> None:
+    assert (await stranger.post("/login", data=form)).status_code == 401

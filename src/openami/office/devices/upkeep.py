@@ -169,6 +169,7 @@ async def on_withdrawn(office: Office, transaction: AsyncConnection, header: Mes
 
 async def _named(transaction: AsyncConnection, command: Command) -> list[Device]:
     names = command.body.get("devices", [command.body.get("device")])
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         raise BadFieldError(f"The field 'devices' is {names!r}.", hint="Give a list of ids or serial numbers.")
-    return [await find_device(transaction, name, lock=True) for name in names]
+    found = {device.id: device for device in [await find_device(transaction, name, lock=True) for name in names]}
+    return list(found.values())  # one that is named twice, by its id and its serial number perhaps, is meant once

@@ -83,9 +83,16 @@ async def on_results(
 
 
 async def pass_on(office: Office, transaction: AsyncConnection, register: Register, reading: RegisterReading) -> None:
-    """Keep a reading that is known here first (installation, removal), and tell the middle."""
+    """Keep a reading that is known here first (installation, removal), and tell the middle.
+
+    Raises:
+        Implausible: no register can show it, or not after what it showed before.
+    """
     document_id = await draw(transaction, document_numbers, DOCUMENT_ID_WIDTH)
-    await keep(office, transaction, register, replace(reading, document_id=document_id))
+    reading = replace(reading, document_id=document_id)
+    if objections := await objections_to(transaction, register, reading):
+        raise Implausible("; ".join(objections) + ".", hint="Check the digits; a wrong one before can be corrected.")
+    await keep(office, transaction, register, reading)
     device = await device_by_id(transaction, register.device_id)
     local = reading.at.astimezone(zone(office.settings.zone)).replace(microsecond=0, tzinfo=None)
     content = KnownReading.MeterReadingDocument

@@ -77,6 +77,8 @@ async def order_usage(office: Office, transaction: AsyncConnection, command: Com
     times_of_use = command.body.get("times_of_use", [])
     if not isinstance(times_of_use, list) or not all(isinstance(one, str) for one in times_of_use):
         raise BadFieldError(f"The field 'times_of_use' is {times_of_use!r}.", hint="Give a list of codes.")
+    for code in times_of_use:
+        office.codes["times_of_use"].of(code)  # one that the table does not have is refused here
     channel = next(one for one in await registers_of(transaction, [device.id]) if one.category is Category.INTERVAL)
     assert channel.profile_id is not None
     await _withdraw(office, transaction, await _open_orders(transaction, device.id))

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
 ORDER_ID_WIDTH: Final = 12
 ITEMS_MAX: Final = 10_000
+VALUE_MAX: Final = 10**15
 _SWITCHES: Final = {"disconnect": "1", "reconnect": "2"}
 
 
@@ -63,7 +64,7 @@ async def change_task(office: Office, transaction: AsyncConnection, command: Com
             id=register.id,
             specifications=(
                 content.Specifications(
-                    start_date=first, end_date=OPEN_END, utilities_time_of_use_code=command.text("time_of_use")[:10]
+                    start_date=first, end_date=OPEN_END, utilities_time_of_use_code=command.text("time_of_use")
                 ),
             ),
             utilities_device=content.UtilitiesDevice(utilities_device_id=device.id, smart_meter=_meter(device)),
@@ -78,7 +79,9 @@ async def assign_transformer(office: Office, transaction: AsyncConnection, comma
     """A transformer stands before the register of a device; its factor is told, the middle does not apply it."""
     device, register = await _task(transaction, command, Category.REGISTER)
     content = TransformerAssigned.UtilitiesMeasurementTask
-    factor = command.amount("factor") or Decimal(1)
+    factor = command.amount("factor")
+    if factor is not None and factor <= 0:
+        raise BadFieldError(f"The field 'factor' is {factor}.", hint="Give what the register is multiplied by.")
     message = TransformerAssigned(
         message_header=office.door.header(),
         utilities_measurement_task=content(
@@ -89,8 +92,8 @@ async def assign_transformer(office: Office, transaction: AsyncConnection, comma
                     start_date=command.date("from", office.today()),
                     end_date=OPEN_END,
                     type_code="CT",
-                    utilities_quantity_adjustment_factor_value=factor,
-                    assigned_utilities_device_id=command.text("transformer")[:18],
+                    utilities_quantity_adjustment_factor_value=Decimal(1) if factor is None else factor,
+                    assigned_utilities_device_id=command.text("transformer"),
                 ),
             ),
             utilities_device=content.UtilitiesDevice(utilities_device_id=device.id, smart_meter=_meter(device)),
@@ -149,8 +152,10 @@ async def send_values(office: Office, transaction: AsyncConnection, command: Com
     values = command.body.get("values_milli")
     if not isinstance(values, list) or not values or len(values) > ITEMS_MAX:
         raise BadFieldError("The field 'values_milli' is no list of numbers.", hint=f"At most {ITEMS_MAX} at once.")
-    if not all(isinstance(one, int) and not isinstance(one, bool) for one in values):
-        raise BadFieldError("A value is no whole number.", hint="Give thousandths of the unit.")
+    if not all(isinstance(one, int) and not isinstance(one, bool) and abs(one) < VALUE_MAX for one in values):
+        raise BadFieldError("A value is no whole number, or too large.", hint="Give thousandths of the unit.")
+    if start.timestamp() % channel.interval_s:
+        raise BadFieldError(f"No interval starts at {start}.", hint=f"They have {channel.interval_s} s.")
     step = timedelta(seconds=channel.interval_s)
     status = UtilitiesTimeSeriesItem.ItemStatus(utilities_time_series_item_type_code=_status(office, command))
     items = tuple(

@@ -158,7 +158,7 @@ async def second_thoughts(world: World) -> None:
     await world.do("/api/connections/cancel", order=off["order"])
     world.mdus.holds_back = False
     now = world.clock.now()
-    await world.do("/api/replacements", old="E2", new="E3", at=now.isoformat(), final_reading="9000", start_reading="0")
+    await world.do("/api/replacements", old="E2", new="E3", at=now.isoformat(), final_reading="2200", start_reading="0")
     reading = next(one for one in (await world.see("/api/devices/E3"))["readings"])
     await world.do("/api/readings/correct", document=reading["document_id"], value="1", why="digits were swapped")
     states = {one["id"]: one["state"] for one in await world.see("/api/connections")}

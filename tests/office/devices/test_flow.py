@@ -194,7 +194,7 @@ async def test_without_a_final_reading_the_removal_is_ordered(desk: Desk, middle
     ("body", "error"),
     [
         ({"devices": [{"kind": "electricity"}]}, "BadFieldError"),
-        ({"devices": [{"serial": "A", "kind": "heat"}]}, "BadFieldError"),
+        ({"devices": [{"serial": "A", "kind": "steam"}]}, "BadFieldError"),
         ({"devices": [{"serial": "A", "interval_s": 60}]}, "BadFieldError"),
         ({"devices": [{"serial": "A"}, {"serial": "A"}]}, "BadFieldError"),
         ({"devices": []}, "BadFieldError"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from openami.mdus.unify.adapters.cmep import Cmep
 from openami.shared.contract import field
 
 REAL = Path(__file__).parents[3] / "vectors" / "unify" / "headend" / "sensus_cmep_mepmd01.dat"
+EXPECTED = REAL.with_name("sensus_cmep_mepmd01.expected.json")
 HEAD = "MEPMD01,20080501,ACME,S:1,R7,C9,201109211458,M1,OK,E,{unit},{factor},{length},{count}"
 
 
@@ -34,12 +36,26 @@ def test_a_real_file_of_dial_values_comes_out_as_it_is_with_registers_that_step_
     assert [each["count"] for each in found["channels"]] == [25] * len(found["channels"])
     assert found["refused"] == []
     assert {each["unit"] for each in found["channels"]} == {"US gal"}
-    first = next(iter(Cmep().read(io.BytesIO(data)))).series[0]
-    assert (first.id, first.block.values[0], first.block.values[-1]) == ("B72842123", 36318, 36512)
-    assert [(name.type.name if name.type else "", name.name) for name in first.meter.names] == [
+    series = next(iter(Cmep().read(io.BytesIO(data)))).series
+    assert [(name.type.name if name.type else "", name.name) for name in series[0].meter.names] == [
         ("CmepReceiverCustomerID", "B72842123"), ("CmepReceiverID", "15173624"),
     ]  # fmt: skip
-    assert first.block.reading_type.is_dial
+    for record, one in zip(json.loads(EXPECTED.read_text())["records"], series, strict=True):
+        block = one.block
+        values, starts = block.values.tolist(), block.starts.tolist()
+        assert one.id == record["receiver_customer_id"]
+        assert block.reading_type.is_dial
+        assert (len(values), values[-1] - values[0]) == (record["triplets"], record["advance_first_to_last"])
+        assert [stamp(starts[0]), str(values[0])] == record["first"][::2]
+        assert [stamp(starts[-1]), str(values[-1])] == record["last"][::2]
+        steps = zip(starts[1:], values, values[1:], strict=False)
+        assert [[stamp(at), before, after] for at, before, after in steps if after < before] == record[
+            "register_decreases"
+        ]
+
+
+def stamp(seconds: int) -> str:
+    return field.from_seconds(seconds).strftime("%Y%m%d%H%M")
 
 
 def test_consumptions_are_stamped_at_their_end() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,12 @@ def test_a_badger_export_has_a_dial_and_a_flow_in_each_row() -> None:
     assert (found["format"], found["refused"]) == ("badger", [])
     assert (dial["unit"], dial["sum"] / dial["count"], dial["first"]) == ("ft3", 22760, "2024-08-01T07:59:00Z")
     assert (flow["unit"], flow["sum"], flow["count"], flow["interval_s"]) == ("US gal", 10, 2, 3600)
+    reads = json.loads((OWN / "badger_beacon360_report.expected.json").read_text())["reads"]
+    times = [datetime.fromisoformat(one["flowtime"]) for one in reads]
+    assert [datetime.fromisoformat(dial[end]) for end in ("first", "last")] == times
+    assert {one["register_value"] for one in reads} == {dial["sum"] / dial["count"]}
+    cubic_feet = [flow["sum"] / flow["count"] * 231 / 1728] * 2  # a gallon has 231 cubic inches
+    assert [one["interval_value"] for one in reads] == pytest.approx(cubic_feet, abs=1e-7)
 
 
 def test_aclara_rows_and_their_variants() -> None:
@@ -81,6 +88,17 @@ def test_the_hour_that_comes_twice_is_two_hours() -> None:
         starts = series.block.starts - series.block.starts[0]
         assert starts.tolist() == [0, 1800, 3600, 5400, 7200]
         assert field.from_seconds(int(series.block.starts[0])).isoformat() == "2026-10-25T00:00:00+00:00"
+
+
+def test_times_with_an_offset_are_these_instants_whatever_the_zone_of_the_file() -> None:
+    mapping = SIMPLE.replace('%H:%M"', '%H:%M%z"')
+    rows = ["A,1,2026-03-29 02:00-06:00", "A,2,2026-03-29 08:30Z", "A,3,2026-03-29 11:00+0200", "A,4,2026-03-29 09:30"]
+    batches = read("\n".join(["id,kwh,at", *rows]), mapping)
+    (series,) = [one for batch in batches for one in batch.series]
+    begin = datetime(2026, 3, 29, 8, tzinfo=UTC).timestamp()
+    assert series.block.starts.tolist() == [begin, begin + 1800, begin + 3600]
+    (refused,) = [one for batch in batches for one in batch.refusals]
+    assert (refused.position, refused.reason) == ("line 5", "'2026-03-29 09:30' is not a time of the declared form")
 
 
 def test_the_hour_that_is_skipped_has_no_times() -> None:
@@ -157,6 +175,7 @@ def test_files_that_cannot_be_read_are_refused(text: str) -> None:
         "not toml",
         'name = "x"\nheader = []\n',
         SIMPLE.replace("interval_s = 1800", ""),
+        SIMPLE.replace("interval_s = 1800", "interval_s = 1380"),
         SIMPLE + 'what = "ever"\n',
         SIMPLE.replace('value = "kwh"', ""),
     ],

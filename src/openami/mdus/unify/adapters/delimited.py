@@ -181,15 +181,17 @@ def instants(
     zone_name: str,
     series_of_row: NDArray[np.int32],
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Seconds since 1970 of local times, and where there is such a time; fractions of a second are cut.
+    """Seconds since 1970 of times, and where there is such a time; fractions of a second are cut.
 
-    In the hour that a zone lives twice, the first stamp of a series is the first passage and its repeat the second;
-    in the hour that it skips there is no time.
+    Times are local ones, unless the form takes their offset (`%z`). In the hour that a zone lives twice, the first
+    stamp of a series is the first passage and its repeat the second; in the hour that it skips there is no time.
     """
     whole = pc.replace_substring_regex(texts, r"\.\d+$", "")
-    local = pc.strptime(whole, format=form, unit="s", error_is_null=True)
-    ok = np.asarray(pc.is_valid(local))
-    filled = pc.fill_null(local, pa.scalar(0, pa.timestamp("s")))
+    stated = pc.strptime(whole, format=form, unit="s", error_is_null=True)
+    ok = np.asarray(pc.is_valid(stated))
+    filled = pc.fill_null(stated, pa.scalar(0, stated.type))
+    if stated.type.tz is not None:
+        return np.asarray(filled.cast(pa.int64()), np.int64), ok
     first = pc.assume_timezone(filled, zone_name, ambiguous="earliest", nonexistent="latest").cast(pa.int64())
     second = pc.assume_timezone(filled, zone_name, ambiguous="latest", nonexistent="latest").cast(pa.int64())
     before_gap = pc.assume_timezone(filled, zone_name, ambiguous="earliest", nonexistent="earliest").cast(pa.int64())

@@ -3,7 +3,7 @@
 name = "badger"
 delimiter = ","
 header = ["Endpoint_SN", "Read", "Read_Time", "Read_Unit"]      # columns by which the export is recognised
-zone = "America/Los_Angeles"                                    # of times without an offset
+zone = "America/Los_Angeles"                                    # of times whose format has no %z
 blank = ["ERROR"]                                               # texts that stand for no value
 
 [[series]]
@@ -26,12 +26,15 @@ import tomllib
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from openami.mdus.unify.errors import UnifyError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+DAY_S: Final = 86_400
 
 
 class BadMappingError(UnifyError):
@@ -112,6 +115,8 @@ def parse_mapping(text: str) -> FileMapping:
     for each in series:
         if each.kind == "interval" and each.interval_s <= 0:
             raise BadMappingError(f"The series of {each.value!r} are intervals without interval_s.")
+        if each.kind == "interval" and DAY_S % each.interval_s:
+            raise BadMappingError(f"Intervals of {each.interval_s} s, of the series of {each.value!r}, make up no day.")
     return mapping
 
 

@@ -34,7 +34,7 @@ def summary(data: bytes) -> dict[str, Any]:
         ("electric_containerized.xml", "electricity.delivered", "Wh", 3600, 8, 4086, "2011-01-01T08:00:00Z"),
         ("Ameren_Electric_15min_2023-12-04.xml", "electricity.delivered", "Wh", 900, 96, 57893, "2023-12-04T00:00:00Z"),
         ("test_usage_data_01.xml", "electricity.delivered", "Wh", 900, 96, 93846, "2012-03-01T05:00:00Z"),
-        ("gas_direct.xml", "0.0.0.4.1.7.12.0.0.0.0.0.0.0.0.-3.169.0", "therm", 0, 5, 140, "2021-05-26T00:00:00Z"),
+        ("gas_direct.xml", "gas.energy", "therm", 0, 5, 140, "2021-05-26T00:00:00Z"),
         ("ngma_gas_provider_2024-07-16.xml", "0.0.0.4.0.0.0.0.0.0.0.0.0.0.0.0.0.0", "", 0, 36, 2651000,
          "2024-07-16T18:26:24Z"),
     ],

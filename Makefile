@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-long fuzz test-cluster test-crash lint format bench changelog migrations clean
+.PHONY: help demo up test coverage test-long fuzz test-cluster test-crash lint format bench changelog migrations clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -15,7 +15,10 @@ demo: $(VENV)/.installed ## A street, a month, from the meters to the bills; EXI
 up: $(VENV)/.installed ## The landscape against the real clock
 	@$(BIN)/openami up
 
-test: $(VENV)/.installed-dev ## All tests, with coverage
+test: $(VENV)/.installed-dev ## All tests
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=12 $(ARGS)
+
+coverage: $(VENV)/.installed-dev ## All tests, and which lines and branches they reach: slower
 	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term --durations=12 $(ARGS)
 
 test-long: $(VENV)/.installed-dev ## The same tests, forty times the examples of each property, every kill and bad line

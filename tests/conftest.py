@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import structlog
+import uvloop  # noqa: F401 - keeps the socket class it finds when it is first imported: not the one of a test without any
 from hypothesis import HealthCheck, settings
 from tests.databases import fresh
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from openami.mdus.series import Calendar, ChannelDays, RegisterReadings
 from openami.mdus.series import place as place_readings
+from openami.mdus.series.calendar import DAY_S
 from openami.mdus.series.packing import concatenate
 from openami.mdus.unify.columns import spread
 from openami.mdus.unify.errors import UnknownUnitError
@@ -34,7 +35,6 @@ NOBODY: Final = -1
 _NO, _YES, _DOUBT = 0, 1, 2
 _MAX_SHIFT: Final = 18
 _LARGEST: Final = 2**63 - 1
-DAY_S: Final = 86_400
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from sqlalchemy import text
 
+from openami.mdus.series.calendar import DAY_S
 from openami.mdus.series.channels import NO_REGISTER
 from openami.mdus.series.determinants import bucket_slots
 from openami.mdus.series.rules import RANK, RANK_MEASURED
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
     Found = dict[str, NDArray[Any]]
 
-DAY_S: Final = 86_400
 WEEK: Final = 7
 _ANY_DAY: Final = range(1, 3_650_000)
 _ALONGSIDE: Final = text(

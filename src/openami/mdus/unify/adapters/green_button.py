@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, cast
 import numpy as np
 from lxml import etree
 
+from openami.mdus.series.calendar import DAY_S
 from openami.mdus.unify.adapters.model import BAD_VALUE, Batch, SeriesBuilder, build_all
 from openami.mdus.unify.adapters.quantities import ELECTRICITY, FORWARD, GAS, WATER, kind_of_unit
 from openami.shared.contract import field as contract
@@ -23,9 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _BATCH_READINGS: Final = 100_000
-_DAY_S: Final = 86400
 _HOUR_S: Final = 3600
-_INTERVALS_S: Final = [length_s for length_s in PERIOD_NUMBERS if 0 < length_s <= _DAY_S]
+_INTERVALS_S: Final = [length_s for length_s in PERIOD_NUMBERS if 0 < length_s <= DAY_S]
 _LARGEST_ENTRY: Final = 2_000_000
 """Readings of one entry: sixty years of quarter-hours."""
 _SECONDS: Final = re.compile(r"(-?\d{1,11})(?:\.\d*)?", re.ASCII)
@@ -269,7 +269,7 @@ def _builders(readings: _Readings, reading: str, code: contract.ReadingTypeCode)
         names.append(contract.Name.of(name.split("/MeterReading")[0], "EspiUsagePoint"))
     starts, lengths = np.array(readings.starts, np.int64), np.array(readings.lengths, np.int64)
     lines = np.array(readings.lines, np.int64)
-    intervals = np.where(np.abs(lengths - _DAY_S) <= _HOUR_S, _DAY_S, lengths)  # local days have 23, 24 or 25 hours
+    intervals = np.where(np.abs(lengths - DAY_S) <= _HOUR_S, DAY_S, lengths)  # local days have 23, 24 or 25 hours
     intervals[~np.isin(intervals, _INTERVALS_S)] = 0
     for interval_s in np.unique(intervals).tolist():
         typed = replace(code, measuring_period=PERIOD_NUMBERS.get(interval_s, 0))

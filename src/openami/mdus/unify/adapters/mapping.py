@@ -26,15 +26,13 @@ import tomllib
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from openami.mdus.series.calendar import DAY_S
 from openami.mdus.unify.errors import UnifyError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-
-DAY_S: Final = 86_400
 
 
 class BadMappingError(UnifyError):

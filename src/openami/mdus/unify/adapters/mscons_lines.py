@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from openami.mdus.series.calendar import DAY_S
 from openami.mdus.unify.adapters.mscons_series import code_of, identity_of, interval_of, qualities_of
 from openami.mdus.unify.columns import Columns, Piece, earliest, texts_of
 from openami.mdus.unify.intervals import quality_columns
@@ -23,16 +24,15 @@ if TYPE_CHECKING:
     from openami.shared.contract import field as contract
 
 
-_DAY_S: Final = 86400
-"""Days have 23 to 25 hours, so they are no plain form."""
-
-
 def is_plain(line: LineColumns) -> bool:
-    """True if all of a line was read as numbers, its periods are intervals, and its quantity is known."""
+    """True if all of a line was read as numbers, its periods are intervals, and its quantity is known.
+
+    Days have 23 to 25 hours, so they are no plain form.
+    """
     if not line.runs:
         return False
     interval_s = interval_of(line.runs[0][0].length_s)
-    return 0 < interval_s < _DAY_S and code_of(line.obis, line.unit, interval_s) is not None
+    return 0 < interval_s < DAY_S and code_of(line.obis, line.unit, interval_s) is not None
 
 
 def piece_of_lines(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from openami.mdus.series.calendar import DAY_S
 from openami.mdus.unify.adapters.model import BAD_VALUE, SeriesBuilder
 from openami.mdus.unify.adapters.quantities import DIAL, code_of_obis, code_of_unit, dial_of_obis
 from openami.mdus.unify.errors import UnknownUnitError
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from openami.mdus.unify.adapters.mscons_kernel import Run
 
-_DAY_S: Final = 86400
 _DAYS_S: Final = frozenset({82800, 86400, 90000})
 _NO_GRID, _INSTANT = 0, -1
 """Kinds of periods that are no intervals."""
@@ -138,7 +138,7 @@ def _of_line(
 
 def interval_of(length_s: int) -> int:
     """The interval length of periods of a length, a local day being one of 23 to 25 hours; 0 for no intervals."""
-    return _DAY_S if length_s in _DAYS_S else length_s if length_s in PERIOD_NUMBERS and length_s < _DAY_S else 0
+    return DAY_S if length_s in _DAYS_S else length_s if length_s in PERIOD_NUMBERS and length_s < DAY_S else 0
 
 
 def _kinds(lengths: NDArray[np.int64]) -> NDArray[np.int64]:

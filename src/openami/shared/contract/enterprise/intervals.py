@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute
-import pyarrow.csv
 from lxml import etree
 
 from openami.shared.contract.enterprise.codec import codec
@@ -28,6 +27,7 @@ from openami.shared.contract.enterprise.item_reading import IN_COLUMNS, read_in_
 from openami.shared.contract.enterprise.model import Bulk, HeadedMessage
 from openami.shared.contract.enterprise.parse import MAXIMUM_BYTES, message_element
 from openami.shared.contract.enterprise.shapes import Shape
+from openami.shared.contract.enterprise.tabbed import read_tabbed
 from openami.shared.contract.enterprise.validate import LARGE_BYTES
 from openami.shared.contract.scan_records import DIGITS_MAX, SCAN_FROM_BYTES
 
@@ -192,12 +192,7 @@ def _all_columns(element: etree._Element, counts: Sequence[int], to_text: etree.
     if not text:
         table = pa.table({name: pa.array([], pa.string()) for name in _COLUMNS})
     else:
-        table = pyarrow.csv.read_csv(
-            cast("Any", pa.py_buffer(text)),
-            pyarrow.csv.ReadOptions(column_names=list(_COLUMNS)),
-            pyarrow.csv.ParseOptions(delimiter="\t", quote_char=False, newlines_in_values=False),
-            pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(_COLUMNS, pa.string()), strings_can_be_null=False),
-        )
+        table = read_tabbed(text, _COLUMNS)
     if len(table) != sum(counts):
         raise pa.ArrowInvalid(f"{sum(counts)} items have {len(table)} lines")
     ends = itertools.accumulate(counts)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 import pyarrow.compute
-import pyarrow.csv
 from lxml import etree
 
 from openami.shared.contract.enterprise.codec import codec
@@ -20,6 +19,7 @@ from openami.shared.contract.enterprise.decode import text_reader
 from openami.shared.contract.enterprise.item_columns import ITEMS_AT_ONCE, ItemColumns, leaves, masks_below
 from openami.shared.contract.enterprise.model import Bulk
 from openami.shared.contract.enterprise.shapes import Member, Shape
+from openami.shared.contract.enterprise.tabbed import read_tabbed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -103,12 +103,7 @@ def _columns(text: bytes, places: Sequence[str], count: int) -> dict[str, Column
     if any(space in text for space in (b" \t", b"\t ", b" \n", b"\n ", b"  ", b"\r")):
         return None
     try:
-        table = pyarrow.csv.read_csv(
-            cast("Any", pa.py_buffer(text)),
-            pyarrow.csv.ReadOptions(column_names=list(places)),
-            pyarrow.csv.ParseOptions(delimiter="\t", quote_char=False, newlines_in_values=False),
-            pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(places, pa.string()), strings_can_be_null=False),
-        )
+        table = read_tabbed(text, places)
     except pa.ArrowInvalid:
         return None
     if len(table) != count:

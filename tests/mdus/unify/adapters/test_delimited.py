@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,54 @@ def test_stamps_at_the_end_and_flags_are_translated() -> None:
     assert field.from_seconds(int(block.starts[0])).isoformat() == "2026-02-28T23:00:00+00:00"
     assert block.quality_sets[block.quality_index[0]] == (field.QualityCode(4, 8, 0),)
     assert batch.series[0].labels == ("E", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "kwh"),
+    [("7.2e1", "72"), ("1E+02", "100"), ("-1.5e-05", "-0.000015"), ("5.e0", "5"), ("999999999.999999999e9", None)],
+)
+def test_numbers_with_an_exponent_are_exact(text: str, kwh: str | None) -> None:
+    (batch, _) = read(f"id,at,kwh\nM1,2026-03-01 00:00,{text}\nM1,2026-03-01 00:30,0.1\n")
+    block = batch.series[0].block
+    values = [Decimal(one).scaleb(block.scale - 3) for one in block.values.tolist()]
+    assert values == ([] if kwh is None else [Decimal(kwh)]) + [Decimal("0.1")]
+    assert len(batch.refusals) == (kwh is None)
+
+
+@pytest.mark.parametrize("text", ["1e10", "e3", "1e", "1e1.5", "0x1e3", "1234567890e1"])
+def test_what_only_looks_like_an_exponent_is_refused(text: str) -> None:
+    (batch, _) = read(f"id,at,kwh\nM1,2026-03-01 00:00,{text}\n")
+    assert [(one.position, text in one.reason) for one in batch.refusals] == [("line 2", True)]
+
+
+UNTIL = SIMPLE.replace('"kwh"]', '"kwh", "to"]') + 'until = "to"\n'
+
+
+def test_rows_whose_end_does_not_fit_their_start_are_refused_and_the_others_stand() -> None:
+    rows = ["00:00,1,2026-03-01 00:30", "00:30,2,2026-03-01 00:30", "01:00,3,2026-03-01 01:45", "01:30,4,later"]
+    text = "id,at,kwh,to\n" + "".join(f"M1,2026-03-01 {row}\n" for row in rows)
+    (batch, _) = read(text, UNTIL)
+    assert batch.series[0].block.values.tolist() == [1]
+    assert [(one.position, one.reason) for one in batch.refusals] == [
+        ("line 5", "'later' is not a time of the declared form"),
+        ("line 3 and 1 more", "an interval of 0 s, not of 1800 s"),
+    ]
+
+
+def test_the_ends_of_intervals_follow_the_clocks_and_days_may_have_23_hours() -> None:
+    rows = ["01:30,1,02:00", "02:00,2,02:30", "02:30,3,02:00", "02:00,4,02:30", "02:30,5,03:00", "03:00,6,03:30"]
+    text = "".join(f"M1,2026-10-25 {row[:8]}2026-10-25 {row[8:]}\n" for row in rows)
+    (batch, _) = read("id,at,kwh,to\n" + text, UNTIL)
+    assert (batch.series[0].block.values.tolist(), batch.refusals) == ([1, 2, 3, 4, 5, 6], ())
+    days = "M1,2026-03-28 00:00,1,2026-03-29 00:00\nM1,2026-03-29 00:00,2,2026-03-30 00:00\n"
+    (batch, _) = read("id,at,kwh,to\n" + days, UNTIL.replace("1800", "86400"))
+    assert (batch.series[0].block.values.tolist(), batch.refusals) == ([1, 2], ())
+
+
+@pytest.mark.parametrize("more", ['stamp = "end"\n', 'kind = "dial"\n'])
+def test_an_end_without_a_start_cannot_be_mapped(more: str) -> None:
+    with pytest.raises(BadMappingError, match="have no start that goes with their end 'to'"):
+        parse_mapping(UNTIL + more)
 
 
 def test_an_unknown_unit_is_refused_for_its_rows_only() -> None:

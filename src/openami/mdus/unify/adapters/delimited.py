@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
+from openami.mdus.series.calendar import DAY_S
 from openami.mdus.unify.adapters.model import BAD_VALUE, HEAD_BYTES, Batch, SeriesBuilder, build_all
 from openami.mdus.unify.adapters.quantities import (
     DELTA,
@@ -25,7 +26,7 @@ from openami.mdus.unify.errors import UnknownUnitError
 from openami.shared.contract import field as contract
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -35,6 +36,10 @@ _BLOCK_BYTES: Final = 1 << 22
 _COMMODITIES: Final = {"electricity": ELECTRICITY, "gas": GAS, "water": WATER}
 _FLOWS: Final = {"forward": FORWARD, "reverse": REVERSE, "net": NET}
 _UNKNOWN_TYPE: Final = "2.6"
+_EXPONENT: Final = r"^[+-]?\d{1,9}(\.\d{0,9})?[eE][+-]?0*\d$"
+"""Numbers that have at most 18 digits on either side of the point when they are written out."""
+_HOUR_S: Final = 3600
+"""By which a local day is longer or shorter when the clocks change."""
 
 
 class Delimited:
@@ -123,15 +128,34 @@ def _builders(
     names = _coalesced(table, mapped)
     units = table[mapped.unit_column] if mapped.unit_column else pa.chunked_array([[mapped.unit] * table.num_rows])
     keys = pc.binary_join_element_wise(names, units, "\t").combine_chunks().dictionary_encode()
-    seconds, timed = instants(table[mapped.time], mapped.format, mapping.zone, np.asarray(keys.indices))
-    _refuse_untimed(~timed & keep, table[mapped.time], names, lines, refusals)
-    keep &= timed
+    indices = np.asarray(keys.indices)
+
+    def refuse(bad: NDArray[np.bool_], reason_of: Callable[[int], str]) -> None:
+        """Leave rows out, and tell of them by the first."""
+        rows = np.flatnonzero(bad & keep)
+        if rows.size:
+            row = int(rows[0])
+            position = f"line {lines[row]}" + (f" and {rows.size - 1} more" if rows.size > 1 else "")
+            refusals.append(contract.Refusal(position, BAD_VALUE, reason_of(row), names[row].as_py()))
+            keep[rows] = False
+
+    def times(column: str) -> NDArray[np.int64]:
+        found, timed = instants(table[column], mapped.format, mapping.zone, indices)
+        refuse(~timed, lambda row: f"{table[column][row].as_py()[:40]!r} is not a time of the declared form")
+        return found
+
+    seconds = times(mapped.time)
+    if mapped.until:
+        lengths = times(mapped.until) - seconds
+        slack = _HOUR_S if mapped.interval_s == DAY_S else 0
+        refuse(np.abs(lengths - mapped.interval_s) > slack,
+               lambda row: f"an interval of {lengths[row]} s, not of {mapped.interval_s} s")  # fmt: skip
     texts = np.asarray(pc.if_else(pc.is_in(table[mapped.value], pa.array(mapping.blank, pa.string())), "",
-                                  pc.utf8_trim_whitespace(table[mapped.value])), object)  # fmt: skip
+                                  _written_out(pc.utf8_trim_whitespace(table[mapped.value]))), object)  # fmt: skip
     labels = np.asarray(table[mapped.label], object) if mapped.label else np.full(table.num_rows, "", object)
-    order = np.argsort(np.asarray(keys.indices), kind="stable")
+    order = np.argsort(indices, kind="stable")
     order = order[keep[order]]
-    key_of_row = np.asarray(keys.indices)[order]
+    key_of_row = indices[order]
     cuts = np.flatnonzero(np.diff(key_of_row, prepend=-1))
     for rows in np.split(order, cuts[1:]) if len(order) else ():
         name, _, unit = keys.dictionary[int(keys.indices[int(rows[0])].as_py())].as_py().partition("\t")
@@ -152,6 +176,15 @@ def _blank(table: Any, mapping: FileMapping) -> NDArray[np.bool_]:  # noqa: ANN4
     for column in mapping.columns:
         blank &= np.asarray(pc.equal(table[column], pa.scalar("")))
     return blank
+
+
+def _written_out(texts: Any) -> Any:  # noqa: ANN401 - pyarrow has no types
+    """Texts with numbers in full that have an exponent, as programs write small ones: 0.000015 for 1.5e-05."""
+    short = pc.match_substring_regex(texts, _EXPONENT)
+    if not pc.any(short).as_py():
+        return texts
+    exact = pc.if_else(short, texts, "0").cast(pa.decimal128(38, 18)).cast(pa.string())
+    return pc.if_else(short, pc.utf8_rtrim(pc.utf8_rtrim(exact, "0"), "."), texts)
 
 
 def _coalesced(table: Any, mapped: MappedSeries) -> Any:  # noqa: ANN401 - pyarrow has no types
@@ -205,18 +238,3 @@ def instants(
         repeated[firsts] = False
         early[twice[repeated]] = late[twice[repeated]]
     return early, ok
-
-
-def _refuse_untimed(
-    bad: NDArray[np.bool_],
-    texts: Any,  # noqa: ANN401 - a pyarrow array
-    names: Any,  # noqa: ANN401 - as above
-    lines: NDArray[np.int64],
-    refusals: list[contract.Refusal],
-) -> None:
-    rows = np.flatnonzero(bad)
-    if rows.size:
-        row = int(rows[0])
-        more = f" and {rows.size - 1} more" if rows.size > 1 else ""
-        reason = f"{texts[row].as_py()[:40]!r} is not a time of the declared form"
-        refusals.append(contract.Refusal(f"line {lines[row]}{more}", BAD_VALUE, reason, names[row].as_py()))

@@ -64,6 +64,8 @@ class MappedSeries:
     interval_s: int = 0
     stamp: Literal["start", "end"] = "start"
     """Which end of its interval the time names."""
+    until: str = ""
+    """The column with the end of the interval, where `time` is its start: a row of another length is refused."""
     label: str = ""
     """A column with the source's own quality flag."""
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -76,7 +78,7 @@ class MappedSeries:
     def columns(self) -> set[str]:
         """All columns that are needed."""
         needed = {self.value, self.time, *(column for column, _ in self.meter), *(each.column for each in self.only)}
-        return needed | {column for column in (self.unit_column, self.label) if column}
+        return needed | {column for column in (self.unit_column, self.label, self.until) if column}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +113,10 @@ def parse_mapping(text: str) -> FileMapping:
             f"The mapping cannot be read: {error}.", hint="See openami.mdus.unify.adapters.mapping for its form."
         ) from error
     for each in series:
+        if each.until and (each.kind, each.stamp) != ("interval", "start"):
+            raise BadMappingError(
+                f"The series of {each.value!r} have no start that goes with their end {each.until!r}."
+            )
         if each.kind == "interval" and each.interval_s <= 0:
             raise BadMappingError(f"The series of {each.value!r} are intervals without interval_s.")
         if each.kind == "interval" and DAY_S % each.interval_s:

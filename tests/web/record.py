@@ -24,7 +24,10 @@ PLAIN = {
     "field": ["work", "status"],
     "headend": ["work", "status", "meters", "messages/counts"],
     "mdus": ["work", "status", "devices", "events", "orders", "commands", "messages/counts", "messages/quarantine"],
-    "office": ["work", "status", "devices", "customers", "orders", "connections", "events", "bills", "messages/counts"],
+    "office": [
+        *("work", "status", "devices", "customers", "orders", "connections"),
+        *("events", "bills", "tariffs", "messages/counts"),
+    ],
 }
 KEPT = {"sessions": 8, "telegrams": 8, "uploads": 6, "requests": 12, "faults": 4}
 MONTH = {"from": "2026-02-28T23:00:00Z", "to": "2026-03-31T22:00:00Z"}

@@ -198,6 +198,31 @@ async def test_a_dead_letter_is_sent_again_and_a_waiting_one_withdrawn(browser: 
     assert (await browser.post("/messages/nowhere/out/7/resend", data=form)).status_code == 404
 
 
+async def test_prices_change_from_a_day_in_the_users_name(browser: httpx.AsyncClient, areas: Any) -> None:
+    areas.answers["office"] = areas.answers["office"] | {"tariffs/prices": {}, "tariffs/prices/withdraw": {}}
+    form = {"form_token": await token(browser, "/tariffs"), "from": "2026-05-01", "why": " Decision 12 "}
+    filled = form | {"price:energy/day": "0.3", "price:levy/energy-tax": " "}
+    answer = await browser.post("/tariffs/home-electricity/prices", data=filled)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/tariffs#home-electricity")
+    body = {"tariff": "home-electricity", "from": "2026-05-01", "why": "Decision 12", "who": "admin"}
+    assert sent(areas) == ("/api/tariffs/prices", body | {"prices": {"energy/day": "0.3"}})
+    await browser.post("/tariffs/home-electricity/prices/withdraw", data=form)
+    assert sent(areas) == (
+        "/api/tariffs/prices/withdraw",
+        {"tariff": "home-electricity", "from": "2026-05-01", "who": "admin"},
+    )
+
+
+async def test_tariffs_say_what_changes_when_and_what_can_be_taken_back(browser: httpx.AsyncClient, areas: Any) -> None:
+    page = (await browser.get("/tariffs")).text
+    assert "<strong>0.28</strong> from 2026-05-01" in page
+    assert "EUR/m³" in page, "water"
+    assert page.count("Withdraw 2026-05-01") == 1
+    assert "in force" in page, "a change that has begun stays"
+    areas.answers["office"] = areas.answers["office"] | {"tariffs": []}
+    assert "The office has no tariffs" in (await browser.get("/tariffs")).text
+
+
 async def test_messages_are_asked_for_by_local_days(browser: httpx.AsyncClient, areas: Any) -> None:
     query = "object=Utilities+Device&partner=sap&first=2026-03-01&last=2026-03-01"
     assert (await browser.get(f"/messages?area=mdus&{query}")).status_code == 200

@@ -40,6 +40,7 @@ PATHS = [
     "/messages",
     "/messages?area=office&direction=in",
     "/bills",
+    "/tariffs",
     "/customers",
 ]
 VOID = {"meta", "link", "input", "br", "hr", "img", "rect", "line", "circle", "path"}

@@ -11,6 +11,7 @@ from openami.office import views
 from openami.office.billing.handlers import BillConflictError, BillingRuns, recompute, void
 from openami.office.billing.model import json_value
 from openami.office.billing.page import render
+from openami.office.billing.price_handlers import change_prices, tariff_list, withdraw_prices
 from openami.office.billing.store import bill_by_id
 from openami.office.commands import BadFieldError, Command, once
 from openami.office.connection import handlers as connection
@@ -68,6 +69,8 @@ COMMANDS: dict[str, Act] = {
     "/api/move-ins": supply.move_in,
     "/api/move-outs": supply.move_out,
     "/api/bills/void": void,
+    "/api/tariffs/prices": change_prices,
+    "/api/tariffs/prices/withdraw": withdraw_prices,
     "/api/cases/close": events.close,
 }
 """People's commands: path and what it does; the body of each carries an `id` of its own, or an Idempotency-Key."""
@@ -82,6 +85,7 @@ VIEWS: dict[str, View] = {
     "/api/events": views.event_list,
     "/api/bills": views.bill_list,
     "/api/billing-runs": views.run_list,
+    "/api/tariffs": tariff_list,
 }
 
 

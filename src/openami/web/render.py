@@ -26,6 +26,7 @@ NAVIGATION = (
     ("/orders", "Orders"),
     ("/messages", "Messages"),
     ("/bills", "Bills"),
+    ("/tariffs", "Tariffs"),
     ("/customers", "Customers"),
 )
 REASONS = {

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from openami.office.billing.charges import energy_lines, from_milli
+from openami.office.billing.charges import Part, energy_lines, from_milli
 from openami.office.billing.compute import calculate, estimated_stretches
 from openami.office.billing.model import json_value
+from openami.office.billing.prices import Stretch
 from openami.office.billing.tariff import (
     Bucket,
     Conversion,
@@ -30,6 +31,7 @@ from openami.shared.spans import Span, local_midnight
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from openami.office.billing.charges import Quantity
     from openami.office.billing.model import BillInput, MeterSlice
 
     Make = Callable[..., BillInput]
@@ -37,6 +39,11 @@ if TYPE_CHECKING:
 
 ZONE = "Europe/Amsterdam"
 MARCH = Span(local_midnight(ZONE, date(2026, 3, 1)), local_midnight(ZONE, date(2026, 4, 1)))
+
+
+def _part(tariff: Tariff, quantity: Quantity) -> Part:
+    """A month in which only this was used."""
+    return Part(Stretch(date(2026, 3, 1), date(2026, 4, 1), tariff), (quantity,))
 
 
 def _estimated(piece: MeterSlice, first: int, past_last: int) -> MeterSlice:
@@ -123,7 +130,7 @@ def test_tiers_split_a_bucket_and_its_estimated_part(make_input: Make, make_slic
 def test_no_tier_holds_less_than_nothing_or_more_than_itself_of_estimates(total: int, estimated: int) -> None:
     tiers = (*(Tier(Decimal("0.1"), Decimal(bound)) for bound in range(1, 6)), Tier(Decimal("0.3")))
     tariff = Tariff("t", "t", Division.ELECTRICITY, "kWh", "EUR", (Bucket("all", "All", tiers),))
-    lines = list(energy_lines(tariff, [from_milli(total, estimated)]))
+    lines = list(energy_lines([_part(tariff, from_milli(total, estimated))]))
     assert all(0 <= line.estimated <= line.quantity for line in lines)
     assert sum(line.estimated for line in lines) == Decimal(estimated).scaleb(-3)
 
@@ -254,7 +261,7 @@ def test_tiers_hold_all_energy_once_whatever_their_bounds(bounds: list[int], tot
     bucket = Bucket("all", "All", (*tiers, Tier(prices[-1])))
     tariff = Tariff("t", "t", Division.ELECTRICITY, "kWh", "EUR", (bucket,))
     quantity = from_milli(total, min(estimated, total))
-    lines = list(energy_lines(tariff, [quantity]))
+    lines = list(energy_lines([_part(tariff, quantity)]))
     assert sum((line.quantity for line in lines), Decimal(0)) == quantity.total
     assert sum((line.estimated for line in lines), Decimal(0)) == quantity.estimated
     assert all(line.quantity > 0 for line in lines)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from openami.office.billing.model import BillInput, MeterSlice, Party
+from openami.office.billing.price_store import changes_of, hold_prices
+from openami.office.billing.prices import with_changes
 from openami.office.billing.tariff import tariff_named
 from openami.office.devices.model import Category
 from openami.office.devices.store import devices_by_id, installations_during, registers_of
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from openami.office.billing.tariff import Tariff
     from openami.office.context import Office
     from openami.office.devices.model import Device, Installation, Register
     from openami.office.readings.model import RegisterReading
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
 
 READINGS = "readings"
 """The key under which a bill notes the highest reading number that it could see."""
+PRICES = "prices"
+"""The key under which it notes the number of the last change of prices that it could see."""
 
 
 async def collect(
@@ -55,9 +60,10 @@ async def collect(
         if channel.profile_id is not None:
             seen[channel.profile_id] = used
         seen.setdefault(READINGS, {}).update(await _last_reading(transaction, register, versions))
+    tariff, seen[PRICES] = await _tariff(office, transaction, contract, past_last_day, versions)
     return BillInput(
         party=await _party(transaction, contract),
-        tariff=tariff_named(office.tariffs, contract.tariff_id),
+        tariff=tariff,
         zone_name=zone_name,
         first_day=first_day,
         past_last_day=past_last_day,
@@ -125,6 +131,21 @@ async def _last_reading(
         return {register.id: versions.get(READINGS, {}).get(register.id, 0)}
     known = await readings_of(transaction, [register.id])
     return {register.id: max((reading.id for reading in known), default=0)}
+
+
+async def _tariff(
+    office: Office,
+    transaction: AsyncConnection,
+    contract: Contract,
+    past_last_day: date,
+    versions: Mapping[str, Mapping[str, int]] | None,
+) -> tuple[Tariff, dict[str, int]]:
+    """The tariff with the changes of its prices up to the end of the bill; of an earlier bill, those that it saw."""
+    tariff = tariff_named(office.tariffs, contract.tariff_id)
+    up_to_id = None if versions is None else versions.get(PRICES, {}).get(tariff.id, 0)
+    await hold_prices(transaction)
+    changes, last = await changes_of(transaction, tariff.id, before=past_last_day, up_to_id=up_to_id)
+    return with_changes(tariff, changes), {tariff.id: last}
 
 
 async def _party(transaction: AsyncConnection, contract: Contract) -> Party:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from decimal import Decimal
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from openami.office.billing.calendar import bucket_of
 from openami.office.billing.charges import (
-    Quantity,
+    Part,
     demand_lines,
     energy_lines,
     from_milli,
@@ -28,17 +26,22 @@ from openami.office.billing.model import (
     EstimatedStretch,
     MeterEvidence,
     MeterSlice,
+    Tax,
     json_value,
 )
+from openami.office.billing.prices import stretches
 from openami.office.billing.tariff import MEASURED_UNITS
 from openami.office.localtime import day_number, instant_of, local_dates
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from openami.office.billing.tariff import Conversion
+    from openami.office.billing.charges import Quantity
+    from openami.office.billing.model import BillLine
+    from openami.office.billing.prices import Stretch
+    from openami.office.billing.tariff import Tariff
 
 
 def calculate(source: BillInput) -> Bill:
@@ -47,14 +50,11 @@ def calculate(source: BillInput) -> Bill:
     The input must have passed the gate (`rules.check`); nothing is looked up, so the same input gives the same bill.
     """
     tariff = source.tariff
-    quantities, notes = _quantities(source)
-    lines = (
-        *energy_lines(tariff, quantities),
-        *demand_lines(tariff, _highest_kw(source)),
-        *standing_lines(tariff, source.first_day, source.past_last_day),
-    )
+    parts, notes = _parts(source)
+    lines = (*energy_lines(parts), *demand_lines(parts, _highest_kw(source)), *standing_lines(parts))
     net = sum((line.amount for line in lines), Decimal(0))
-    vat = tariff.rounding(net * tariff.vat_rate)
+    taxes = tuple(_taxes(lines, tariff))
+    vat = sum((tax.amount for tax in taxes), Decimal(0))
     meters = tuple(_evidence(piece) for piece in source.slices)
     return Bill(
         party=source.party,
@@ -70,7 +70,7 @@ def calculate(source: BillInput) -> Bill:
         past_last_day=source.past_last_day,
         lines=lines,
         net=net,
-        vat_rate=tariff.vat_rate,
+        taxes=taxes,
         vat=vat,
         total=net + vat,
         rounding=f"each line and the tax: {tariff.rounding}",
@@ -99,48 +99,35 @@ def estimated_stretches(piece: MeterSlice) -> Iterator[EstimatedStretch]:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Regime:
-    """A run of days with one gas conversion (or none at all)."""
-
-    conversion: Conversion | None
-    first_day: date
-    past_last_day: date
+def _taxes(lines: Sequence[BillLine], tariff: Tariff) -> Iterator[Tax]:
+    for rate in dict.fromkeys(line.vat_rate for line in lines):
+        net = sum((line.amount for line in lines if line.vat_rate == rate), Decimal(0))
+        yield Tax(rate, net, tariff.rounding(net * rate))
 
 
-def _quantities(source: BillInput) -> tuple[list[Quantity], list[str]]:
-    """The billed quantity per bucket, converted day regime by day regime, and how it was converted."""
-    totals = [Quantity() for _ in source.tariff.buckets]
-    notes = []
-    for regime in _regimes(source):
-        volumes = _bucket_sums(source, regime)
-        converted = volumes if regime.conversion is None else [to_energy(part, regime.conversion) for part in volumes]
-        totals = [total + part for total, part in zip(totals, converted, strict=True)]
-        if regime.conversion is not None:
+def _parts(source: BillInput) -> tuple[list[Part], list[str]]:
+    """The billed quantities of each run of days with one set of prices, and how gas was converted in it."""
+    parts, notes = [], []
+    for stretch in stretches(source.tariff, source.first_day, source.past_last_day):
+        volumes = _bucket_sums(source, stretch)
+        conversion = stretch.conversion
+        converted = volumes if conversion is None else [to_energy(part, conversion) for part in volumes]
+        parts.append(Part(stretch, tuple(converted)))
+        if conversion is not None:
             notes.append(
-                f"{sum((part.total for part in volumes), Decimal(0)):f} m3 from {regime.first_day} at volume factor "
-                f"{regime.conversion.volume_factor} and {regime.conversion.calorific_kwh_per_m3} kWh/m3 are "
+                f"{sum((part.total for part in volumes), Decimal(0)):f} m3 from {stretch.first_day} at volume factor "
+                f"{conversion.volume_factor} and {conversion.calorific_kwh_per_m3} kWh/m3 are "
                 f"{sum((part.total for part in converted), Decimal(0)):f} kWh (three decimals per rate, half up)."
             )
-    return totals, notes
+    return parts, notes
 
 
-def _regimes(source: BillInput) -> list[_Regime]:
-    changes = {
-        conversion.valid_from
-        for conversion in source.tariff.conversions
-        if source.first_day < conversion.valid_from < source.past_last_day
-    }
-    edges = [source.first_day, *sorted(changes), source.past_last_day]
-    return [_Regime(source.tariff.conversion_on(first), first, past_last) for first, past_last in pairwise(edges)]
-
-
-def _bucket_sums(source: BillInput, regime: _Regime) -> list[Quantity]:
+def _bucket_sums(source: BillInput, stretch: Stretch) -> list[Quantity]:
     sums: list[tuple[int, int]] = [(0, 0) for _ in source.tariff.buckets]
     for piece in source.slices:
         bucket = bucket_of(piece.starts, source.tariff, source.zone_name)
         day = local_dates(piece.starts, source.zone_name)
-        inside = (day >= day_number(regime.first_day)) & (day < day_number(regime.past_last_day))
+        inside = (day >= day_number(stretch.first_day)) & (day < day_number(stretch.past_last_day))
         for index, (total, estimated) in enumerate(sums):
             mine = inside & (bucket == index)
             sums[index] = (

@@ -46,11 +46,13 @@ def bill_document(bill: Bill, number: str, issued: date, due: date, utility: Uti
 def reversal_document(original: Mapping[str, Any], number: str, issued: date, reason: str) -> dict[str, Any]:
     """The document that takes a bill back: every amount with the other sign, the evidence unchanged."""
     lines = [line | {"amount": _negated(line["amount"])} for line in original["lines"]]
+    taxes = [tax | {name: _negated(tax[name]) for name in ("net", "amount")} for tax in original["taxes"]]
     return (
         dict(original)
         | {name: _negated(original[name]) for name in _MONEY}
         | {
             "lines": lines,
+            "taxes": taxes,
             "number": number,
             "issued": issued.isoformat(),
             "due": issued.isoformat(),

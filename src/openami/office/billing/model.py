@@ -101,6 +101,16 @@ class BillLine:
     amount: Decimal
     rounding: str
     estimated: Decimal = Decimal(0)
+    vat_rate: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Tax:
+    """Value added tax on the lines of one rate; two where the rate changed inside the period."""
+
+    rate: Decimal
+    net: Decimal
+    amount: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +165,7 @@ class Bill:
     past_last_day: date
     lines: tuple[BillLine, ...]
     net: Decimal
-    vat_rate: Decimal
+    taxes: tuple[Tax, ...]
     vat: Decimal
     total: Decimal
     rounding: str

@@ -139,8 +139,16 @@ class Conversion:
 
 
 @dataclass(frozen=True, slots=True)
+class PriceChange:
+    """What is charged from a day on, by the names of prices (see `prices`); what is not named stays as it was."""
+
+    valid_from: date
+    prices: Mapping[str, Decimal]
+
+
+@dataclass(frozen=True, slots=True)
 class Tariff:
-    """All that is needed to price one division of one contract."""
+    """All that is needed to price one division of one contract; its prices stand until the first of the changes."""
 
     id: str
     name: str
@@ -156,6 +164,7 @@ class Tariff:
     rounding: Rounding = Rounding()
     holidays: frozenset[date] = frozenset()
     digest: str = ""
+    changes: tuple[PriceChange, ...] = ()
 
     def conversion_on(self, day: date) -> Conversion | None:
         """The gas conversion in force on a day; None where volume is billed as volume."""
@@ -164,7 +173,7 @@ class Tariff:
             raise TariffError(
                 f"Tariff {self.id} has no gas conversion for {day}.", hint="Add a [[conversion]] that starts earlier."
             )
-        return max(in_force, key=lambda conversion: conversion.valid_from, default=None)
+        return max(reversed(in_force), key=lambda conversion: conversion.valid_from, default=None)
 
 
 def parse_tariff(text: str) -> Tariff:

@@ -12,6 +12,7 @@ from openami.web.pages import (
     landscape,
     messages,
     orders,
+    tariffs,
     values,
     virtual,
 )
@@ -28,6 +29,13 @@ PAGES: tuple[Page, ...] = (
     *orders.PAGES,
     *messages.PAGES,
     *bills.PAGES,
+    *tariffs.PAGES,
     *customers.PAGES,
 )
-ACTIONS: tuple[Action, ...] = (*files.ACTIONS, *messages.ACTIONS, *values.ACTIONS, *virtual.ACTIONS)
+ACTIONS: tuple[Action, ...] = (
+    *files.ACTIONS,
+    *messages.ACTIONS,
+    *tariffs.ACTIONS,
+    *values.ACTIONS,
+    *virtual.ACTIONS,
+)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -71,6 +72,25 @@ def test_what_is_sealed_opens(plain: bytes, control: int, counter: int, header: 
     assert Sealed.decode(sealed.encode()) == sealed
     assert len(sealed.encode()) == len(plain) + overhead_octets(sealed.bits)
     assert unseal(sealed, title=TITLE, key=KEY, authentication_key=AUTHENTICATION_KEY, header=header) == plain
+
+
+@given(st.binary(max_size=200), st.sampled_from([0x30, 0x31, 0x70]), counters)
+def test_a_decryptor_of_the_library_opens_what_is_sealed(plain: bytes, control: int, counter: int) -> None:
+    sealed = seal(plain, control=control, counter=counter, title=TITLE, key=KEY, authentication_key=AUTHENTICATION_KEY)
+    text, tag = sealed.body[:-12], sealed.body[-12:]
+    nonce = TITLE + counter.to_bytes(4, "big")
+    decryptor = Cipher(algorithms.AES(KEY), modes.GCM(nonce, tag, min_tag_length=12)).decryptor()
+    decryptor.authenticate_additional_data(bytes((control,)) + AUTHENTICATION_KEY)
+    assert decryptor.update(text) + decryptor.finalize() == plain
+
+
+@given(st.binary(max_size=200), counters)
+def test_a_counter_mode_of_the_library_opens_what_is_only_encrypted(plain: bytes, counter: int) -> None:
+    sealed = seal(plain, control=0x20, counter=counter, title=TITLE, key=KEY, authentication_key=AUTHENTICATION_KEY)
+    # GCM enciphers by counter mode that starts at 2
+    nonce = TITLE + counter.to_bytes(4, "big") + bytes((0, 0, 0, 2))
+    decryptor = Cipher(algorithms.AES(KEY), modes.CTR(nonce)).decryptor()
+    assert decryptor.update(sealed.body) + decryptor.finalize() == plain
 
 
 @given(st.binary(min_size=1, max_size=50), st.sampled_from([0x10, 0x30]), st.integers(0, 7), st.data())

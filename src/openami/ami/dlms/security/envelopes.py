@@ -17,8 +17,6 @@ _SERVICE_TAGS: dict[int, tuple[int, int]] = {
     **{tag: (tag + 0x20, tag + 0x40) for tag in (0x01, 0x05, 0x06, 0x08, 0x0C, 0x0D, 0x0E, 0x16, 0x18)},
     **{tag: (tag + 0x08, tag + 0x10) for tag in (0xC0, 0xC1, 0xC2, 0xC3, 0xC4, 0xC5, 0xC7)},
 }
-_GLOBAL_TAGS = {pair[0]: plain for plain, pair in _SERVICE_TAGS.items()}
-_DEDICATED_TAGS = {pair[1]: plain for plain, pair in _SERVICE_TAGS.items()}
 
 _IDENTIFIED_KEY = 0
 _WRAPPED_KEY = 1
@@ -64,6 +62,14 @@ class Envelop:
         return b"".join(map(encode_octets, fields))
 
 
+# what the tag of a service says of its message
+_SERVICE_ENVELOPS = {
+    tag: Envelop(Envelope.SERVICE, dedicated, plain_tag=plain)
+    for plain, tags in _SERVICE_TAGS.items()
+    for dedicated, tag in zip((False, True), tags, strict=True)
+}
+
+
 def wrap(around: Envelop, plain_tag: int, sealed: bytes) -> bytes:
     """The APDU that carries `sealed`; `plain_tag` is the first octet of what was sealed."""
     content = encode_octets(sealed)
@@ -82,31 +88,31 @@ def unwrap(apdu: bytes) -> tuple[Envelop, bytes] | None:
     """The envelope of an APDU and the sealed octets in it, or None when it travels unprotected."""
     if not apdu:
         return None
-    tag = apdu[0]
     reader = Reader(apdu)
-    reader.u8()
-    if tag in _GLOBAL_TAGS or tag in _DEDICATED_TAGS:
-        dedicated = tag in _DEDICATED_TAGS
-        plain_tag = _DEDICATED_TAGS[tag] if dedicated else _GLOBAL_TAGS[tag]
-        around = Envelop(Envelope.SERVICE, dedicated, plain_tag=plain_tag)
-    elif tag in (GENERAL_GLO, GENERAL_DED):
-        around = Envelop(Envelope.GENERAL_GLO_DED, tag == GENERAL_DED, reader.octets())
-    elif tag == GENERAL:
-        transaction_id, title, recipient, date_time, other = (reader.octets() for _ in range(5))
-        around = Envelop(
-            Envelope.GENERAL,
-            title=title,
-            recipient=recipient,
-            transaction_id=transaction_id,
-            date_time=date_time,
-            other=other,
-            key_info=_read_key_info(reader),
-        )
-    else:
+    tag = reader.u8()
+    around = _SERVICE_ENVELOPS.get(tag) or _read_general(tag, reader)
+    if around is None:
         return None
     sealed = reader.octets()
     reader.finish("protected APDU")
     return around, sealed
+
+
+def _read_general(tag: int, reader: Reader) -> Envelop | None:
+    if tag in (GENERAL_GLO, GENERAL_DED):
+        return Envelop(Envelope.GENERAL_GLO_DED, tag == GENERAL_DED, reader.octets())
+    if tag != GENERAL:
+        return None
+    transaction_id, title, recipient, date_time, other = (reader.octets() for _ in range(5))
+    return Envelop(
+        Envelope.GENERAL,
+        title=title,
+        recipient=recipient,
+        transaction_id=transaction_id,
+        date_time=date_time,
+        other=other,
+        key_info=_read_key_info(reader),
+    )
 
 
 def _key_info(info: KeyInfo | None) -> bytes:

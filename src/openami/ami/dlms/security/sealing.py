@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import hmac
 from dataclasses import dataclass
 from enum import IntFlag
-from typing import Self
+from functools import lru_cache
+from typing import Final, Self
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from openami.ami.dlms.errors import RemoteProtocolError, SecurityFailureError
@@ -17,6 +17,10 @@ NONCE_OCTETS = 12  # system title and invocation counter
 TITLE_OCTETS = 8
 HEAD_OCTETS = 5
 _SUITE_BITS = 0x0F
+# AESGCM puts a tag of sixteen octets behind the text; the standard keeps the left twelve
+_WHOLE_TAG_OCTETS: Final = 16
+_KEYS_AT_HAND: Final = 256
+"""A session uses its key about ten times; a few hundred sessions are under way."""
 # plain numbers for what is done with every message: flags are slow to combine
 _AUTHENTICATED, _ENCRYPTED, _COMPRESSED = 0x10, 0x20, 0x80
 
@@ -84,14 +88,7 @@ def seal(
     """Protect `plain` as `control` says; `title` is the sender's, `header` that of general-ciphering."""
     nonce = title + counter.to_bytes(4, "big")
     additional = bytes((control,)) + authentication_key + header
-    if not control & _AUTHENTICATED:
-        body = _keystream(key, nonce, plain) if control & _ENCRYPTED else plain
-    elif control & _ENCRYPTED:
-        # the standard keeps the left 12 of the 16 octets of the tag
-        body = AESGCM(key).encrypt(nonce, plain, additional)[: TAG_OCTETS - 16]
-    else:
-        body = plain + AESGCM(key).encrypt(nonce, b"", additional + plain)[:TAG_OCTETS]
-    return Sealed(control, counter, body)
+    return Sealed(control, counter, _body(plain, control, nonce, key, additional))
 
 
 def unseal(sealed: Sealed, *, title: bytes, key: bytes, authentication_key: bytes, header: bytes = b"") -> bytes:
@@ -104,28 +101,38 @@ def unseal(sealed: Sealed, *, title: bytes, key: bytes, authentication_key: byte
     if control & (_ENCRYPTED | _AUTHENTICATED) and (len(nonce) != NONCE_OCTETS or not key):
         msg = "A message names no sender, or a key that we do not have."
         raise SecurityFailureError(msg, hint="Give the system title, and the broadcast key.", service_error=5)
-    if not control & _AUTHENTICATED:
-        return _keystream(key, nonce, body) if control & _ENCRYPTED else body
-    if len(body) < TAG_OCTETS:
-        msg = f"An authenticated message of {len(body)} octets has no room for its tag."
-        raise SecurityFailureError(msg, service_error=5)
-    text, tag = body[:-TAG_OCTETS], body[-TAG_OCTETS:]
-    # the control octet goes in as received: some meters name suite 0 while they use suite 1
-    additional = bytes((control,)) + authentication_key + header
-    cipher = Cipher(algorithms.AES(key), modes.GCM(nonce, tag, TAG_OCTETS)).decryptor()
-    try:
-        if control & _ENCRYPTED:
-            cipher.authenticate_additional_data(additional)
-            return cipher.update(text) + cipher.finalize()
-        cipher.authenticate_additional_data(additional + text)
-        cipher.finalize()
-    except InvalidTag:
-        msg = "The authentication tag of a message is wrong."
-        raise SecurityFailureError(msg, hint="Check keys and system title.", service_error=5) from None
-    return text
+    text = body
+    if control & _AUTHENTICATED:
+        if len(body) < TAG_OCTETS:
+            msg = f"An authenticated message of {len(body)} octets has no room for its tag."
+            raise SecurityFailureError(msg, service_error=5)
+        text = body[:-TAG_OCTETS]
+    plain = _through_stream(text, nonce, key) if control & _ENCRYPTED else text
+    if control & _AUTHENTICATED:
+        # the control octet goes in as received: some meters name suite 0 while they use suite 1
+        additional = bytes((control,)) + authentication_key + header
+        again = _body(plain, control, nonce, key, additional)
+        if not hmac.compare_digest(again[-TAG_OCTETS:], body[-TAG_OCTETS:]):
+            msg = "The authentication tag of a message is wrong."
+            raise SecurityFailureError(msg, hint="Check keys and system title.", service_error=5)
+    return plain
 
 
-def _keystream(key: bytes, nonce: bytes, text: bytes) -> bytes:
-    """GCM without its tag is counter mode that starts at 2."""
-    cipher = Cipher(algorithms.AES(key), modes.CTR(nonce + b"\x00\x00\x00\x02")).encryptor()
-    return cipher.update(text) + cipher.finalize()
+def _body(plain: bytes, control: int, nonce: bytes, key: bytes, additional: bytes) -> bytes:
+    """What a sealed message holds: ciphertext or plain text, and the tag if there is one."""
+    if control & _AUTHENTICATED and control & _ENCRYPTED:
+        return _gcm(key).encrypt(nonce, plain, additional)[: TAG_OCTETS - _WHOLE_TAG_OCTETS]
+    if control & _AUTHENTICATED:
+        return plain + _gcm(key).encrypt(nonce, b"", additional + plain)[:TAG_OCTETS]
+    return _through_stream(plain, nonce, key) if control & _ENCRYPTED else plain
+
+
+def _through_stream(text: bytes, nonce: bytes, key: bytes) -> bytes:
+    """GCM adds a stream of octets to the text, so that the same step enciphers and deciphers."""
+    return _gcm(key).encrypt(nonce, text, None)[:-_WHOLE_TAG_OCTETS]
+
+
+@lru_cache(maxsize=_KEYS_AT_HAND)
+def _gcm(key: bytes) -> AESGCM:
+    """The cipher of a key; it only enciphers, for the library opens no message with a tag of twelve octets."""
+    return AESGCM(key)

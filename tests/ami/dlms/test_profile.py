@@ -216,8 +216,30 @@ def test_the_end_of_a_buffer_among_other_values_is_where_the_value_ends(rows, be
     raw = buffer(rows)
     reader = Reader(b"\x00" + raw + behind)
     reader.u8()
-    assert profile_rows.skip_rows(reader)
+    assert profile_rows.take_rows(reader) is not None
     assert reader.position == 1 + len(raw)
+
+
+@given(
+    st.integers(1, 4).flatmap(
+        lambda width: st.lists(st.lists(cells, min_size=width, max_size=width), min_size=1, max_size=30)
+    ),
+    st.binary(min_size=1, max_size=9),
+)
+def test_rows_found_among_other_values_are_those_of_the_buffer_alone(rows, before):
+    raw = buffer(rows)
+    reader = Reader(before + raw)
+    reader.take(len(before))
+    taken = profile_rows.take_rows(reader)
+    assert taken == Encoded(raw)
+    assert taken.runs == profile_rows.read_runs(raw)
+    alone, among = decode_profile(raw), decode_profile(taken.raw, runs=taken.runs)
+    for one, other in zip(alone.columns, among.columns, strict=True):
+        assert (one.kind, one.values.tolist(), one.present.tolist()) == (
+            other.kind,
+            other.values.tolist(),
+            other.present.tolist(),
+        )
 
 
 @pytest.mark.parametrize(
@@ -225,14 +247,14 @@ def test_the_end_of_a_buffer_among_other_values_is_where_the_value_ends(rows, be
 )
 def test_what_is_no_buffer_of_numbers_is_not_skipped(value):
     reader = Reader(encode(value))
-    assert not profile_rows.skip_rows(reader)
+    assert not profile_rows.take_rows(reader)
     assert reader.position == 0
 
 
 def test_a_buffer_that_ends_too_early_is_refused_while_it_is_skipped():
     raw = buffer([[unsigned32(1)], [unsigned32(2)]])
     with pytest.raises(RemoteProtocolError):
-        profile_rows.skip_rows(Reader(raw[:-1]))
+        profile_rows.take_rows(Reader(raw[:-1]))
 
 
 def test_a_list_of_answers_holds_profiles_as_they_came():

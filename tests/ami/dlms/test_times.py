@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -10,9 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openami.ami.dlms import profile_times
 from openami.ami.dlms.errors import RemoteProtocolError, TypeMismatchError
 from openami.ami.dlms.profile_times import NO_TIME, stamps_to_utc_s, utc_s_to_stamps
 from openami.ami.dlms.times import DEVIATION_NOT_SPECIFIED, CosemDate, CosemDateTime, CosemTime
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 # hypothesis wants its bounds naive
@@ -101,6 +106,26 @@ def test_any_octets_as_many_stamps_agree_with_one_by_one(some: list[bytes]) -> N
             expected = NO_TIME
         if 1970 <= stamp.date.year <= 2199 and abs(stamp.deviation_min) < 1440:
             assert time_s == expected
+
+
+@given(st.lists(instants, min_size=1, max_size=5), st.sampled_from([AMSTERDAM, UTC]))
+def test_stamps_that_were_read_before_mean_the_same_again(some: list[datetime], zone: tzinfo) -> None:
+    octets = b"".join(CosemDateTime.of(each, zone=AMSTERDAM).encode()[:8] + b"\x00\x80\x00\x00" for each in some)
+    stamps = np.frombuffer(octets, np.uint8).reshape(-1, 12)
+    first = stamps_to_utc_s(stamps, zone)
+    again = stamps_to_utc_s(stamps.copy(), zone)
+    assert again.tolist() == [CosemDateTime.decode(row.tobytes()).instant(zone=zone).timestamp() for row in stamps]
+    assert first.tolist() == again.tolist()
+    with pytest.raises(ValueError, match="read-only"):
+        again[0] = 0  # it is another meter's as well
+
+
+def test_more_stamps_than_a_month_has_are_read_alike_and_not_kept() -> None:
+    times_s = 1_770_000_000 + 900 * np.arange(4000)
+    stamps = utc_s_to_stamps(times_s)
+    known = profile_times._known.cache_info().currsize
+    assert stamps_to_utc_s(stamps).tolist() == times_s.tolist()
+    assert profile_times._known.cache_info().currsize == known
 
 
 def test_the_short_and_the_long_day_of_the_year() -> None:

@@ -81,6 +81,15 @@ def test_rows_behind_the_mark_are_new_and_come_out_in_order() -> None:
     assert fresh.values.tolist() == [2, 0]
 
 
+@given(st.lists(st.integers(0, 20), max_size=12), st.integers(-1, 21) | st.none())
+def test_new_rows_are_those_behind_the_mark_sorted_and_nothing_else(slots: list[int], mark: int | None) -> None:
+    have = rows(*(slot / 2 for slot in slots))
+    fresh = rules.new_rows(have, None if mark is None else at(mark / 2), None)
+    wanted = sorted((slot, value) for value, slot in enumerate(slots) if mark is None or slot > mark)
+    assert fresh.ends_s.tolist() == ends(*(slot / 2 for slot, _ in wanted))
+    assert fresh.values.tolist() == have.values[[value for _, value in wanted]].tolist()
+
+
 def test_without_a_mark_the_installation_is_the_limit() -> None:
     assert rules.new_rows(rows(0.5, 1, 1.5), None, at(0.75)).ends_s.tolist() == ends(1, 1.5)
     assert rules.new_rows(rows(0.5, 1), None, None).ends_s.tolist() == ends(0.5, 1)

@@ -6,7 +6,7 @@ Scalars are rows of one table. Containers are bounded in depth and number, becau
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from openami.ami.dlms.data import INTEGER_WIDTHS, NULL, CompactArray, Data, Tag, TypeDescription, Value
@@ -16,6 +16,8 @@ from openami.ami.dlms.times import CosemDate, CosemDateTime, CosemTime
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from openami.ami.dlms.profile_rows import Run
 
 # No interface class nests deeper than about eight levels; a hostile meter could otherwise exhaust the stack.
 MAX_DEPTH = 32
@@ -31,6 +33,8 @@ class Encoded:
     """A `Data` still in its octets, so that bulk readers (profiles) need not build it value by value."""
 
     raw: bytes
+    runs: tuple[Run, ...] | None = field(default=None, compare=False, repr=False)
+    """The rows of a profile buffer, if somebody has looked for them."""
 
     def data(self) -> Data:
         """The decoded value."""
@@ -77,6 +81,11 @@ def decode(octets: bytes) -> Data:
 
 def read_data(reader: Reader) -> Data:
     """The next value of `reader`."""
+    known = _BY_OCTET.get(reader.next_octet)
+    if known is not None:  # nothing to count
+        reader.position += 1
+        tag, read = known
+        return Data(tag, read(reader))
     budget = min(MAX_ELEMENTS, _ELEMENTS_AT_LEAST + _ELEMENTS_AN_OCTET * reader.remaining)
     return _Decoder(reader, budget).value(MAX_DEPTH)
 
@@ -84,7 +93,8 @@ def read_data(reader: Reader) -> Data:
 def read_encoded(reader: Reader) -> Encoded:
     """The octets of the next value of `reader`, checked but not kept as values."""
     start = reader.position
-    octets = _FIXED_OCTETS.get(reader.u8())
+    tag = reader.u8()
+    octets = reader.length() if tag in _STRINGS else _FIXED_OCTETS.get(tag)
     if octets is None:
         reader.position = start
         read_data(reader)
@@ -149,6 +159,7 @@ _SCALARS: dict[Tag, _Scalar] = {
 
 
 # values of which every content is one: to step over them nothing need be read
+_STRINGS = {int(Tag.OCTET_STRING), int(Tag.VISIBLE_STRING)}
 _FIXED_OCTETS: dict[int, int] = {
     **{int(tag): octets for tag, (octets, _) in INTEGER_WIDTHS.items()},
     int(Tag.NULL): 0,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 from openami.ami.dlms.errors import LocalProtocolError, RemoteProtocolError
@@ -30,12 +31,7 @@ class Obis:
             return text
         if isinstance(text, bytes):
             return cls(text)
-        match = _LONG.match(str(text)) or _DOTTED.match(str(text))
-        numbers = [int(group) if group is not None else 255 for group in match.groups()] if match else []
-        if not numbers or max(numbers) > 255:
-            msg = f"{text!r} is not an OBIS code."
-            raise LocalProtocolError(msg, hint="Write it as 1-0:1.8.0.255.")
-        return cls(bytes(numbers))
+        return cls(_octets_of(str(text)))
 
     def __str__(self) -> str:
         a, b, c, d, e, f = self.octets
@@ -43,3 +39,13 @@ class Obis:
 
     def __repr__(self) -> str:
         return f"Obis.of('{self}')"
+
+
+@lru_cache(maxsize=1024)  # the same few names are asked of every meter
+def _octets_of(text: str) -> bytes:
+    match = _LONG.match(text) or _DOTTED.match(text)
+    numbers = [int(group) if group is not None else 255 for group in match.groups()] if match else []
+    if not numbers or max(numbers) > 255:
+        msg = f"{text!r} is not an OBIS code."
+        raise LocalProtocolError(msg, hint="Write it as 1-0:1.8.0.255.")
+    return bytes(numbers)

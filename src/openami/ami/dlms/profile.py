@@ -72,14 +72,18 @@ class Profile:
         raise TypeMismatchError(msg)
 
 
-def decode_profile(raw: bytes, *, zone: tzinfo = UTC, capture_period_s: int = 0) -> Profile:
+def decode_profile(
+    raw: bytes, *, zone: tzinfo = UTC, capture_period_s: int = 0, runs: Sequence[Run] | None = None
+) -> Profile:
     """The rows in the A-XDR octets of a profile buffer (array of structures, or compact-array).
 
-    `zone` reads stamps that do not state their deviation; `capture_period_s` continues stamps sent as null-data.
+    `zone` reads stamps that do not state their deviation; `capture_period_s` continues stamps sent as null-data;
+    `runs` are those of the buffer if somebody has looked for them (`Encoded.runs`).
     """
     if raw[:1] == bytes((Tag.COMPACT_ARRAY,)):
         return _from_values(axdr.decode(raw), zone, capture_period_s)
-    runs = read_runs(raw)
+    if runs is None:
+        runs = read_runs(raw)
     if runs is None:
         return _from_values(axdr.decode(raw), zone, capture_period_s)
     if not runs:
@@ -104,6 +108,8 @@ def _of_run(
     field = run.fields[index]
     if field.kind is Kind.INTEGER and field.layout != ">u8":
         return Column(Kind.INTEGER, run.numbers(raw, index).astype(np.int64), everywhere)
+    if field.kind is Kind.TIME:
+        return _times(raw, (run,), index, everywhere, zone, capture_period_s)
     return _column(raw, [run], index, everywhere, zone, capture_period_s)
 
 

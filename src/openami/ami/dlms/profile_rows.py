@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from openami.ami.dlms.axdr import MAX_ELEMENTS
+from openami.ami.dlms.axdr import MAX_ELEMENTS, Encoded
 from openami.ami.dlms.data import INTEGER_WIDTHS, Tag
 from openami.ami.dlms.errors import RemoteProtocolError
 from openami.ami.dlms.reader import Reader
@@ -95,7 +95,6 @@ _NUMBERS: dict[int, tuple[Kind, str, int]] = {
     int(Tag.NULL): (Kind.NULL, "", 0),
 }
 _STAMP_OCTETS = 12
-_ARRAY = bytes((Tag.ARRAY,))
 # a count in one octet
 _MOST_COLUMNS = 127
 
@@ -108,7 +107,7 @@ _LAYOUTS_MAX = 16
 _layouts: deque[_Template] = deque(maxlen=_LAYOUTS_MAX)
 
 
-def read_runs(raw: bytes) -> list[Run] | None:
+def read_runs(raw: bytes) -> tuple[Run, ...] | None:
     """The runs of a buffer, or None when a row holds something that is no number and no stamp."""
     reader = Reader(raw)
     runs = _take_runs(reader)
@@ -117,27 +116,31 @@ def read_runs(raw: bytes) -> list[Run] | None:
     return runs
 
 
-def skip_rows(reader: Reader) -> bool:
-    """Step over the profile buffer that comes next; false, and nothing was read, if it is none of numbers and stamps.
+def take_rows(reader: Reader) -> Encoded | None:
+    """The profile buffer that comes next; None, and nothing was read, if it is none of numbers and stamps.
 
     Whoever looks for the end of a value among others need not look at each of its numbers.
     """
     start = reader.position
-    if reader.data[start : start + 1] == _ARRAY and _take_runs(reader) is not None:
-        return True
-    reader.position = start
-    return False
+    runs = _take_runs(reader) if reader.next_octet == Tag.ARRAY else None
+    if runs is None:
+        reader.position = start
+        return None
+    return Encoded(reader.data[start : reader.position], runs)
 
 
-def _take_runs(reader: Reader) -> list[Run] | None:
-    raw = reader.data
+def _take_runs(reader: Reader) -> tuple[Run, ...] | None:
+    """The runs of the buffer that comes next, counted from its first octet."""
+    raw, origin = reader.data, reader.position
     if reader.u8() != Tag.ARRAY:
-        msg = f"A profile buffer is an array, not a value of type {raw[0]:02X}."
+        msg = f"A profile buffer is an array, not a value of type {raw[origin]:02X}."
         raise RemoteProtocolError(msg)
     due = reader.length()
     if due > MAX_ELEMENTS:
         msg = f"A profile announces {due} rows; at most {MAX_ELEMENTS} are read at once."
         raise RemoteProtocolError(msg)
+    if not due:
+        return ()
     octets = np.frombuffer(raw, np.uint8)
     runs: list[Run] = []
     while due:
@@ -146,10 +149,10 @@ def _take_runs(reader: Reader) -> list[Run] | None:
         if template is None:
             return None
         rows = 1 + _repeats(octets, start, template, due - 1) if due > 1 else 1
-        runs.append(Run(template.fields, start, template.row_octets, rows))
+        runs.append(Run(template.fields, start - origin, template.row_octets, rows))
         reader.position = start + rows * template.row_octets
         due -= rows
-    return runs
+    return tuple(runs)
 
 
 def _read_template(raw: bytes, start: int) -> _Template | None:

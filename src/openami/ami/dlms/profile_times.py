@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -36,6 +37,10 @@ _MONTH = (256 * 12, 12, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 _WEIGHTS = np.array([_SECONDS, _MONTH], np.int64).T.copy()
 _FIRST_MONTH = _FIRST_YEAR * 12 + 1
 
+# The meters of a street are read of the same day: what their stamps say is found once. A month of quarter hours and no
+# more is remembered, so that a few long answers do not fill the memory.
+_KNOWN_MAX, _KNOWN_OCTETS_MAX = 64, 3000 * STAMP_OCTETS
+
 # Zones change their offset at most every few weeks, so both ends of a week with one offset have it throughout.
 _STEADY_S = 7 * 86_400
 
@@ -44,7 +49,19 @@ def stamps_to_utc_s(stamps: NDArray[np.uint8], zone: tzinfo = UTC) -> NDArray[np
     """UTC seconds of (n, 12) stamps; NO_TIME where a stamp has wildcards or is no date.
 
     `zone` is used for stamps that do not state their deviation. Hundredths are dropped.
+    The answer may be shared: it cannot be written.
     """
+    return _read(stamps, zone) if stamps.nbytes > _KNOWN_OCTETS_MAX else _known(stamps.tobytes(), zone)
+
+
+@lru_cache(maxsize=_KNOWN_MAX)
+def _known(octets: bytes, zone: tzinfo) -> NDArray[np.int64]:
+    seconds = _read(np.frombuffer(octets, np.uint8).reshape(-1, STAMP_OCTETS), zone)
+    seconds.flags.writeable = False
+    return seconds
+
+
+def _read(stamps: NDArray[np.uint8], zone: tzinfo) -> NDArray[np.int64]:
     wide = stamps.astype(np.int64)
     wide[:, 9] = (wide[:, 9] ^ 0x80) - 0x80  # the deviation is signed
     plain = bool((stamps - _LEAST <= _SPAN).all()) and not bool((stamps[:, 9] == 0x80).any())

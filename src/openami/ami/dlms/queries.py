@@ -177,9 +177,11 @@ def opened(answer: object) -> AssociationResponse:
 
 
 def _profile_query(request: GetRequest, zone: tzinfo, capture_period_s: int) -> Query[Profile]:
-    return Query(
-        request, lambda answer: decode_profile(_single(answer).raw, zone=zone, capture_period_s=capture_period_s)
-    )
+    def rows(answer: object) -> Profile:
+        value = _single(answer)
+        return decode_profile(value.raw, zone=zone, capture_period_s=capture_period_s, runs=value.runs)
+
+    return Query(request, rows)
 
 
 def _single(answer: object) -> Encoded:

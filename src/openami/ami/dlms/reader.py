@@ -25,6 +25,11 @@ class Reader:
         """Octets not read yet."""
         return self.end - self.position
 
+    @property
+    def next_octet(self) -> int:
+        """The octet that comes next, which stays; -1 when there is none."""
+        return self.data[self.position] if self.position < self.end else -1
+
     def take(self, length: int) -> bytes:
         """The next `length` octets."""
         stop = self.position + length

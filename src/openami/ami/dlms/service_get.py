@@ -7,7 +7,7 @@ from openami.ami.dlms.blocks import Block, NextBlock, Service
 from openami.ami.dlms.codes import access_result, unknown_choice
 from openami.ami.dlms.enums import DataAccessResult
 from openami.ami.dlms.events import GetRequest, GetResponse
-from openami.ami.dlms.profile_rows import skip_rows
+from openami.ami.dlms.profile_rows import take_rows
 from openami.ami.dlms.reader import Reader, encode_length, encode_octets
 from openami.ami.dlms.references import AttributeRef, Invoke, service_head, service_start
 
@@ -104,7 +104,4 @@ def _encode_result(result: Encoded | DataAccessResult) -> bytes:
 def _read_result(reader: Reader) -> Encoded | DataAccessResult:
     if reader.flag():
         return access_result(reader.u8())
-    start = reader.position
-    if skip_rows(reader):
-        return Encoded(reader.data[start : reader.position])
-    return read_encoded(reader)
+    return take_rows(reader) or read_encoded(reader)

@@ -91,6 +91,7 @@ class Dialogue:
         self.standard = standard_of(meter)
         self.layouts: dict[str, dict[str, object]] = {}
         """What was learnt of profiles and registers in this session."""
+        self._layouts: dict[Stream, Layout] = {}
 
     async def check_identity(self) -> None:
         """Make sure that this is the meter we were told of, before anything of it is believed or switched.
@@ -200,7 +201,10 @@ class Dialogue:
 
     def layout(self, stream: Stream) -> Layout:
         """The layout of a profile that is known."""
-        return Layout.from_json(self.kept_layout(stream.value))
+        found = self._layouts.get(stream)
+        if found is None:
+            found = self._layouts[stream] = Layout.from_json(self.kept_layout(stream.value))
+        return found
 
     def since(self, stream: Stream, until: datetime) -> datetime:
         """From where a profile is asked: its mark, the installation, or as far back as a billing month needs."""
@@ -244,7 +248,8 @@ class Dialogue:
             self.layouts[obis] = asdict(columns[obis])
         for stream, layout, _ in learnt:
             scaled = tuple([columns[column.obis] for column in layout.measured])
-            self.layouts[stream.value] = replace(layout, measured=scaled).to_json()
+            self._layouts[stream] = replace(layout, measured=scaled)
+            self.layouts[stream.value] = self._layouts[stream].to_json()
 
     async def _decoded(
         self, stream: Stream, since: datetime, until: datetime, decode: Callable[[Profile, Layout], _T]

@@ -137,8 +137,8 @@ class IntervalRows:
     def __len__(self) -> int:
         return len(self.ends_s)
 
-    def where(self, keep: NDArray[np.bool_] | NDArray[np.intp]) -> IntervalRows:
-        """The rows that a mask keeps, or that indices pick in their order."""
+    def where(self, keep: NDArray[np.bool_] | NDArray[np.intp] | slice) -> IntervalRows:
+        """The rows that a mask or a slice keeps, or that indices pick in their order."""
         return IntervalRows(self.ends_s[keep], self.values[keep], self.status[keep])
 
 

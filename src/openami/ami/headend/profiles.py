@@ -93,7 +93,9 @@ def interval_rows(profile: Profile, layout: Layout) -> IntervalRows:
     if not len(profile):
         return IntervalRows.none(len(layout.values))
     stamps = _stamps(profile, layout)  # first: it looks whether the columns are there at all
-    values = np.column_stack([_integers(profile, index) for index in layout.values])
+    values = np.empty((len(profile), len(layout.values)), np.int64)
+    for at, index in enumerate(layout.values):
+        values[:, at] = _integers(profile, index)
     return IntervalRows(stamps, values, _status(profile, layout))
 
 

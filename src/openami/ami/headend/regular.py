@@ -186,9 +186,8 @@ class _Reading:
         """The rows of a profile; rows that do not fit the kept layout make it be learnt again, once."""
         dialogue = self._dialogue
         layout = dialogue.layout(stream)
-        profile = decode_profile(
-            given(self._found[stream.value]).raw, zone=dialogue.zone, capture_period_s=layout.interval_s
-        )
+        buffer = given(self._found[stream.value])
+        profile = decode_profile(buffer.raw, zone=dialogue.zone, capture_period_s=layout.interval_s, runs=buffer.runs)
         try:
             return layout, decode(profile, layout)
         except UnfitLayoutError:

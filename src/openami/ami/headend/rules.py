@@ -77,8 +77,13 @@ def new_rows(rows: IntervalRows, mark: datetime | None, since: datetime | None) 
     Requests overlap by one row on purpose, so that a mark never hides its neighbour; here the overlap goes.
     """
     known = mark or since
-    ordered = rows.where(np.argsort(rows.ends_s, kind="stable"))
-    return ordered if known is None else ordered.where(ordered.ends_s > int(known.timestamp()))
+    ends_s = rows.ends_s
+    in_order = bool((ends_s[1:] >= ends_s[:-1]).all())
+    ordered = rows if in_order else rows.where(np.argsort(ends_s, kind="stable"))
+    if known is None:
+        return ordered
+    first = int(np.searchsorted(ordered.ends_s, int(known.timestamp()), side="right"))
+    return ordered.where(slice(first, None))
 
 
 def missing_ends(rows: IntervalRows, mark: datetime | None, until_s: int, interval_s: int) -> NDArray[np.int64]:
@@ -91,9 +96,9 @@ def missing_ends(rows: IntervalRows, mark: datetime | None, until_s: int, interv
         return np.empty(0, np.int64)
     first_s = _first_end_s(mark, interval_s) if mark else int(rows.ends_s[0])
     expected = np.arange(first_s, until_s + 1, interval_s, dtype=np.int64)
+    if np.array_equal(expected, rows.ends_s):  # nearly always: nothing is missing
+        return expected[:0]
     slots = -(-rows.ends_s // interval_s) * interval_s  # a short interval fills the slot it lies in
-    if np.array_equal(expected, slots):  # nearly always: nothing is missing
-        return np.empty(0, np.int64)
     return np.setdiff1d(expected, slots)
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from openami.ami.dlms import queries
 from openami.ami.dlms.enums import DataAccessResult
 from openami.ami.dlms.errors import DlmsError
+from openami.ami.dlms.events import GetResponse
 from openami.ami.dlms.obis import Obis
-from openami.ami.dlms.profile import decode_profile
 from openami.ami.dlms.references import AttributeRef
 from openami.ami.dlms.selection import capture_objects
 from openami.ami.headend import profiles
@@ -216,8 +216,8 @@ async def rows_of(
     columns = capture_objects(given(captures).data())
     period_s = given(period).data().integer()
     query = queries.read_profile(obis, since, until, zone=dialogue.zone, capture_period_s=period_s)
-    (raw,) = await dialogue.session.ask_all(list(query.request.attributes))  # type: ignore[union-attr]  # a GetRequest
-    found = decode_profile(given(raw).raw, zone=dialogue.zone, capture_period_s=period_s)
+    (answer,) = await dialogue.session.ask_all(list(query.request.attributes))  # type: ignore[union-attr]  # a GetRequest
+    found = query.result(GetResponse((answer,)))
     if len(found) > ROWS_MAX:
         raise BadParametersError(f"{obis} has {len(found)} rows in that period.", hint="Ask for a shorter one.")
     clock = next((index for index, each in enumerate(columns) if each.is_clock), 0)

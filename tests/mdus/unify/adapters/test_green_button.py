@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 from dataclasses import replace
+from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -65,6 +67,43 @@ def test_every_feed_of_the_collection_agrees_with_its_totals() -> None:
         assert total == pytest.approx(expected["sum_of_raw_values"] * 10**multiplier)
         qualities = {key: n for each in found["channels"] for key, n in each["qualities"].items()}
         assert qualities == expected["quality"]
+
+
+TOLD = re.compile(r"(\S+ \S+), (?:(\d+) days, )?(\d+):(\d\d):(\d\d): ([\d.]+) (\w+)")
+
+
+@pytest.mark.skipif(not ALL.exists(), reason="the collection of ../shared/fixtures is not here")
+@pytest.mark.parametrize(
+    ("file", "unit", "factor"),
+    [
+        pytest.param("electric_containerized.xml", "Wh", 1, id="containers"),
+        pytest.param("TestGBDataHourlyNineDaysBinnedDaily.xml", "Wh", 1, id="nine days"),
+        pytest.param("Coastal_Multi_Family_Jan_1_2011_to_Jan_1_2012_RetailCustomer_5.xml.gz", "Wh", 1, id="a year"),
+        pytest.param("Coastal_Multi_Family_Daily_Jan_1_2011_to_Jan_1_2012_RetailCustomer_4.xml.gz", "Wh", 1, id="days"),
+        pytest.param("gas_direct.xml", "therm", 1, id="gas"),
+        pytest.param(
+            "ngma_gas_provider_2024-07-16.xml", "", 1000, id="gas of no type: a thousandth therm to the other"
+        ),
+    ],
+)
+def test_every_reading_is_as_another_reader_of_such_feeds_has_it(file: str, unit: str, factor: int) -> None:
+    path, base = ALL / "greenbutton_objects" / file, file.partition(".")[0]
+    (expected,) = (ALL / "greenbutton_objects").glob(f"{base}.expected.txt*")
+    data, text = (gzip.decompress(p.read_bytes()) if p.suffix == ".gz" else p.read_bytes() for p in (path, expected))
+    own = []
+    for start, *length, value, _ in TOLD.findall(text.decode()):
+        days, hours, minutes, seconds = (int(part or 0) for part in length)
+        at_s = int(datetime.fromisoformat(start).timestamp())
+        own.append((at_s, ((days * 24 + hours) * 60 + minutes) * 60 + seconds, float(value) * factor))
+    found: list[tuple[int, int, float]] = []
+    for series in (one for batch in read(data) for one in batch.series):
+        block = series.block
+        assert block.reading_type.unit_symbol == unit
+        ends = block.starts + block.interval_s if series.ends is None else series.ends
+        scaled = block.values * 10.0**block.scale
+        found += zip(block.starts.tolist(), (ends - block.starts).tolist(), scaled.tolist(), strict=True)
+    assert len(own) == text.decode().count("+00:00,")
+    assert sorted(found) == sorted(own)
 
 
 READING = ("<IntervalReading><timePeriod><duration>900</duration><start>{start}</start></timePeriod><value>{value}"
@@ -221,3 +260,43 @@ def test_a_large_feed_comes_in_bounded_batches() -> None:
 @given(st.binary(max_size=200))
 def test_any_bytes_are_readings_or_refusals(data: bytes) -> None:
     assert read(feed(TYPE) + data)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "<content>INVALID</content>",
+        f"<content>{TYPE[TYPE.find('<ReadingType') : TYPE.find('</content')]}</content>",
+    ],
+)
+def test_an_entry_that_is_said_to_be_a_block_but_holds_none_is_refused(content: str) -> None:
+    named = '<entry><link rel="self" type="espi-entry/{}" href="/UsagePoint/7/MeterReading/1/IntervalBlock/2"/>'
+    (batch,) = read(feed(TYPE, METER, named.format("IntervalBlock") + content + "</entry>", ONE))
+    (refused,) = batch.refusals
+    assert (refused.reason, refused.object_name) == (
+        "the entry is said to be an IntervalBlock, but holds none",
+        "/UsagePoint/7/MeterReading/1/IntervalBlock/2",
+    )
+    assert [series.block.values.tolist() for series in batch.series] == [[412]]
+    empty = named.format("IntervalBlock") + '<content><IntervalBlock xmlns="http://naesb.org/espi"/></content></entry>'
+    (batch,) = read(feed(TYPE, METER, empty, named.format("UsageSummary") + content + "</entry>"))
+    assert batch.refusals == (), "a block may be empty"
+
+
+@pytest.mark.skipif(not ALL.exists(), reason="the collection of ../shared/fixtures is not here")
+@pytest.mark.parametrize(
+    ("file", "count", "refused"),
+    [
+        ("BatchWithInvalidIntervalBlock.xml", 0, 1),
+        ("BatchWithWrongContentForIntervalBlock.xml", 0, 1),
+        ("BatchWithoutContentForIntervalBlock.xml", 0, 1),
+        ("BatchWithoutIntervalBlock.xml", 0, 0),
+        ("BatchWithInvalidSelfLink.xml", 67, 0),
+        ("BatchWithoutSelfLink.xml", 67, 0),
+    ],
+)
+def test_feeds_that_another_reader_was_tried_with(file: str, count: int, refused: int) -> None:
+    path = ALL.parent / "market-xml" / "eddie" / "us-green-button" / "xml" / "batch" / file
+    found = summary(path.read_bytes())
+    assert (sum(one["count"] for one in found["channels"]), len(found["refused"])) == (count, refused)

@@ -87,6 +87,66 @@ def test_every_value_of_the_collection_is_taken_or_refused() -> None:
         assert taken + refused + unknown == sum(each["n"] for each in series), expected["file"]
 
 
+@pytest.mark.skipif(not ALL.exists(), reason="the collection of ../shared/fixtures is not here")
+def test_values_of_a_foreign_unit_are_not_taken_for_the_energy_that_their_obis_code_names() -> None:
+    """Both messages of another parser's example tell watts per square metre (D54) of 1-1:1.29.1."""
+    parsed = json.loads((ALL / "ediparse" / "mscons-message-example-response.json").read_text())
+    quantities = [quantity["qty_mengenangaben"]
+                  for message in parsed["unh_unt_nachrichten"]
+                  for place in message["sg5_liefer_bzw_bezugsorte"]
+                  for thing in place["sg6_wert_und_erfassungsangaben_zum_objekt"]
+                  for position in thing["sg9_positionsdaten"]
+                  for quantity in position["sg10_mengen_und_statusangaben"]]  # fmt: skip
+    assert [(one["menge"], one["masseinheit_code"]) for one in quantities] == [(4250.465, "D54")] * 4
+    found = summary((ALL / "ediparse" / "mscons-message-example-request.txt").read_bytes())
+    assert found["channels"] == []
+    assert {one["reason"] for one in found["refused"]} == {"the unit 'D54' is not known"}
+
+
+@pytest.mark.parametrize(
+    ("obis", "unit", "quantity", "shown"),
+    [
+        ("1-1?:1.29.0", "", "electricity.delivered", "kWh"),
+        ("1-1?:1.29.0", "MWH", "electricity.delivered", "MWh"),
+        ("1-1?:5.29.0", "", "reactive.q1", "kvarh"),
+        ("1-1?:5.29.0", "K3", "reactive.q1", "kvarh"),
+        ("1-1?:1.29.0", "KWT", "0.0.2.4.0.1.37.0.0.0.0.0.0.0.0.3.38.0", "kW"),
+        ("7-1?:99.33.17", "KWH", "gas.energy", "kWh"),
+        ("7-1?:3.29.0", "MTQ", "gas.volume", "m3"),
+        ("7-1?:77.29.0", "KWH", "0.0.2.4.0.7.12.0.0.0.0.0.0.0.0.3.72.0", "kWh"),
+        ("8-1?:1.29.0", "CF", "water.volume", "ft3"),
+    ],
+)
+def test_the_unit_of_a_value_says_whether_it_is_what_its_obis_code_names(
+    obis: str, unit: str, quantity: str, shown: str
+) -> None:
+    place = PLACE.replace("1-1?:1.29.0*255", obis)
+    qty = group("1.5", 0).replace("1.5'", f"1.5:{unit}'" if unit else "1.5'")
+    (channel,) = summary((HEAD + place + qty + END).encode())["channels"]
+    assert (channel["quantity"], channel["unit"], channel["sum"]) == (quantity, shown, 1.5)
+
+
+MAKO = {
+    "bad_melo": ("segment 9", "none at all (DTM+163, DTM+164)"),
+    "inverted_period": ("segment 10", "'202312310000+00' to '202301010000+00'"),
+    "missing_sts_z32": ("segment 12", "none at all (DTM+163, DTM+164)"),
+    "missing_sts_z32_qty201": ("segment 12", "none at all (DTM+163, DTM+164)"),
+}
+
+
+@pytest.mark.skipif(not ALL.exists(), reason="the collection of ../shared/fixtures is not here")
+@pytest.mark.parametrize("name", MAKO)
+def test_messages_that_break_a_rule_of_the_german_market_bring_no_readings(name: str) -> None:
+    """What their rules check of the market (the form of a location, STS+Z32) is its own; no period is our reason."""
+    assert {path.stem for path in (ALL / "mako" / "mscons" / "invalid").glob("*.edi")} == {*MAKO}
+    found = summary((ALL / "mako" / "mscons" / "invalid" / f"{name}.edi").read_bytes())
+    position, told = MAKO[name]
+    assert found["channels"] == []
+    assert found["refused"] == [
+        {"position": position, "reason": f"1 of 1 values have no usable period, the first {told}"}
+    ]
+
+
 def test_intervals_that_only_name_their_step_follow_one_another() -> None:
     batch = read(HEAD + "NAD+HN'LOC+172+::87:CH1022'DTM+163:201303240000?+01:303'DTM+672:15:806'LIN+1'"
                  "PIA+5+1-1?:1.29.0*255:SWR'QTY+46:20.8:KWH'QTY+79:1.2:KWH'QTY+46:3:KWH'" + END)  # fmt: skip

@@ -49,7 +49,7 @@ def test_an_unknown_unit_is_told() -> None:
     [
         ("1-1:1.29.0", "KWH", "electricity.delivered"),
         ("1-0:2.9.0", "WH", "electricity.received"),
-        ("1-1:5.29.0", "KVR", "reactive.q1"),
+        ("1-1:5.29.0", "K3", "reactive.q1"),
         ("7-0:3.29.0", "M3", "gas.volume"),
         ("7-0:33.86.0", "KWH", "gas.energy"),
         ("7-20:99.33.17", "KWH", "gas.energy"),
@@ -72,6 +72,11 @@ def test_gas_energy_has_an_obis_code_in_whatever_unit_it_is_told(unit: str, symb
 def test_an_unknown_obis_code_has_no_reading_type() -> None:
     assert code_of_obis("1-0:99.99.99", 900) is None
     assert code_of_obis("", 900) is None
+
+
+@pytest.mark.parametrize(("obis", "unit"), [("1-1:5.29.0", "KVR"), ("1-0:1.29.0", "D54"), ("7-0:3.29.0", "KWH")])
+def test_an_obis_code_has_no_reading_type_in_a_unit_of_something_else(obis: str, unit: str) -> None:
+    assert code_of_obis(obis, 900, unit) is None
 
 
 def test_every_common_reading_type_has_a_name() -> None:

@@ -204,27 +204,38 @@ def _take_reading(feed: _Feed, element: etree._Element) -> None:
 def _take_entry(feed: _Feed, entry: etree._Element) -> None:
     links: dict[str, list[str]] = {}
     bodies: list[etree._Element] = []
+    announced = ""
     for child in entry:
         if local_name(child) == "link":
             links.setdefault(child.get("rel", ""), []).append(child.get("href", ""))
+            if child.get("rel") == "self":
+                announced = child.get("type", "")  # espi-entry/IntervalBlock
         elif local_name(child) == "content":
             bodies = [each for each in child if local_name(each) in _KINDS]
     own = [*links.get("self", []), ""][0]
-    for body in bodies:
-        kind = local_name(body)
-        if kind == "ReadingType":
-            feed.types[own] = _type(body)
-        elif kind == "MeterReading":
-            feed.readings[own] = links.get("related", [])
-        elif kind == "UsagePoint":
-            feed.points[own] = links.get("related", [])
-            service = body.find("{*}ServiceCategory/{*}kind")
-            feed.services[own] = _SERVICES.get("" if service is None else text_of(service), 0)
+    if announced.endswith("/IntervalBlock") and "IntervalBlock" not in map(local_name, bodies):
+        reason = "the entry is said to be an IntervalBlock, but holds none"
+        feed.refusals.append(contract.Refusal(f"line {entry.sourceline}", BAD_VALUE, reason, own or None))
+    else:
+        _take_facts(feed, own, links.get("related", []), bodies)
     if feed.current.texts:
         feed.current.href = own or [*links.get("up", []), ""][0]
         feed.waiting.append(feed.current)
         feed.gathered += len(feed.current.texts)
     feed.current = _Readings()
+
+
+def _take_facts(feed: _Feed, own: str, related: list[str], bodies: list[etree._Element]) -> None:
+    for body in bodies:
+        kind = local_name(body)
+        if kind == "ReadingType":
+            feed.types[own] = _type(body)
+        elif kind == "MeterReading":
+            feed.readings[own] = related
+        elif kind == "UsagePoint":
+            feed.points[own] = related
+            service = body.find("{*}ServiceCategory/{*}kind")
+            feed.services[own] = _SERVICES.get("" if service is None else text_of(service), 0)
 
 
 def _type(element: etree._Element) -> contract.ReadingTypeCode:

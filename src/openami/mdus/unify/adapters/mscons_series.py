@@ -11,7 +11,15 @@ import numpy as np
 
 from openami.mdus.series.calendar import DAY_S
 from openami.mdus.unify.adapters.model import BAD_VALUE, SeriesBuilder
-from openami.mdus.unify.adapters.quantities import DIAL, code_of_obis, code_of_unit, dial_of_obis
+from openami.mdus.unify.adapters.quantities import (
+    DIAL,
+    ELECTRICITY,
+    GAS,
+    WATER,
+    code_of_obis,
+    code_of_unit,
+    dial_of_obis,
+)
 from openami.mdus.unify.errors import UnknownUnitError
 from openami.shared.contract import field as contract
 from openami.shared.contract.field import columns
@@ -37,6 +45,8 @@ _FLAGS: Final[dict[str, tuple[contract.QualityCode, ...]]] = {
     "20": (contract.QualityCode(4, 5, 259),),  # not usable
     "Z18": (contract.QualityCode(4, 8, 0),),  # provisional value
 }
+_MEDIA: Final = {"7": GAS, "8": WATER, "9": WATER}
+"""Group A of OBIS codes -> commodity, where it is no electricity."""
 _LENGTHS: Final = {"303": 12, "203": 12, "102": 8}
 _UNKNOWN_TYPE: Final = "2.6"
 _PLUS, _MINUS = b"+-"
@@ -117,8 +127,9 @@ def _of_line(
 ) -> Iterator[SeriesBuilder]:
     if not timed.all():
         row = int((~timed).argmax())
-        said = f"{line.starts[row].replace('?', '')!r} to {line.ends[row].replace('?', '')!r}"
-        reason = f"{int((~timed).sum())} of {len(timed)} values have no usable period, the first {said}"
+        told = [one[row].replace("?", "") for one in (line.starts, line.ends)]
+        said = "the first {!r} to {!r}".format(*told) if any(told) else "the first none at all (DTM+163, DTM+164)"
+        reason = f"{int((~timed).sum())} of {len(timed)} values have no usable period, {said}"
         refusals.append(contract.Refusal(line.position, BAD_VALUE, reason, line.name))
     kind = _kinds(ends - starts)
     for one in np.unique(kind[timed]).tolist():
@@ -169,18 +180,18 @@ def identity_of(line: LineColumns) -> contract.Identity:
 @lru_cache(maxsize=1024)
 def code_of(obis: str, unit: str, interval_s: int) -> contract.ReadingTypeCode | None:
     """The reading type of a line; None if its unit is not known."""
-    found = code_of_obis(obis.partition("*")[0], interval_s, unit or "KWH") if obis else None
+    found = code_of_obis(obis.partition("*")[0], interval_s, unit) if obis else None
     if found is not None:
         return found
     try:
-        return code_of_unit(unit or "KWH", interval_s, flow=0)
+        return code_of_unit(unit or "KWH", interval_s, commodity=_MEDIA.get(obis[:1], ELECTRICITY), flow=0)
     except UnknownUnitError:
         return None
 
 
 def dial_of(obis: str, unit: str) -> contract.ReadingTypeCode | None:
     """The reading type of a register reading; None if its unit is not known."""
-    found = dial_of_obis(obis.partition("*")[0], unit or "KWH") if obis else None
+    found = dial_of_obis(obis.partition("*")[0], unit) if obis else None
     other = None if found else code_of(obis, unit, 0)
     return found or (other and replace(other, accumulation=DIAL))
 

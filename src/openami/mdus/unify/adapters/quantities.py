@@ -42,6 +42,7 @@ _UNITS: Final[dict[str, tuple[int, int, int]]] = {
     "WH": (72, 0, 12), "KWH": (72, 3, 12), "MWH": (72, 6, 12), "GWH": (72, 9, 12),
     "VARH": (73, 0, 12), "KVARH": (73, 3, 12), "MVARH": (73, 6, 12),
     "VAH": (71, 0, 12), "KVAH": (71, 3, 12), "MVAH": (71, 6, 12),
+    "KWT": (38, 3, 37), "MAW": (38, 6, 37), "KVR": (63, 3, 37), "K3": (73, 3, 12), "MTQ": (42, 0, 58),  # UN/ECE 20
     "W": (38, 0, 37), "KW": (38, 3, 37), "MW": (38, 6, 37),
     "VAR": (63, 0, 37), "KVAR": (63, 3, 37), "VA": (61, 0, 37), "KVA": (61, 3, 37),
     "V": (29, 0, 54), "KV": (29, 3, 54), "A": (5, 0, 4), "HZ": (33, 0, 15), "PF": (65, 0, 38),
@@ -51,6 +52,7 @@ _UNITS: Final[dict[str, tuple[int, int, int]]] = {
     "THERM": (169, 0, 12), "THERMS": (169, 0, 12), "MJ": (31, 6, 12), "GJ": (31, 9, 12), "J": (31, 0, 12),
     "": (0, 0, 0),
 }  # fmt: skip
+_NO_UNIT: Final = (-1, 0, 0)
 
 
 @lru_cache(maxsize=4096)
@@ -79,29 +81,30 @@ def code_of_unit(
 
 
 @lru_cache(maxsize=4096)
-def code_of_obis(obis: str, interval_s: int, unit: str = "KWH") -> ReadingTypeCode | None:
-    """The reading type of interval values of an OBIS code; None for a quantity that no table has.
+def code_of_obis(obis: str, interval_s: int, unit: str = "") -> ReadingTypeCode | None:
+    """The reading type of interval values of an OBIS code; None for a quantity that no table has in such a unit.
 
-    The line (group B) and the way of recording (group D: 29 average-to-energy, 9 or 10 sums) do not matter.
+    The line (group B) and the way of recording (group D: 29 average-to-energy, 9 or 10 sums) do not matter. Without a
+    unit it is the one of the table, as for kilowatt-hours.
     """
     medium, _, rest = obis.partition(":")
     group_c = rest.partition(".")[0]
     if (medium[:1], group_c) == ("7", _PROFILE_OF):  # 7-20:99.33.17: a load profile names the quantity in group D
         group_c = rest.split(".")[1]
+    told = _UNITS.get(unit.upper(), _NO_UNIT)
     for row in reading_type_table().values():
         row_medium, _, row_rest = row.obis.partition(":")
         code = ReadingTypeCode.parse(row.code)
+        number, multiplier, _ = told if unit else (code.unit, code.multiplier, 0)
         same = (medium[:1], group_c) == (row_medium[:1], row_rest.partition(".")[0])
+        same &= _dimension(number) == _dimension(code.unit)
         if row.obis and same and code.accumulation == DELTA and code.tou == 0:
-            number, multiplier, _ = _UNITS.get(unit.upper(), (code.unit, code.multiplier, 0))
-            number, multiplier = (number, multiplier) if number == code.unit else (code.unit, code.multiplier)
-            period = PERIOD_NUMBERS.get(interval_s, 0)
-            return replace(code, measuring_period=period, unit=number, multiplier=multiplier)
+            return replace(code, measuring_period=PERIOD_NUMBERS.get(interval_s, 0), unit=number, multiplier=multiplier)
     return None
 
 
 @lru_cache(maxsize=4096)
-def dial_of_obis(obis: str, unit: str = "KWH") -> ReadingTypeCode | None:
+def dial_of_obis(obis: str, unit: str = "") -> ReadingTypeCode | None:
     """The reading type of a register of an OBIS code (`1-1:1.8.2`): of its total, or of one of its rates (group E)."""
     of_intervals = code_of_obis(obis, 0, unit)
     if of_intervals is None:
@@ -156,6 +159,11 @@ def _names() -> dict[tuple[int | bool, ...], str]:
 def _quantity(code: ReadingTypeCode) -> tuple[int | bool, ...]:
     """What a code measures, whatever its interval, multiplier, way of recording and unit of the same dimension."""
     medium = ELECTRICITY if code.commodity == _PRIMARY else code.commodity
-    unit = _CUBIC_METRE if code.unit in _VOLUMES else _WATT_HOUR if code.unit in _ENERGIES else code.unit
+    unit = _dimension(code.unit)
     is_register = code.interval_s is None and code.is_dial
     return medium, code.measurement_kind, code.flow_direction, unit, code.tou, code.phases, code.aggregate, is_register
+
+
+def _dimension(unit: int) -> int:
+    """One unit for all that tell the same."""
+    return _CUBIC_METRE if unit in _VOLUMES else _WATT_HOUR if unit in _ENERGIES else unit

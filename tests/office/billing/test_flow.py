@@ -69,6 +69,18 @@ async def test_a_measured_month_becomes_a_posted_bill(desk: Desk, middle: Middle
     assert Decimal((await desk.get("/api/customers"))[0]["contracts"][0]["owed"]) == Decimal(document["total"])
 
 
+async def test_a_register_that_turns_over_in_the_month_is_billed_by_what_passed(desk: Desk, middle: Middle) -> None:
+    home = await desk.home(start_reading="999900.000")
+    await _upload_march(middle, home)
+    await _read_month(desk, middle, opening="999950.000", closing="98.600")
+    run = await desk.bill("2026-03")
+    assert [(item["state"], item["findings"]) for item in run["items"]] == [("billed", [])]
+    (bill,) = await desk.get("/api/bills")
+    document = (await desk.get(f"/api/bills/{bill['id']}"))["document"]
+    assert document["meters"][0]["register_difference_milli"] == MARCH_WH
+    assert (await desk.get(f"/api/bills/{bill['id']}/recompute"))["same"] is True
+
+
 async def test_month_end_orders_are_one_bulk_and_not_repeated(desk: Desk, middle: Middle) -> None:
     await desk.home(1)
     await desk.home(2)

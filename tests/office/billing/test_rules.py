@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from openami.office.billing.compute import calculate
+from openami.office.billing.document import Utility, bill_document
+from openami.office.billing.page import render
 from openami.office.billing.rules import GATE, Policy, check
 from openami.office.readings.model import ItemStatus, RegisterReading
 from openami.shared.spans import Span, local_midnight
@@ -125,6 +128,44 @@ def test_b06_one_watt_hour_is_too_much(make_input: Make, make_slice: MakeSlice, 
     assert piece.closing is not None
     closing = replace(piece.closing, value_milli=piece.closing.value_milli + off_by)
     assert _rules(make_input(slices=[replace(piece, closing=closing)])) == ["B06"]
+
+
+def _turned(piece: MeterSlice, opening_milli: int, range_milli: int = 10**9) -> MeterSlice:
+    """The register stood here at first, and went on from zero after its last number."""
+    assert piece.opening is not None
+    assert piece.closing is not None
+    closing = (opening_milli + int(piece.values_milli.sum())) % 10**9
+    return replace(
+        piece,
+        range_milli=range_milli,
+        opening=replace(piece.opening, value_milli=opening_milli),
+        closing=replace(piece.closing, value_milli=closing),
+    )
+
+
+def test_b06_a_register_that_turned_over_is_compared_by_what_passed(make_input: Make, make_slice: MakeSlice) -> None:
+    piece = _turned(make_slice(MARCH), 10**9 - 1_000)
+    assert piece.register_difference_milli == int(piece.values_milli.sum())
+    assert _rules(make_input(slices=[piece])) == []
+    (meter,) = calculate(make_input(slices=[piece])).meters
+    assert meter.register_difference_milli == meter.interval_sum_milli == 148_600
+    document = bill_document(calculate(make_input(slices=[piece])), "7", date(2026, 4, 1), date(2026, 4, 15), Utility())
+    assert "began again at zero" in render(document | {"state": "posted"})
+
+
+def test_b06_a_register_of_unknown_digits_or_one_that_fell_a_little_is_not_proven(
+    make_input: Make, make_slice: MakeSlice
+) -> None:
+    unknown = _turned(make_slice(MARCH), 10**9 - 1_000, range_milli=0)
+    assert _rules(make_input(slices=[unknown])) == ["B06"]
+    fallen = replace(
+        make_slice(MARCH),
+        range_milli=10**9,
+        closing=RegisterReading(MARCH.end, 999_000),
+        opening=RegisterReading(MARCH.start, 10**6),
+    )
+    found = check(make_input(slices=[fallen]), Policy())
+    assert "the register moved by -1.000" in found[0].text
 
 
 def test_b06_a_reading_inside_an_interval_proves_nothing(make_input: Make, make_slice: MakeSlice) -> None:

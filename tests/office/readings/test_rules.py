@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from openami.office.readings.errors import TooFine
 from openami.office.readings.reported import instant_of_reading, milli_of
 from openami.office.readings.results import milli
-from openami.office.readings.rules import RULES, Candidates, check
+from openami.office.readings.rules import RULES, Candidates, advance_milli, check
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -74,6 +74,49 @@ def test_p02_below_the_one_before_or_above_the_one_after() -> None:
     assert _rules(_candidates(999, before=(-1, 1000))) == ["P02"]
     assert _rules(_candidates(1001, after=(1, 1000))) == ["P02"]
     assert _rules(_candidates(1000, before=(-1, 1000), after=(1, 1000))) == []
+
+
+RANGE = 10**9  # six whole digits, in thousandths
+LAST = RANGE - 1
+
+
+@pytest.mark.parametrize(
+    ("value", "before", "days"),
+    [(0, LAST, 1), (55_200 * 24 - 1, LAST, 1), (499_999, RANGE - 500_000, 1), (1, RANGE // 2 + 2, 400)],
+)
+def test_p02_a_register_that_turned_over_went_on_from_zero(value: int, before: int, days: int) -> None:
+    assert _rules(_candidates(value, before=(-days, before))) == []
+    assert _rules(_candidates(before, after=(days, value))) == [], "the late reading before it is judged the same"
+
+
+@pytest.mark.parametrize(
+    ("value", "before", "days", "said"),
+    [
+        (55_200 * 24, LAST, 1, "to turn over, it would need 1324.801, more than a connection can carry"),
+        (1, 900_000_000, 1, "to turn over, it would need 100000.001, more"),
+        (400_000_000, 900_000_000, 4000, "400000.000 is below 900000.000 of 2015-03-28"),
+        (0, RANGE // 2, 4000, "0.000 is below 500000.000"),
+    ],
+)
+def test_p02_a_fall_that_is_no_overrun_is_refused_and_says_why(value: int, before: int, days: int, said: str) -> None:
+    (objections,) = check(_candidates(value, before=(-days, before))).values()
+    assert [one[:3] for one in objections] == ["P02"], "one reason is enough"
+    assert said in objections[0]
+    (objections,) = check(_candidates(before, after=(days, value))).values()
+    assert objections[0].startswith("P02: ")
+    assert " is above " in objections[0]
+
+
+def test_p02_without_a_limit_half_the_range_decides() -> None:
+    assert _rules(_candidates(1, before=(-1, RANGE // 2 + 2), unit="L")) == []
+    assert _rules(_candidates(1, before=(-1, RANGE // 2), unit="L")) == ["P02"]
+
+
+@given(st.integers(0, LAST), st.integers(0, 55_200 * 24))
+def test_what_a_connection_carried_in_a_day_is_plausible_wherever_the_register_stood(before: int, used: int) -> None:
+    value = (before + used) % RANGE
+    assert _rules(_candidates(value, before=(-1, before))) == []
+    assert advance_milli(np.int64(before), np.int64(value), np.int64(RANGE)) == used
 
 
 def test_p03_no_house_uses_more_than_its_fuse_allows() -> None:

@@ -108,6 +108,7 @@ async def _piece(
         status=status,
         opening=opening_of(known, span),
         closing=closing_of(known, span),
+        range_milli=register.range_milli,
     )
     return piece, {block.day.isoformat(): block.version for block in blocks}
 

@@ -161,15 +161,14 @@ def _highest_kw(source: BillInput) -> dict[str | None, Decimal]:
 def _evidence(piece: MeterSlice) -> MeterEvidence:
     estimated_milli = int(piece.values_milli[piece.estimated].sum())
     total_milli = int(piece.values_milli.sum())
-    opening, closing = piece.opening, piece.closing
     return MeterEvidence(
         device_id=piece.device_id,
         serial=piece.serial,
         start=piece.span.start,
         end=piece.span.end,
-        opening=opening,
-        closing=closing,
-        register_difference_milli=closing.value_milli - opening.value_milli if opening and closing else None,
+        opening=piece.opening,
+        closing=piece.closing,
+        register_difference_milli=piece.register_difference_milli,
         interval_sum_milli=total_milli,
         measured_milli=total_milli - estimated_milli,
         estimated_milli=estimated_milli,

@@ -7,12 +7,14 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from openami.office.readings.model import ItemStatus
+from openami.office.readings.rules import advance_milli
 
 if TYPE_CHECKING:
     from datetime import date, datetime
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from openami.office.billing.tariff import Tariff
@@ -57,6 +59,16 @@ class MeterSlice:
     status: NDArray[np.uint8]
     opening: RegisterReading | None = None
     closing: RegisterReading | None = None
+    range_milli: int = 0
+    """After how many thousandths its register shows zero again; 0 if that is not known."""
+
+    @property
+    def register_difference_milli(self) -> int | None:
+        """How far the register moved between its readings; one that turned over (meter overrun) went on from zero."""
+        if self.opening is None or self.closing is None:
+            return None
+        opening, closing, span = map(np.int64, (self.opening.value_milli, self.closing.value_milli, self.range_milli))
+        return int(advance_milli(opening, closing, span))
 
     @property
     def estimated(self) -> NDArray[np.bool_]:

@@ -119,7 +119,8 @@ def _registers(source: BillInput, _policy: Policy) -> Iterator[str]:
             yield f"Meter {piece.serial}: the reading of {off:%Y-%m-%d %H:%M:%S} UTC has no intervals to match it."
             continue
         start = _interval_start(piece, piece.opening)
-        difference = piece.closing.value_milli - piece.opening.value_milli
+        difference = piece.register_difference_milli
+        assert difference is not None
         intervals = piece.sum_milli(start, int(np.ceil(piece.closing.at.timestamp())))
         if difference != intervals:
             yield (

@@ -112,6 +112,11 @@ class Register:
     interval_s: int = 0
     profile_id: str | None = None
 
+    @property
+    def range_milli(self) -> int:
+        """After how many thousandths of its unit a register shows zero again."""
+        return int(10 ** (self.total_digits - self.fraction_digits)) * 1000
+
 
 @dataclass(frozen=True, slots=True)
 class Device:

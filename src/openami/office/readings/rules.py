@@ -74,10 +74,25 @@ def check(candidates: Candidates, limits: Limits = DEFAULT_LIMITS) -> dict[int, 
     return found
 
 
-def _digits(readings: Candidates, _limits: Limits) -> Iterator[Failing]:
-    value = readings.value_milli
+def register_range_milli(whole_digits: Integers) -> Integers:
+    """After how many thousandths a register of so many digits shows zero again."""
     # what has more than 15 whole digits does not fit into the books either
-    past_last = 10 ** np.clip(readings.whole_digits, 0, 15) * 1000
+    return 10 ** np.clip(whole_digits, 0, 15) * 1000
+
+
+def advance_milli(
+    earlier: Integers | np.int64, later: Integers | np.int64, range_milli: Integers | np.int64
+) -> Integers:
+    """How far a register moved between two readings; below zero if it moved back.
+
+    One that fell by more than half its range has turned over (meter overrun) and went on from zero.
+    """
+    moved = later - earlier
+    return np.where(-moved > range_milli // 2, moved + range_milli, moved)
+
+
+def _digits(readings: Candidates, _limits: Limits) -> Iterator[Failing]:
+    value, past_last = readings.value_milli, register_range_milli(readings.whole_digits)
 
     def say(place: int) -> str:
         return f"{_shown(value[place])} does not fit on a display of {readings.whole_digits[place]} digits"
@@ -85,33 +100,62 @@ def _digits(readings: Candidates, _limits: Limits) -> Iterator[Failing]:
     yield (value < 0) | (value >= past_last), say
 
 
-def _order(readings: Candidates, _limits: Limits) -> Iterator[Failing]:
+def _order(readings: Candidates, limits: Limits) -> Iterator[Failing]:
     value, before, after = readings.value_milli, readings.before_milli, readings.after_milli
+    sides = (
+        ("below", before, readings.before_at, _advance(readings, limits, before, value, readings.before_at)),
+        ("above", after, readings.after_at, _advance(readings, limits, value, after, readings.after_at)),
+    )
+    for word, other, other_at, (moved, failing) in sides:
 
-    def below(place: int) -> str:
-        return f"{_shown(value[place])} is below {_shown(before[place])} of {_minute(readings.before_at[place])}"
+        def say(
+            place: int, word: str = word, other: Integers = other, at: Instants = other_at, moved: Integers = moved
+        ) -> str:
+            found = f"{_shown(value[place])} is {word} {_shown(other[place])} of {_minute(at[place])}"
+            if moved[place] < 0:
+                return found
+            return f"{found}; to turn over, it would need {_shown(moved[place])}, more than a connection can carry"
 
-    def above(place: int) -> str:
-        return f"{_shown(value[place])} is above {_shown(after[place])} of {_minute(readings.after_at[place])}"
+        yield failing, say
 
-    yield ~np.isnat(readings.before_at) & (value < before), below
-    yield ~np.isnat(readings.after_at) & (value > after), above
+
+def _advance(
+    readings: Candidates, limits: Limits, earlier: Integers, later: Integers, other_at: Instants
+) -> tuple[Integers, NDArray[np.bool_]]:
+    """How far the register moved, and whether it moved back: it may have turned over if a connection can carry that."""
+    moved = advance_milli(earlier, later, register_range_milli(readings.whole_digits))
+    known, most = _carried_at_most(readings, limits, other_at)
+    turned_too_far = (later < earlier) & known & (moved > most)
+    return moved, ~np.isnat(other_at) & ((moved < 0) | turned_too_far)
+
+
+def _carried_at_most(readings: Candidates, limits: Limits, other_at: Instants) -> tuple[NDArray[np.bool_], Integers]:
+    """Where a limit is known, and how much a connection can carry between a reading and its neighbour."""
+    units, unit = np.unique(np.asarray(readings.unit, np.str_), return_inverse=True)
+    allowed = np.array([limits.rate_milli_per_hour.get(str(one), -1) for one in units], np.int64)[unit]
+    known = ~np.isnat(other_at) & (allowed >= 0)
+    # whole thousandths: more than a fraction of one is more than what is below it
+    return known, np.where(known, allowed * _seconds(readings, other_at) // 3600, 0)
+
+
+def _seconds(readings: Candidates, other_at: Instants) -> Integers:
+    between = np.where(np.isnat(other_at), np.timedelta64(0, "us"), readings.at - other_at)
+    seconds: Integers = np.abs(between.astype(np.int64)) // MICROSECONDS
+    return seconds
 
 
 def _rate(readings: Candidates, limits: Limits) -> Iterator[Failing]:
-    units, unit = np.unique(np.asarray(readings.unit, np.str_), return_inverse=True)
-    allowed = np.array([limits.rate_milli_per_hour.get(str(one), -1) for one in units], np.int64)[unit]
-    known = ~np.isnat(readings.before_at) & (allowed >= 0)
-    before_at = np.where(known, readings.before_at, readings.at)
-    seconds: Integers = (readings.at - before_at).astype(np.int64) // MICROSECONDS
-    used = readings.value_milli - readings.before_milli
+    span = register_range_milli(readings.whole_digits)
+    used = advance_milli(readings.before_milli, readings.value_milli, span)
+    known, most = _carried_at_most(readings, limits, readings.before_at)
+    seconds = _seconds(readings, readings.before_at)
 
     def say(place: int) -> str:
         hours = Decimal(int(seconds[place])) / 3600
         return f"{_shown(used[place])} in {hours:.2f} hours is more than a connection can carry"
 
-    # whole thousandths: more than a fraction of one is more than what is below it
-    yield known & (used > allowed * seconds // 3600), say
+    forward = readings.value_milli >= readings.before_milli  # of one that turned over, P02 says so
+    yield known & forward & (used > most), say
 
 
 def _date(readings: Candidates, limits: Limits) -> Iterator[Failing]:
@@ -125,7 +169,7 @@ def _date(readings: Candidates, limits: Limits) -> Iterator[Failing]:
 
 RULES: Final = (
     PlausibilityRule("P01", "The value fits on the register's display.", _digits),
-    PlausibilityRule("P02", "The value is not below an earlier or above a later one.", _order),
+    PlausibilityRule("P02", "The value is not below an earlier or above a later one, or it turned over.", _order),
     PlausibilityRule("P03", "No more was used since the reading before than a connection can carry.", _rate),
     PlausibilityRule("P04", "The reading was taken near the day for which it was ordered.", _date),
 )

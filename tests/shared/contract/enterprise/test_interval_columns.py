@@ -12,8 +12,19 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from openami.shared.contract.enterprise.interval_columns import IntervalColumns, Words
+from openami.shared.contract.enterprise.shapes import Member, Simple, shapes
 
+CREATE = (
+    shapes().roots["UtilitiesTimeSeriesERPItemBulkCreateRequest"].part("UtilitiesTimeSeriesERPItemCreateRequestMessage")
+)
+MEMBER = next(one for one in CREATE.part("UtilitiesTimeSeries").elements if one.xml_name == "Item")
 START = np.datetime64("2026-03-29T00:00", "us") + np.arange(4) * np.timedelta64(900, "s")
+
+
+def written(columns: IntervalColumns, member: Member = MEMBER) -> tuple[bytes, bytes]:
+    """All items, and samples of them."""
+    (whole,), (samples,) = IntervalColumns.written([columns], member)
+    return whole, samples
 
 
 def test_a_column_of_words_is_its_texts_in_any_part() -> None:
@@ -50,7 +61,7 @@ def test_every_quantity_is_written_exactly(items: list[tuple[int, bool]], decima
     columns = dataclasses.replace(
         IntervalColumns.regular(start, 900, values, decimals), present=np.array([here for _, here in items])
     )
-    found = etree.fromstring(b"<x>" + columns.xml() + b"</x>").findall("Item")
+    found = etree.fromstring(b"<x>" + written(columns)[0] + b"</x>").findall("Item")
     texts = [each.findtext("Quantity") for each in found]
     assert [None if text is None else Decimal(text) for text in texts] == [
         Decimal(value).scaleb(-decimals) if here else None for value, here in items
@@ -62,7 +73,7 @@ def test_one_item_is_written_as_the_contract_has_it() -> None:
     columns = dataclasses.replace(
         IntervalColumns.regular(START[:1], 900, np.array([-25]), 3, status="A B"), unit=Words.same('<"', 1)
     )
-    assert columns.xml() == (
+    assert written(columns)[0] == (
         b'<Item><Quantity unitCode="&lt;&quot;">-0.025</Quantity>'
         b"<UTCValidityStartDateTime>2026-03-29T00:00:00Z</UTCValidityStartDateTime>"
         b"<UTCValidityEndDateTime>2026-03-29T00:15:00Z</UTCValidityEndDateTime>"
@@ -73,18 +84,16 @@ def test_one_item_is_written_as_the_contract_has_it() -> None:
 
 def test_microseconds_are_written_where_there_are_any() -> None:
     columns = IntervalColumns.regular(START + np.timedelta64(1, "us"), 900, np.arange(4), 0)
-    assert b"<UTCValidityEndDateTime>2026-03-29T01:00:00.000001Z<" in columns.xml()
+    assert b"<UTCValidityEndDateTime>2026-03-29T01:00:00.000001Z<" in written(columns)[0]
 
 
 def test_samples_show_every_word_and_every_extreme() -> None:
     columns = IntervalColumns.regular(START, 900, np.array([5, 1, 9, 5]), 0, status=Words.of(["0", "1", "0", "0"]))
-    found = etree.fromstring(b"<x>" + columns.samples() + b"</x>")
+    found = etree.fromstring(b"<x>" + written(columns)[1] + b"</x>")
     assert [each.findtext("Quantity") for each in found] == ["5", "1", "9", "5"]  # first, least, greatest, last
-    assert (
-        len(etree.fromstring(b"<x>" + IntervalColumns.regular(START, 900, np.ones(4, int), 0).samples() + b"</x>")) == 2
-    )
-    nothing = columns[:0]
-    assert (nothing.xml(), nothing.samples()) == (b"", b"")
+    alike = written(IntervalColumns.regular(START, 900, np.ones(4, int), 0))[1]
+    assert len(etree.fromstring(b"<x>" + alike + b"</x>")) == 2
+    assert written(columns[:0]) == (b"", b"")
 
 
 @pytest.mark.parametrize(
@@ -98,5 +107,43 @@ def test_samples_show_every_word_and_every_extreme() -> None:
     ],
 )
 def test_what_cannot_be_written_is_not(change: dict[str, object]) -> None:
+    columns = dataclasses.replace(IntervalColumns.regular(START, 900, np.arange(4), 0), **change)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="has"):
-        dataclasses.replace(IntervalColumns.regular(START, 900, np.arange(4), 0), **change).xml()  # type: ignore[arg-type]
+        written(columns)
+
+
+def test_what_a_customer_adds_is_written_in_its_place() -> None:
+    """An element, an attribute of the item and of each part, and a unit where the column has none."""
+    named = {member.name: member for member in MEMBER.shape.elements}
+    kind = Member("kind", "", Simple("", "token"), constant=' kind="k"')
+    grade = Member("Grade", "", Simple("", "token"), constant="<Grade>A</Grade>")
+    unit = dataclasses.replace(named["quantity"].shape.attributes[0], constant=' unitCode="WH"')
+    quantity = dataclasses.replace(named["quantity"].shape, attributes=(unit, kind))
+    status = dataclasses.replace(
+        named["item_status"].shape, elements=(grade, *named["item_status"].shape.elements), attributes=(kind,)
+    )
+    item = dataclasses.replace(
+        MEMBER.shape,
+        attributes=(kind,),
+        elements=(
+            dataclasses.replace(named["quantity"], content=quantity),
+            named["utc_validity_start_date_time"],
+            grade,
+            named["utc_validity_end_date_time"],
+            dataclasses.replace(named["item_status"], content=status),
+        ),
+    )
+    columns = IntervalColumns.regular(START[:2], 900, np.array([1, 2]), 0, status="A B")
+    columns = dataclasses.replace(columns, unit=Words.of(["KWH", ""]), present=np.array([True, True]))
+    first, second = etree.fromstring(b"<x>" + written(columns, dataclasses.replace(MEMBER, content=item))[0] + b"</x>")
+    for one, wanted in ((first, "KWH"), (second, "WH")):
+        assert dict(one.items()) == {"kind": "k"}
+        assert dict(one[0].items()) == {"unitCode": wanted, "kind": "k"}
+        assert [child.tag for child in one] == [
+            "Quantity", "UTCValidityStartDateTime", "Grade", "UTCValidityEndDateTime", "ItemStatus", "ItemStatus"
+        ]  # fmt: skip
+        for code, each in zip("AB", one.findall("ItemStatus"), strict=True):
+            assert dict(each.items()) == {"kind": "k"}
+            assert [(child.tag, child.text) for child in each] == [
+                ("Grade", "A"), ("UtilitiesTimeSeriesItemTypeCode", code)
+            ]  # fmt: skip

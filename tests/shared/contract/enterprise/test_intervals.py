@@ -266,3 +266,38 @@ def test_every_upload_arrives_in_columns(root: str):
         starts = [one.utc_validity_start_date_time.replace(tzinfo=None) for one in sent.utilities_time_series.item]
         assert columns.start.tolist() == starts
         assert found.message_header == sent.message_header
+
+
+@pytest.mark.parametrize("root", UPLOADS)
+def test_what_columns_do_not_hold_is_kept_with_its_place(root: str) -> None:
+    """Add-on fields inside items, however deep, are the extras that the message has as objects."""
+    message = upload((interval(0, "1"), interval(1, "2")), (), (interval(2, "3"),), root=root)
+    body = encode(message).replace(b"</Item>", b"<ZGrade k='1'>A</ZGrade></Item>", 2)
+    last = body.rindex(b"<ItemStatus>") + len(b"<ItemStatus>")
+    body = body[:last] + b"<ZWhy>W</ZWhy>" + body[last:]
+    body = body.replace(b"</UtilitiesTimeSeries>", b"<ZArea>7</ZArea></UtilitiesTimeSeries>", 1)
+    rest, columns = decode_intervals(body)
+    plain: Any = decode(body)
+    assert [len(each) for each in columns] == [2, 0, 1]
+    assert [sorted(extra.path for extra in item.extras) for item in rest.items] == [
+        [
+            "UtilitiesTimeSeries/Item[1]/ZGrade",
+            "UtilitiesTimeSeries/Item[2]/ZGrade",
+            "UtilitiesTimeSeries/ZArea",
+        ],
+        [],
+        ["UtilitiesTimeSeries/Item[1]/ItemStatus[1]/ZWhy"],
+    ]
+    assert [set(item.extras) for item in rest.items] == [set(item.extras) for item in plain.items]
+    assert [columns_of(item) for item in with_columns(rest, columns).items] == list(columns)
+
+
+def test_amounts_of_money_are_kept_beside_the_columns() -> None:
+    amount = b'<Amount currencyCode="EUR">2.50</Amount>'
+    body = encode(upload((interval(0, "1"), interval(1, None))))
+    at = body.rindex(b"<Item>") + len(b"<Item>")
+    rest, (columns,) = decode_intervals(body[:at] + amount + body[at:])
+    assert columns.present.tolist() == [True, False]
+    (extra,) = rest.items[0].extras
+    assert extra.path == "UtilitiesTimeSeries/Item[2]/Amount"
+    assert ">2.50</Amount>" in extra.xml

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lxml import etree
 
 from openami.shared.contract.enterprise import logs
 from openami.shared.contract.enterprise.catalogue import catalogue
@@ -120,21 +121,53 @@ def test_large_bulks_come_in_columns_and_small_ones_in_objects() -> None:
     assert decode_in_columns(encode(small)) == small
 
 
+def added(item: Any) -> list[tuple[str, bytes]]:
+    """The add-on fields of an item, without namespaces of the envelope that they do not use."""
+    found = [(extra.path, etree.fromstring(extra.xml)) for extra in item.extras]
+    for _, element in found:
+        etree.cleanup_namespaces(element)
+    return [(path, etree.tostring(element)) for path, element in found]
+
+
 @pytest.mark.parametrize(
-    ("before", "after"),
+    ("before", "after", "whole"),
     [
-        (b"<ID>2</ID>", b"<ID>2</ID><ZPlant>7</ZPlant>"),
-        (b"<ID>2</ID>", b"<ID> 2 </ID>"),
-        (b"<ID>2</ID>", b"<ID>2\n2</ID>"),
-        (b"<ID>2</ID>", b"<ID>2&#9;2</ID>"),
-        (b"</MessageHeader><MeterReadingDocument><ID>2<", b"<BusinessScope><TypeCode>1</TypeCode></BusinessScope>$&"),
+        (b"<ID>2</ID>", b"<ID>2</ID><ZPlant>7</ZPlant>", 1),
+        (b"</ID>", b"</ID><ZPlant kind='k'><A>7</A></ZPlant>", 5),
+        (b"<ID>2</ID>", b"<ID> 2 </ID>", 0),
+        (b"<ID>2</ID>", b"<ID>2\n2</ID>", 0),
+        (b"<ID>2</ID>", b"<ID>2&#9;2</ID>", 0),
+        (
+            b"</MessageHeader><MeterReadingDocument><ID>2<",
+            b"<BusinessScope><TypeCode>1</TypeCode></BusinessScope>$&",
+            1,
+        ),
+        (b"<MessageHeader><UUID>", b"<MessageHeader tenant='DE'><UUID>", 0),
+        (b"</MessageHeader>", b"<ZClient>100</ZClient></MessageHeader>", 5),
     ],
 )
-def test_what_columns_cannot_hold_whole_comes_in_objects(before: bytes, after: bytes) -> None:
+def test_what_texts_cannot_say_is_kept_beside_the_columns(before: bytes, after: bytes, whole: int) -> None:
     body = encode(bulk(*many(5))).replace(before, after.replace(b"$&", before))
     message, plain = columns(body), decode(body)
-    assert message == plain
-    assert [one.extras for one in message.items] == [one.extras for one in plain.items]
+    assert isinstance(plain, Results)
+    assert isinstance(message.items, ItemColumns)
+    assert len(message.items.whole) == whole
+    assert list(message.items) == list(plain.items)
+    assert [added(one) for one in message.items] == [added(one) for one in plain.items]
+    assert message.extras == plain.extras
+    assert encode(message) == encode(plain)
+    assert list(message.items[1:3]) == list(plain.items[1:3])
+    ids = [one.meter_reading_document.id or "" for one in plain.items]
+    assert message.items.column("MeterReadingDocument/ID").to_pylist() == ids
+    answer = answers(message, logs.Logs([logs.success("Good.")], np.zeros(5, np.int32)))[1]
+    assert answer.count(b"<ReferenceUUID>") == 6
+
+
+def test_a_text_without_value_has_objects_say_where_it_is() -> None:
+    body = encode(bulk(*many(3))).replace(b"<ActualMeterReadingDate>20", b"<ActualMeterReadingDate>00", 1)
+    wrong = re.sub(rb"(<ActualMeterReadingDate>)[^<]*", rb"\g<1>0000-01-01", body, count=1)
+    with pytest.raises(InvalidMessage, match="ActualMeterReadingDate"):
+        columns(wrong)
 
 
 def test_items_that_are_not_alike_are_held_all_the_same() -> None:

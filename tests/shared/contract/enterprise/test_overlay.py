@@ -3,25 +3,42 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
+from openami.shared.contract.enterprise import logs
 from openami.shared.contract.enterprise.catalogue import catalogue
-from openami.shared.contract.enterprise.codec import codec, decode
+from openami.shared.contract.enterprise.codec import codec, decode, use_overlay
+from openami.shared.contract.enterprise.confirm import confirmation_for
 from openami.shared.contract.enterprise.errors import InvalidMessage, MissingElement, SchemaProblem
 from openami.shared.contract.enterprise.examples import example
+from openami.shared.contract.enterprise.intervals import decode_intervals, with_columns
+from openami.shared.contract.enterprise.item_columns import ItemColumns
+from openami.shared.contract.enterprise.item_reading import read_in_columns
 from openami.shared.contract.enterprise.overlay import Change, use_schema
+from openami.shared.contract.enterprise.parse import message_element
 from openami.shared.contract.enterprise.schemas import FOLDER
 from openami.shared.contract.enterprise.shapes import shapes
 from openami.shared.contract.enterprise.wsdl import operation_wsdl
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+NOW = dt.datetime(2026, 3, 20, 6, tzinfo=dt.UTC)
 NAME = "inferred/measurement_task.xsd"
 ROOT = "SmartMeterUtilitiesMeasurementTaskERPChangeRequest"
 SOURCE = (FOLDER / NAME).read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def used() -> Iterator[Callable[[Path], None]]:
+    """Makes an overlay that of the process, for this test."""
+    yield use_overlay
+    use_overlay(None)
 
 
 def schema(folder: Path, text: str) -> Path:
@@ -163,11 +180,9 @@ def test_constants_are_sent_where_the_schema_wants_them(tmp_path: Path) -> None:
         body = other.encode(message)
         assert body.count(written) == body.count(b"<Specifications>") > 0
         assert other.decode(body) == message
-        assert other.is_replaced(root)
         assert written not in codec().encode(message)
         with pytest.raises(InvalidMessage, match="SeasonCode"):
             other.decode(codec().encode(message))
-    assert not other.is_replaced("MeterReadingDocumentERPResultBulkCreateRequest")
 
 
 def test_a_constant_stands_for_a_value_that_is_not_there(tmp_path: Path) -> None:
@@ -208,11 +223,51 @@ def test_constants_that_cannot_be_sent_are_said(tmp_path: Path, table: str, reas
     assert not (overlay / NAME).exists()
 
 
-def test_items_of_series_take_no_constants(tmp_path: Path) -> None:
+UPLOAD = "UtilitiesTimeSeriesERPItemBulkCreateRequest"
+RESULTS = "MeterReadingDocumentERPResultBulkCreateRequest"
+
+
+def test_items_of_series_carry_constants_in_columns_too(tmp_path: Path, used: Callable[[Path], None]) -> None:
     overlay = tmp_path / "overlay"
-    constants(overlay, '[constants]\n"*/Item/Grade" = "A"\n')
     text = (FOLDER / "time_series.xsd").read_text(encoding="utf-8")
     status = text.index('<xs:element name="ItemStatus"')
     wanted = text[:status] + '<xs:element name="Grade" type="xs:token"/>' + text[status:]
-    with pytest.raises(SchemaProblem, match="leave the addition optional"):
+    with pytest.raises(SchemaProblem, match="UtilitiesTimeSeries/Item/Grade"):
         use_schema(schema(tmp_path, wanted), "time_series.xsd", overlay)
+    constants(overlay, '[constants]\n"*/Item/Grade" = "A"\n')
+    use_schema(schema(tmp_path, wanted), "time_series.xsd", overlay)
+    used(overlay)
+    message: Any = example(UPLOAD)
+    body = codec().encode(message)
+    grades = body.count(b"<Grade>A</Grade>")
+    assert grades == body.count(b"<Item>") > 0
+    rest, columns = decode_intervals(body)
+    in_columns = codec().encode(with_columns(rest, columns))
+    assert in_columns.count(b"</UTCValidityEndDateTime><Grade>A</Grade><ItemStatus>") == grades
+    assert decode(in_columns) == message
+    places = [extra.path for item in rest.items for extra in item.extras]
+    assert len(places) == grades
+    assert places[0] == "UtilitiesTimeSeries/Item[1]/Grade"
+
+
+def test_items_in_columns_and_their_confirmations_carry_constants(tmp_path: Path, used: Callable[[Path], None]) -> None:
+    overlay = tmp_path / "overlay"
+    text = (FOLDER / "reading_result.xsd").read_text(encoding="utf-8")
+    result, log = ('<xs:element name="Result">', '<xs:element name="Log" type="Log"/>')
+    assert result in text
+    assert log in text
+    grade = '<xs:element name="Grade" type="xs:token"/>'
+    wanted = text.replace(result, grade + result).replace(log, grade + log)
+    constants(overlay, '[constants]\n"*/Grade" = "A"\n')
+    use_schema(schema(tmp_path, wanted), "reading_result.xsd", overlay)
+    used(overlay)
+    body = codec().encode(example(RESULTS))
+    element = message_element(body)
+    message: Any = read_in_columns(element, *codec().shape_of(element), len(body))
+    assert isinstance(message.items, ItemColumns)
+    assert codec().encode(message) == body
+    assert body.count(b"<Grade>A</Grade><Result>") == len(message.items) > 0
+    log_of = logs.Logs([logs.success("Good.")], np.zeros(len(message.items), np.int32))
+    answer: Any = confirmation_for(message, log_of, created=NOW)
+    assert isinstance(answer.items, ItemColumns)
+    assert codec().encode(answer).count(b"<Grade>A</Grade><Log>") == len(message.items) + 1

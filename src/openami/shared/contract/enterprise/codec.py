@@ -46,6 +46,11 @@ class Codec:
             if root in self.shapes.roots
         }
         self._written = self.shapes.roots if overlay is None else _filled(self.shapes.roots, overlay)
+        self._items_written = {
+            id(shape.item.content): self._written[root].part(shape.item.xml_name)
+            for root, shape in self.shapes.roots.items()
+            if shape.item is not None
+        }
         self._readers = Readers(self.shapes)
         self._writers = Writers(self.shapes)
         self._roots: dict[type[Any], str] = {}
@@ -72,9 +77,11 @@ class Codec:
             place, reason = first_unreadable(element, shape) or (root, str(problem))
             raise InvalidMessage(root, place, reason, line=line_of(element)) from problem
 
-    def is_replaced(self, root: str) -> bool:
-        """Whether the message is that of another schema than ours, or carries constants."""
-        return self._written[root] is not self.shapes.roots[root]
+    def extras_in(self, element: etree._Element, shape: Shape) -> list[Extra]:
+        """What a part of a validated message has that its shape does not know."""
+        found: list[Extra] = []
+        self._readers.of(shape)(element, found)
+        return found
 
     def shape_of(self, element: etree._Element) -> tuple[str, Shape]:
         """Root name and shape of a message element; raises UnknownMessage."""
@@ -122,6 +129,10 @@ class Codec:
             raise InvalidMessage(root, type(message).__name__, str(problem)) from problem
         self._check(root, sampled)
         return whole
+
+    def as_sent(self, item: Shape) -> Shape:
+        """How an item of a bulk message is written: with the constants of the customer."""
+        return self._items_written[id(item)]
 
     def inside(self, value: object, shape: Shape) -> str:
         """What an element of this shape has inside for a value: its children, not yet validated."""

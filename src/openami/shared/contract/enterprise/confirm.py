@@ -73,8 +73,6 @@ def confirmation_for(
         assert isinstance(log, Log)
         return _confirmed(request, shape, head, log)
     assert shape.item is not None
-    assert isinstance(shape.item.content, Shape)
-    item_shape = shape.item.content
     if isinstance(log, Logs) and isinstance(request.items, ItemColumns):
         columns = confirmed_columns(request.items, shape.item, log, created, sender)
         overall = logs.overall(log.different)
@@ -83,7 +81,7 @@ def confirmation_for(
         log = [log.different[number] for number in log.number.tolist()]
     each = [log] * len(request.items) if isinstance(log, Log) else log
     items = tuple(
-        _confirmed(item, item_shape, header(created, reply_to=item.message_header, sender=sender), one)
+        _confirmed(item, shape.item.shape, header(created, reply_to=item.message_header, sender=sender), one)
         for item, one in zip(request.items, each, strict=True)
     )
     return cast("HeadedMessage", class_of(shape)(message_header=head, items=items, log=logs.overall(each)))

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE = "constants.toml"
-_IN_COLUMNS = "/UtilitiesTimeSeries/Item/"
 _NOTHING = Shape("", "")
 
 
@@ -109,5 +108,5 @@ def without_value(ours: Shape, theirs: Shape, place: str, constants: Constants) 
             yield from lacking
             if member is None and not lacking and not _written(their, at, constants):
                 yield at
-        elif member is None and their.minimum and (constants.of(at) is None or _IN_COLUMNS in at):
+        elif member is None and their.minimum and constants.of(at) is None:
             yield at

@@ -95,18 +95,14 @@ class Prewritten:
 
     __slots__ = ()
 
-    def xml(self) -> bytes:
-        """The elements, one after the other; raises ValueError for what cannot be written."""
-        raise NotImplementedError
-
-    def samples(self) -> bytes:
-        """Some of them, such that all are valid if these are."""
-        raise NotImplementedError
-
     @classmethod
-    def written(cls, lists: Sequence[Self]) -> tuple[list[bytes], list[bytes]]:
-        """The elements of each list of a message, and samples of all, wherever they stand."""
-        return [one.xml() for one in lists], [one.samples() for one in lists]
+    def written(cls, lists: Sequence[Self], member: Member) -> tuple[list[bytes], list[bytes]]:
+        """The elements of each list of a message, and samples of all, such that all are valid if those are.
+
+        They are written as `member` says, with its constants; samples stand wherever there is a list. Raises
+        ValueError for what cannot be written.
+        """
+        raise NotImplementedError
 
 
 class Pieces(list[str]):
@@ -114,11 +110,11 @@ class Pieces(list[str]):
 
     def __init__(self, pieces: Iterable[str] = ()) -> None:
         super().__init__(pieces)
-        self._lists: list[tuple[int, Prewritten]] = []
+        self._lists: list[tuple[int, Prewritten, Member]] = []
 
-    def put(self, elements: Prewritten) -> None:
+    def put(self, elements: Prewritten, member: Member) -> None:
         """The next elements are these."""
-        self._lists.append((len(self), elements))
+        self._lists.append((len(self), elements, member))
 
     def joined(self) -> tuple[bytes, bytes]:
         """The whole text, and the same with no more than samples of such lists."""
@@ -126,8 +122,9 @@ class Pieces(list[str]):
             text = "".join(self).encode()
             return text, text
         # a message has lists of one kind: all of them are written together
-        lists, samples = type(self._lists[0][1]).written([elements for _, elements in self._lists])
-        places = [0, *(place for place, _ in self._lists), len(self)]
+        _, first, member = self._lists[0]
+        lists, samples = type(first).written([elements for _, elements, _ in self._lists], member)
+        places = [0, *(place for place, _, _ in self._lists), len(self)]
         texts = ["".join(self[begin:end]).encode() for begin, end in pairwise(places)]
         return _woven(texts, [*lists, b""]), _woven(texts, [*samples, b""])
 
@@ -179,18 +176,18 @@ class Writers:
             text = text_writer(shape.text)
             return lambda value, out: out.append(text(value.value))
         members = [
-            (member.name, self._element(member) if member.name else _nothing, member.many, member.constant)
+            (member.name, self._element(member) if member.name else _nothing, member.many, member.constant, member)
             for member in shape.elements
         ]
 
         def write(value: Any, out: Pieces) -> None:  # noqa: ANN401 - the class varies
-            for name, element, many, constant in members:
+            for name, element, many, constant, member in members:
                 inner = getattr(value, name) if name else None
                 if inner is None:
                     if constant:
                         out.append(constant)
                 elif isinstance(inner, Prewritten):
-                    out.put(inner)
+                    out.put(inner, member)
                 elif many:
                     for each in inner:
                         element(each, out)

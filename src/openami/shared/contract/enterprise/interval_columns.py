@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -15,10 +17,12 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from openami.shared.contract.enterprise.shapes import Member
+
     Selection = slice | npt.NDArray[np.intp] | npt.NDArray[np.bool_]
     Octets = npt.NDArray[np.uint8]
 
-_STATUS = "UtilitiesTimeSeriesItemTypeCode"
+_STATUS = "utilities_time_series_item_type_code"
 _BEGIN = b"\1"
 
 
@@ -115,28 +119,21 @@ class IntervalColumns(Prewritten):
             status=Words.joined([part.status for part in parts]),
         )
 
-    def xml(self) -> bytes:
-        """The items; raises ValueError for what cannot be written."""
-        return self.written([self])[0][0]
-
-    def samples(self) -> bytes:
-        """An item of each unit and of each status, the first and the last, the smallest and the greatest one.
-
-        The others differ from them in digits only.
-        """
-        return self.written([self])[1][0]
-
     @classmethod
-    def written(cls, lists: Sequence[IntervalColumns]) -> tuple[list[bytes], list[bytes]]:
-        """The items of each series, written together; samples of all stand in the first one of those decimals."""
+    def written(cls, lists: Sequence[IntervalColumns], member: Member) -> tuple[list[bytes], list[bytes]]:
+        """The items of each series, written together.
+
+        Samples are an item of each unit and of each status, the first and the last, the smallest and the greatest one:
+        the others differ from them in digits only. Those of all series stand in the first one of those decimals.
+        """
         texts, samples = [b""] * len(lists), [b""] * len(lists)
         for decimals in dict.fromkeys(one.decimals for one in lists if len(one)):
             places = [place for place, one in enumerate(lists) if len(one) and one.decimals == decimals]
             every = cls.joined([lists[place] for place in places])
             begins = np.cumsum([0, *(len(lists[place]) for place in places[:-1])])
-            for place, text in zip(places, _items(every, begins).split(_BEGIN)[1:], strict=True):
+            for place, text in zip(places, _items(every, begins, member).split(_BEGIN)[1:], strict=True):
                 texts[place] = text
-            samples[places[0]] = _items(every[_samples(every)], np.zeros(0, np.intp))
+            samples[places[0]] = _items(every[_samples(every)], np.zeros(0, np.intp), member)
         return texts, samples
 
     @classmethod
@@ -189,31 +186,37 @@ def _samples(columns: IntervalColumns) -> npt.NDArray[np.intp]:
     return np.unique(np.concatenate([*firsts, extremes, [int(np.argmin(columns.present))]]))
 
 
-def _items(columns: IntervalColumns, begins: npt.NDArray[np.intp]) -> bytes:
+def _items(columns: IntervalColumns, begins: npt.NDArray[np.intp], item: Member) -> bytes:
     """Rows of equal length, in which what an item has not is zero octets; then those are taken out.
 
     A series is parted from the one before by an octet that no text has.
     """
     parting = np.zeros((len(columns), 1), np.uint8)
     parting[begins] = ord(_BEGIN)
-    stamps = _stamps(np.stack((columns.start, columns.end)))
-    parts = (
-        parting,
-        _octets(b"<Item>"),
-        *_quantity(columns),
-        _octets(b"<UTCValidityStartDateTime>"),
-        stamps[0],
-        _octets(b"Z</UTCValidityStartDateTime><UTCValidityEndDateTime>"),
-        stamps[1],
-        _octets(b"Z</UTCValidityEndDateTime>"),
-        _written(columns.status, _status),
-        _octets(b"</Item>"),
-    )
+    start, end = _stamps(np.stack((columns.start, columns.end)))
+    write: dict[str, Callable[[Member], tuple[Octets, ...]]] = {
+        "quantity": partial(_quantity, columns),
+        "utc_validity_start_date_time": partial(_instant, start),
+        "utc_validity_end_date_time": partial(_instant, end),
+        "item_status": lambda member: (_written(columns.status, partial(_statuses, member)),),
+    }
+    inside = chain.from_iterable(write.get(member.name, _constant)(member) for member in item.shape.elements)
+    parts = [parting]
+    for part in (_octets(_start(item)), *inside, _octets(f"</{item.xml_name}>")):
+        if len(part) == len(parts[-1]) == 1:  # what stands in all items is written in one go
+            parts[-1] = np.concatenate((parts[-1], part), axis=1)
+        else:
+            parts.append(part)
     rows = np.concatenate([np.broadcast_to(one, (len(columns), one.shape[1])) for one in parts], axis=1)
     return rows.tobytes().translate(None, b"\0")
 
 
-def _quantity(columns: IntervalColumns) -> tuple[Octets, ...]:
+def _constant(member: Member) -> tuple[Octets, ...]:
+    """What columns do not have: its constant, if there is one."""
+    return (_octets(member.constant),)
+
+
+def _quantity(columns: IntervalColumns, member: Member) -> tuple[Octets, ...]:
     """The Quantity elements; nothing where an item has none."""
     size = np.abs(columns.values)
     if size.max() >= 10**DIGITS_MAX or size.min() < 0 or columns.decimals > DIGITS_MAX:
@@ -225,13 +228,17 @@ def _quantity(columns: IntervalColumns) -> tuple[Octets, ...]:
     digits[(size[:, None] < powers) & (powers > 10**columns.decimals)] = 0
     whole, fraction = np.split(digits, [digits.shape[1] - columns.decimals], axis=1)
     return (
-        _written(columns.unit, _quantity_start) * here,
+        _written(columns.unit, lambda unit: _start(member, unit_code=unit)) * here,
         np.where(columns.values < 0, np.uint8(ord("-")), np.uint8(0))[:, None] * here,
         whole * here,
-        _octets(b"." if columns.decimals else b"") * here,
+        _octets("." if columns.decimals else "") * here,
         fraction * here,
-        _octets(b"</Quantity>") * here,
+        _octets(f"</{member.xml_name}>") * here,
     )
+
+
+def _instant(stamps: Octets, member: Member) -> tuple[Octets, ...]:
+    return _octets(f"<{member.xml_name}>"), stamps, _octets(f"Z</{member.xml_name}>")
 
 
 def _stamps(instants: npt.NDArray[np.datetime64]) -> Octets:
@@ -252,13 +259,26 @@ def _written(words: Words, write: Callable[[str], str]) -> Octets:
     return np.array(texts, np.bytes_).view(np.uint8).reshape(len(texts), -1)[words.which]
 
 
-def _octets(text: bytes) -> Octets:
-    return np.frombuffer(text, np.uint8)[None]
+def _octets(text: str) -> Octets:
+    return np.frombuffer(text.encode(), np.uint8)[None]
 
 
-def _quantity_start(unit: str) -> str:
-    return f'<Quantity unitCode="{escaped_attribute(unit)}">' if unit else "<Quantity>"
+def _start(member: Member, **values: str) -> str:
+    """The start of an element: an attribute without a value has its constant."""
+    attributes = (
+        f' {one.xml_name}="{escaped_attribute(values[one.name])}"' if values.get(one.name) else one.constant
+        for one in member.shape.attributes
+    )
+    return f"<{member.xml_name}{''.join(attributes)}>"
 
 
-def _status(codes: str) -> str:
-    return "".join(f"<ItemStatus><{_STATUS}>{escaped(code)}</{_STATUS}></ItemStatus>" for code in codes.split(" "))
+def _statuses(member: Member, codes: str) -> str:
+    """An element for each code."""
+    return "".join(
+        f"{_start(member)}{''.join(_status(child, code) for child in member.shape.elements)}</{member.xml_name}>"
+        for code in codes.split(" ")
+    )
+
+
+def _status(member: Member, code: str) -> str:
+    return f"<{member.xml_name}>{escaped(code)}</{member.xml_name}>" if member.name == _STATUS else member.constant

@@ -4,7 +4,8 @@
 and give has series without items, whose items are the columns of the same place. `with_columns` puts both together into
 a message that everything else takes, `columns_of` takes them out again. Items of a plain form are read from the bytes
 of a large message (`interval_scan`). All others are taken out of the parsed tree by a compiled XSLT (one pass in C) and
-become numpy arrays by way of Arrow. Add-on fields inside items are dropped.
+become numpy arrays by way of Arrow. What columns do not hold (add-on fields inside items, amounts of money) is in the
+`extras` of the message that has the series.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from openami.shared.contract.enterprise.errors import InvalidMessage, Refusal
 from openami.shared.contract.enterprise.interval_columns import IntervalColumns, Words
 from openami.shared.contract.enterprise.interval_scan import scan_items
 from openami.shared.contract.enterprise.item_reading import IN_COLUMNS, read_in_columns
-from openami.shared.contract.enterprise.model import Bulk, HeadedMessage
+from openami.shared.contract.enterprise.model import Bulk, Extra, HeadedMessage
 from openami.shared.contract.enterprise.parse import MAXIMUM_BYTES, message_element
 from openami.shared.contract.enterprise.shapes import Shape
 from openami.shared.contract.enterprise.tabbed import read_tabbed
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 # Arrow's type stubs know neither texts among arrays nor buffers as files
 compute: Any = pyarrow.compute
 Array = Any
+# of a plain text Arrow would find out each time what it is, and look for libraries of dates to do so
+_EMPTY, _ZERO = pa.scalar(""), pa.scalar("0")
 
 SERIES = "UtilitiesTimeSeries"
 ITEM = "Item"
@@ -75,6 +78,8 @@ _NORMALISED = _to_text(
     status="normalize-space(.)",
 )
 _COUNT_ITEMS = etree.XPath(f"count({ITEM})")
+_AMOUNT = "Amount"
+_COUNT_PARTS = etree.XPath(f"count({ITEM}/*) + count({ITEM}/ItemStatus/*)")
 
 
 class NotPlainError(Exception):
@@ -108,7 +113,7 @@ def decode_in_columns(body: bytes, *, maximum_bytes: int = MAXIMUM_BYTES) -> Mes
     root, shape = codec().shape_of(element)
     if _is_upload(shape):
         return with_columns(*_upload(element, root, shape, len(body), _of_tree))
-    if root in IN_COLUMNS and len(body) > LARGE_BYTES and not codec().is_replaced(root):
+    if root in IN_COLUMNS and len(body) > LARGE_BYTES:
         return read_in_columns(element, root, shape, len(body))
     return codec().decode_element(element, root, shape, len(body))
 
@@ -156,11 +161,34 @@ def _upload(
         columns = take(element, every)
     except pa.ArrowInvalid as problem:
         raise InvalidMessage(root, f"{item.xml_name}/{SERIES}/{ITEM}", str(problem)) from problem
+    beside = [_beside_columns(*each, item.shape) for each in zip(every, columns, strict=True)]
     for series in every:
         etree.strip_elements(series, ITEM, with_tail=True)
     message = codec().read(element, root, shape)
     assert isinstance(message, Bulk)
-    return replace(message, extras=(*message.extras, *attributes)), tuple(columns)
+    items = [
+        replace(one, extras=(*one.extras, *more)) if more else one
+        for one, more in zip(message.items, beside, strict=True)
+    ]
+    return replace(message, items=tuple(items), extras=(*message.extras, *attributes)), tuple(columns)
+
+
+def _beside_columns(series: etree._Element, columns: IntervalColumns, message: Shape) -> list[Extra]:
+    """What the items of a series have that columns do not hold, with its place in the message that has the series."""
+    statuses = int(columns.status.each(lambda codes: codes.count(" ") + 1, np.int64).sum())
+    held = 2 * len(columns) + int(columns.present.sum()) + 2 * statuses
+    if cast("float", _COUNT_PARTS(series)) <= held:
+        return []
+    shape = message.part(SERIES).part(ITEM)
+    found: list[Extra] = []
+    for number, item in enumerate(series.iterfind(ITEM), start=1):
+        more = [
+            Extra(_AMOUNT, etree.tostring(amount, encoding="unicode", with_tail=False))
+            for amount in item.iterfind(_AMOUNT)
+        ]
+        more += codec().extras_in(item, shape)
+        found += [extra.below(f"{SERIES}/{ITEM}[{number}]") for extra in more]
+    return found
 
 
 def _of_scan(scan: ScannedItems) -> Take:
@@ -207,7 +235,7 @@ def _columns(table: pa.Table) -> IntervalColumns:
         end=_instants(table["end"]),
         values=values,
         decimals=decimals,
-        present=compute.not_equal(quantity, "").to_numpy(zero_copy_only=False),
+        present=compute.not_equal(quantity, _EMPTY).to_numpy(zero_copy_only=False),
         unit=_words(table["unit"]),
         status=_words(table["status"]),
     )
@@ -233,11 +261,11 @@ def scaled(texts: Array) -> tuple[npt.NDArray[np.int64], int]:
     whole = compute.replace_substring_regex(compute.utf8_ltrim(short, "-0"), r"\..*", "")
     fraction = compute.replace_substring_regex(short, r"^[^.]*\.?", "")
     decimals = int(compute.max(compute.utf8_length(fraction)).as_py())
-    digits = compute.binary_join_element_wise(whole, compute.utf8_rpad(fraction, decimals, "0"), "")
+    digits = compute.binary_join_element_wise(whole, compute.utf8_rpad(fraction, decimals, "0"), _EMPTY)
     longest = int(compute.max(compute.utf8_length(compute.utf8_ltrim(digits, "0"))).as_py())
     if longest > DIGITS_MAX:
         raise pa.ArrowInvalid(f"a quantity needs {longest} digits at {decimals} decimals, {DIGITS_MAX} are possible")
-    values = compute.if_else(compute.equal(digits, ""), "0", digits).cast(pa.int64()).to_numpy()
+    values = compute.if_else(compute.equal(digits, _EMPTY), _ZERO, digits).cast(pa.int64()).to_numpy()
     return np.where(negative, -values, values), decimals
 
 

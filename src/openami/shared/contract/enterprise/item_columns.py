@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast, overload
 
@@ -51,18 +51,14 @@ ITEMS_AT_ONCE = 2000
 class ItemColumns(Prewritten, Sequence[HeadedMessage]):
     """The items of a bulk message; `texts` by place in the item, such as `MeterReadingDocument/ID`.
 
-    A place that is an element with children (a log) may have a column, too: that of their XML.
+    A place that is an element with children (a log) may have a column, too: that of their XML. Items that have more
+    than texts can say (add-on fields, lists) are in `whole` besides, by their place, as they came.
     """
 
     member: Member
     texts: Mapping[str, Column]
     size: int
-
-    @property
-    def shape(self) -> Shape:
-        """The shape of an item."""
-        assert isinstance(self.member.content, Shape)
-        return self.member.content
+    whole: Mapping[int, bytes] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return self.size
@@ -78,41 +74,48 @@ class ItemColumns(Prewritten, Sequence[HeadedMessage]):
 
     def __iter__(self) -> Iterator[HeadedMessage]:
         for first in range(0, self.size, ITEMS_AT_ONCE):
-            part = etree.fromstring(b"<part>%b</part>" % self[first : first + ITEMS_AT_ONCE].xml())
+            some = self[first : first + ITEMS_AT_ONCE]
+            part: Any = etree.fromstring(b"<part>%b</part>" % _document(_rows(some, self.member)))
+            for place, xml in some.whole.items():
+                part[place] = etree.fromstring(xml)
             for item in part:
-                yield cast("HeadedMessage", codec().read(item, self.member.xml_name, self.shape))
+                yield cast("HeadedMessage", codec().read(item, self.member.xml_name, self.member.shape))
 
     def take(self, places: npt.NDArray[np.intp]) -> ItemColumns:
         """Some of the items."""
         rows: Any = pa.array(places)
         some = {place: text if isinstance(text, str) else text.take(rows) for place, text in self.texts.items()}
-        return ItemColumns(self.member, some, len(places))
+        whole = enumerate(places.tolist() if self.whole else ())
+        kept = {new: self.whole[old] for new, old in whole if old in self.whole}
+        return ItemColumns(self.member, some, len(places), kept)
 
     def column(self, place: str) -> Array:
         """The texts at a place, one an item; empty where it has none."""
         text = self.texts.get(place, "")
         return pa.array([text] * self.size) if isinstance(text, str) else text
 
-    def xml(self) -> bytes:
-        """The items, one after the other."""
-        pieces: list[Column] = []
-        for piece in _element(self.member, self.texts, "", everywhere=True)[0]:
-            if isinstance(piece, str) and pieces and isinstance(pieces[-1], str):
-                pieces[-1] += piece
-            else:
-                pieces.append(piece)
-        if all(isinstance(piece, str) for piece in pieces):
-            return "".join(pieces).encode() * self.size
-        joined = compute.binary_join_element_wise(*pieces, "")
-        # the texts lie one after the other in the data buffer: that is the document
-        length = int(compute.sum(compute.binary_length(joined)).as_py() or 0)
-        return bytes(memoryview(joined.buffers()[2])[:length]) if length else b""
+    @classmethod
+    def written(cls, lists: Sequence[ItemColumns], member: Member) -> tuple[list[bytes], list[bytes]]:
+        """The items, and samples: each combination of elements, each XML, each longest and shortest text."""
+        return [one.xml(member) for one in lists], [one.take(one.samples()).xml(member) for one in lists]
 
-    def samples(self) -> bytes:
-        """Items that stand for all: each combination of elements, each XML, each longest and shortest text."""
+    def xml(self, member: Member) -> bytes:
+        """The items, one after the other."""
+        rows = _rows(self, member)
+        if self.whole:
+            places = np.array(sorted(self.whole))
+            odd = [codec().inside(item, member.shape) for item in self.take(places)]
+            here = np.zeros(self.size, np.bool_)
+            here[places] = True
+            elements = pa.array([f"<{member.xml_name}>{inside}</{member.xml_name}>" for inside in odd])
+            rows = compute.replace_with_mask(rows, pa.array(here), elements)
+        return _document(rows)
+
+    def samples(self) -> npt.NDArray[np.intp]:
+        """The places of items that stand for all: see `written`."""
         if not self.size:
-            return b""
-        wanted = [np.zeros(1, np.int64)]
+            return np.zeros(0, np.intp)
+        wanted = [np.zeros(1, np.int64), np.array(sorted(self.whole), np.int64)]
         pattern = np.zeros(self.size, np.int64)
         for text in self.texts.values():
             if isinstance(text, str):
@@ -120,13 +123,29 @@ class ItemColumns(Prewritten, Sequence[HeadedMessage]):
             length = compute.binary_length(text).to_numpy(zero_copy_only=False)
             pattern = np.unique(pattern * 2 + (length > 0), return_inverse=True)[1]
             wanted.append(np.array([length.argmin(), length.argmax()]))
-        wanted += [np.unique(_codes(self.texts[place]), return_index=True)[1] for place in self._written()]
-        return self.take(np.unique(np.concatenate([*wanted, np.unique(pattern, return_index=True)[1]]))).xml()
+        simple = leaves(self.member.shape)
+        written = [text for place, text in self.texts.items() if place not in simple and not isinstance(text, str)]
+        wanted += [np.unique(_codes(text), return_index=True)[1] for text in written]
+        return np.unique(np.concatenate([*wanted, np.unique(pattern, return_index=True)[1]]))
 
-    def _written(self) -> list[str]:
-        """The places whose columns are XML."""
-        simple = leaves(self.shape)
-        return [place for place, text in self.texts.items() if place not in simple and not isinstance(text, str)]
+
+def _rows(items: ItemColumns, member: Member) -> Array:
+    """The XML of each item, as far as texts say."""
+    pieces: list[Column] = []
+    for piece in _element(member, items.texts, "", True)[0]:
+        if isinstance(piece, str) and pieces and isinstance(pieces[-1], str):
+            pieces[-1] += piece
+        else:
+            pieces.append(piece)
+    if all(isinstance(piece, str) for piece in pieces):
+        return pa.array(["".join(pieces)] * items.size, pa.string())
+    return compute.binary_join_element_wise(*pieces, "")
+
+
+def _document(rows: Array) -> bytes:
+    """Texts one after the other: so they lie in the data buffer."""
+    length = int(compute.sum(compute.binary_length(rows)).as_py() or 0)
+    return bytes(memoryview(rows.buffers()[2])[:length]) if length else b""
 
 
 def _codes(texts: Array) -> npt.NDArray[np.int32]:
@@ -143,7 +162,7 @@ def leaves(shape: Shape) -> dict[str, Simple]:
             continue
         if isinstance(member.content, Simple):
             found[member.xml_name] = member.content
-        elif not member.content.attributes:
+        elif not any(attribute.name for attribute in member.content.attributes):
             found |= {f"{member.xml_name}/{place}": simple for place, simple in leaves(member.content).items()}
     return found
 
@@ -185,39 +204,42 @@ def _anywhere(mask: Array) -> Mask:
     return mask if compute.any(mask).as_py() else False
 
 
-def _element(member: Member, texts: Mapping[str, Column], place: str, *, everywhere: bool) -> tuple[list[Column], Mask]:
-    """The pieces of an element, constants and columns, and in which items it is."""
+def _element(member: Member, texts: Mapping[str, Column], place: str, within: Mask) -> tuple[list[Column], Mask]:
+    """The pieces of an element, constants and columns, and in which items it is; `within`: in which its parent is."""
+    if not member.name:
+        return [_where(within, member.constant)], False
+    # what an item must have is there even if it is empty
+    everywhere = "/" not in place and isinstance(member.content, Shape) and member.minimum > 0
     mask = everywhere or _mask(member, texts, place)
     if mask is False:
-        return [], False
-    inside = _inside(member, texts, place)
-    start, end = f"<{member.xml_name}>", f"</{member.xml_name}>"
+        return [_where(within, member.constant)] if member.constant else [], False
+    inside = _inside(member, texts, place, mask)
+    attributes = member.content.attributes if isinstance(member.content, Shape) else ()
+    start = f"<{member.xml_name}{''.join(attribute.constant for attribute in attributes)}>"
+    end = f"</{member.xml_name}>"
     if mask is True:
         return [start, *inside, end], True
     if place in texts:
         whole = compute.binary_join_element_wise(start, *inside, end, "")
-        return [compute.if_else(mask, whole, "")], mask
-    return [compute.if_else(mask, start, ""), *inside, compute.if_else(mask, end, "")], mask
+        return [compute.if_else(mask, whole, _where(within, member.constant))], mask
+    return [_where(mask, start), *inside, _where(mask, end)], mask
 
 
-def _inside(member: Member, texts: Mapping[str, Column], place: str) -> list[Column]:
+def _where(mask: Mask, text: str) -> Column:
+    """A text in those items, nothing in the others."""
+    return text if mask is True or not text else compute.if_else(mask, text, "")
+
+
+def _inside(member: Member, texts: Mapping[str, Column], place: str, mask: Mask) -> list[Column]:
     text = texts.get(place)
     if text is not None:
         return [_escaped(text) if isinstance(member.content, Simple) else text]
-    assert isinstance(member.content, Shape)
     below = f"{place}/" if place else ""
     return [
         piece
-        for child in member.content.elements
-        # what an item must have is there even if it is empty
-        for piece in _element(
-            child, texts, f"{below}{child.xml_name}", everywhere=not place and _is_part(child) and child.minimum > 0
-        )[0]
+        for child in member.shape.elements
+        for piece in _element(child, texts, f"{below}{child.xml_name}", mask)[0]
     ]
-
-
-def _is_part(member: Member) -> bool:
-    return isinstance(member.content, Shape)
 
 
 def _escaped(text: Column) -> Column:
@@ -234,30 +256,22 @@ def confirmed_columns(
     items: ItemColumns, member: Member, log: Logs, created: dt.datetime, sender: str | None
 ) -> ItemColumns:
     """The confirmations of items: new UUIDs, references to theirs, what they name and a confirmation repeats, logs."""
-    shape = member.content
-    assert isinstance(shape, Shape)
+    shape = member.shape
     texts: dict[str, Column] = {
         place: items.texts[place]
         for place in leaves(shape)
         if place in items.texts and not place.startswith(f"{HEADER}/")
     }
     head = header(created, sender=sender)
-    own = etree.fromstring(f"<own>{codec().inside(head, _part(shape, HEADER))}</own>")
+    own = etree.fromstring(f"<own>{codec().inside(head, items.member.shape.part(HEADER))}</own>")
     texts |= {f"{HEADER}/{child.tag}": child.text or "" for child in own}
     texts[f"{HEADER}/UUID"] = new_uuids(items.size)
     for place, source in _REFERENCES:
         if f"{HEADER}/{source}" in items.texts:
             texts[f"{HEADER}/{place}"] = items.texts[f"{HEADER}/{source}"]
-    written = [codec().inside(one, _part(shape, LOG)) for one in log.different]
+    written = [codec().inside(one, codec().as_sent(shape).part(LOG)) for one in log.different]
     texts[LOG] = pa.array(written, pa.string()).take(cast("Any", pa.array(log.number)))
     return ItemColumns(member, texts, items.size)
-
-
-def _part(shape: Shape, name: str) -> Shape:
-    member = shape.child(name)
-    assert member is not None
-    assert isinstance(member.content, Shape)
-    return member.content
 
 
 def new_uuids(count: int) -> Array:

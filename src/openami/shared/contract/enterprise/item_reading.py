@@ -1,7 +1,6 @@
 """Reads the items of a bulk message into columns: one pass in C over the parsed tree, by a compiled XSLT.
 
-A message with items that columns cannot hold whole (add-on fields, lists within an item, white space that means
-nothing) is given as objects.
+An item that texts cannot say whole (add-on fields, lists within it) is kept as it came, beside the columns.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 from lxml import etree
@@ -18,14 +18,14 @@ from openami.shared.contract.enterprise.codec import codec
 from openami.shared.contract.enterprise.decode import text_reader
 from openami.shared.contract.enterprise.item_columns import ITEMS_AT_ONCE, ItemColumns, leaves, masks_below
 from openami.shared.contract.enterprise.model import Bulk
-from openami.shared.contract.enterprise.shapes import Member, Shape
 from openami.shared.contract.enterprise.tabbed import read_tabbed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from openami.shared.contract.enterprise.item_columns import Array, Column
+    from openami.shared.contract.enterprise.item_columns import Column
     from openami.shared.contract.enterprise.model import Message
+    from openami.shared.contract.enterprise.shapes import Member, Shape
 
 compute: Any = pyarrow.compute
 
@@ -34,7 +34,7 @@ IN_COLUMNS = {"MeterReadingDocumentERPResultBulkCreateRequest"}
 
 
 def read_in_columns(element: etree._Element, root: str, shape: Shape, size: int) -> Message:
-    """A bulk message, validated as `codec.decode` does, with columns for its items if they can hold them whole.
+    """A bulk message, validated as `codec.decode` does, with columns for its items unless one has a text without value.
 
     Its element is used up.
     """
@@ -43,21 +43,20 @@ def read_in_columns(element: etree._Element, root: str, shape: Shape, size: int)
     attributes = codec().validate(element, root, size)
     first = element.find(item.xml_name)
     count = len(element.findall(item.xml_name))
-    texts = None if attributes or first is None else _read(element, element.index(first), count, item)
-    if texts is None:
-        message = codec().read(element, root, shape)
-        return replace(message, extras=(*message.extras, *attributes)) if attributes else message
-    # one item is left: with it the rest is read like any message
+    columns = None if first is None else _read(element, element.index(first), count, item)
+    # of columns one item is left: with it the rest is read like any message
     message = codec().read(element, root, shape)
+    if attributes:
+        message = replace(message, extras=(*message.extras, *attributes))
+    if columns is None:
+        return message
     assert isinstance(message, Bulk)
-    return replace(message, items=cast("Any", ItemColumns(item, texts, count)))
+    return replace(message, items=cast("Any", columns))
 
 
-def _read(element: etree._Element, first: int, count: int, item: Member) -> dict[str, Column] | None:
-    """The columns of the items, taken out of the element but for one; None, and nothing done, if not whole."""
-    shape = item.content
-    assert isinstance(shape, Shape)
-    every = tuple(leaves(shape))
+def _read(element: etree._Element, first: int, count: int, item: Member) -> ItemColumns | None:
+    """The columns of the items, taken out of the element but for one; None, and nothing done, if there are none."""
+    every = tuple(leaves(item.shape))
     # what the first one has all others have, as a rule: to look for all that could be there takes half as long again
     usual = tuple(place for place in every if element[first].find(place) is not None)
     children: Any = element
@@ -66,16 +65,37 @@ def _read(element: etree._Element, first: int, count: int, item: Member) -> dict
         part = etree.Element("part")
         part.extend(children[first : first + min(ITEMS_AT_ONCE, count - begin)])
         parts.append(part)
-    for places in (usual, every):
-        texts = _columns(b"".join(_text(part, places) for part in parts), [*places, _ELEMENTS], count)
-        if texts is not None and _elements(shape, texts, count) == _sum(texts.pop(_ELEMENTS)):
-            if not _have_values(shape, texts):
-                break
-            element.insert(first, parts[0][0])
-            return texts
+    columns = _as_sent(parts, usual, count, item) or _collapsed(parts, every, count, item)
+    if columns is not None:
+        element.insert(first, parts[0][0])
+        return columns
     for part in reversed(parts):
         children[first:first] = list(part)
     return None
+
+
+def _as_sent(parts: Sequence[etree._Element], places: Sequence[str], count: int, item: Member) -> ItemColumns | None:
+    """Columns of these places, if they hold all items whole."""
+    texts = _columns(parts, {place: place for place in places}, count)
+    if texts is None or not _have_values(item.shape, texts):
+        return None
+    there = texts.pop(_ELEMENTS).to_numpy()
+    return ItemColumns(item, texts, count) if (there == _elements(item.shape, texts, count)).all() else None
+
+
+def _collapsed(parts: Sequence[etree._Element], places: Sequence[str], count: int, item: Member) -> ItemColumns | None:
+    """Columns without white space that says nothing; what they do not hold whole is kept besides."""
+    simple = leaves(item.shape)
+    select = {place: place if simple[place].base == "string" else f"normalize-space({place})" for place in places}
+    texts = _columns(parts, select, count)
+    if texts is None or not _have_values(item.shape, texts):
+        return None
+    missing = texts.pop(_ELEMENTS).to_numpy() > _elements(item.shape, texts, count)
+    whole = {
+        place: etree.tostring(parts[place // ITEMS_AT_ONCE][place % ITEMS_AT_ONCE], with_tail=False)
+        for place in np.flatnonzero(missing).tolist()
+    }
+    return ItemColumns(item, texts, count, whole)
 
 
 _ELEMENTS = "count(.//*)"
@@ -87,29 +107,27 @@ _STYLESHEET = """
 </xsl:stylesheet>"""
 
 
-def _text(part: etree._Element, places: tuple[str, ...]) -> bytes:
-    """A line of tab-separated texts of each item."""
-    return bytes(cast("Any", _to_text(places)(part)))
-
-
 @lru_cache(maxsize=64)
-def _to_text(places: tuple[str, ...]) -> etree.XSLT:
-    values = "<xsl:text>&#9;</xsl:text>".join(f'<xsl:value-of select="{place}"/>' for place in (*places, _ELEMENTS))
+def _to_text(selected: tuple[str, ...]) -> etree.XSLT:
+    values = "<xsl:text>&#9;</xsl:text>".join(f'<xsl:value-of select="{select}"/>' for select in selected)
     return etree.XSLT(etree.fromstring(_STYLESHEET.format(values=values)))
 
 
-def _columns(text: bytes, places: Sequence[str], count: int) -> dict[str, Column] | None:
-    """The columns that have any text; None if a text is none that stands for itself."""
+def _columns(parts: Sequence[etree._Element], select: Mapping[str, str], count: int) -> dict[str, Column] | None:
+    """The columns that have any text, each of what is selected; None if a text is none that stands for itself."""
+    to_text = _to_text((*select.values(), _ELEMENTS))
+    text = b"".join(bytes(cast("Any", to_text(part))) for part in parts)
     if any(space in text for space in (b" \t", b"\t ", b" \n", b"\n ", b"  ", b"\r")):
         return None
     try:
-        table = read_tabbed(text, places)
+        table = read_tabbed(text, [*select, _ELEMENTS])
     except pa.ArrowInvalid:
         return None
     if len(table) != count:
         return None
-    arrays = {place: table[place].combine_chunks() for place in places}
-    return {place: array for place, array in arrays.items() if compute.max(compute.binary_length(array)).as_py()}
+    arrays = {place: table[place].combine_chunks() for place in select}
+    found = {place: array for place, array in arrays.items() if compute.max(compute.binary_length(array)).as_py()}
+    return found | {_ELEMENTS: table[_ELEMENTS].cast(pa.int64()).combine_chunks()}
 
 
 def _have_values(shape: Shape, texts: Mapping[str, Column]) -> bool:
@@ -125,11 +143,9 @@ def _have_values(shape: Shape, texts: Mapping[str, Column]) -> bool:
     return True
 
 
-def _elements(shape: Shape, texts: Mapping[str, Column], count: int) -> int:
+def _elements(shape: Shape, texts: Mapping[str, Column], count: int) -> Any:  # noqa: ANN401 - one number an item
     """How many elements the columns stand for: fewer than there are, and something does not fit into them."""
-    masks = masks_below(shape, texts, "")
-    return sum(count if mask is True else 0 if mask is False else _sum(mask) for mask in masks)
-
-
-def _sum(numbers: Array) -> int:
-    return int(compute.sum(numbers.cast(pa.int64())).as_py() or 0)
+    found = np.zeros(count, np.int64)
+    for mask in masks_below(shape, texts, ""):
+        found += mask if isinstance(mask, bool) else mask.to_numpy(zero_copy_only=False)
+    return found

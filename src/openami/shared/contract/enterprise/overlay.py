@@ -64,12 +64,9 @@ def _check_constants(trial: Path, roots: Sequence[str], table: Path) -> None:
     ours, theirs, constants = shapes().roots, Shapes(SchemaFiles(trial)).roots, Constants.read(trial)
     lacking = [place for root in roots for place in without_value(ours[root], theirs[root], root, constants)]
     if lacking:
-        first = next((place for place in lacking if constants.of(place) is None), None)
         raise SchemaProblem(
             f"The schema wants what OpenAMI has no value for: {', '.join(lacking)}.",
-            hint="Items of series are written in columns, without constants: leave the addition optional there."
-            if first is None
-            else f'Write a constant for each into {table}, under [constants]: "{first}" = "text".',
+            hint=f'Write a constant for each into {table}, under [constants]: "{lacking[0]}" = "text".',
         )
     trial_codec = Codec(trial)
     for root in roots:

@@ -62,6 +62,12 @@ class Member:
         """True if it may occur more than once."""
         return self.maximum is None or self.maximum > 1
 
+    @property
+    def shape(self) -> Shape:
+        """The shape of an element that has one."""
+        assert isinstance(self.content, Shape)
+        return self.content
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shape:
@@ -77,6 +83,12 @@ class Shape:
     def child(self, xml_name: str) -> Member | None:
         """The child element of this name, if any."""
         return next((member for member in self.elements if member.xml_name == xml_name), None)
+
+    def part(self, xml_name: str) -> Shape:
+        """The shape of the child element of this name."""
+        member = self.child(xml_name)
+        assert member is not None
+        return member.shape
 
     @property
     def headed(self) -> bool:

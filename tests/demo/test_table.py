@@ -61,16 +61,27 @@ def test_the_table_fits_eighty_columns_without_cutting_a_number() -> None:
 class Told:
     """Areas that answer what a test wants."""
 
-    def __init__(self, bill: dict[str, Any]) -> None:
+    def __init__(self, bill: dict[str, Any], *, exported_wh: int | None = None) -> None:
         self.bill = bill
+        self.exported_wh = exported_wh
+
+    def exported(self, register: int) -> dict[str, int]:
+        if self.exported_wh is None:
+            return {}
+        return {"exported_wh": 9_000 + (self.exported_wh if register > 5_000_000 else 0)}
+
+    @staticmethod
+    def row(quantity: str, measured: int) -> dict[str, Any]:
+        point = point_of_delivery("H0001", "electricity")
+        return {"point_of_delivery": point, "quantity": quantity, "measured": measured, "estimated": 1_031}
 
     async def get(self, area: str, path: str, **query: str) -> Any:
         point = point_of_delivery("H0001", "electricity")
         meter = {"serial": "OAE0000001", "home": "H0001", "kind": "electricity"}
         register = 5_401_031 if query.get("at") == MONTH.end.isoformat() else 5_000_000
         answers: dict[str, Any] = {
-            "/api/meters": [meter | {"register": register}],
-            "/api/reconciliation": {"points": [{"point_of_delivery": point, "measured": 400_000, "estimated": 1_031}]},
+            "/api/meters": [meter | {"register": register} | self.exported(register)],
+            "/api/reconciliation": {"points": [self.row("1:1", 400_000), self.row("1:2", 77_000)]},
             "/api/bills": [{"point_of_delivery": point} | self.bill],
         }
         assert area in {"field", "mdus", "office"}
@@ -83,6 +94,7 @@ BILL = {
     "first_day": "2026-03-01",
     "measured_milli": 400_000,
     "estimated_milli": 1_031,
+    "fed_in_milli": 78_031,
     "total": "211.82",
     "currency": "EUR",
 }
@@ -96,6 +108,17 @@ async def test_only_the_bill_that_stands_counts(change: dict[str, Any], billed: 
     street = Street("Europe/Amsterdam", {"homes": [{"name": "H0001"}], "devices": [], "transformers": []})
     (line,) = await reconcile(cast("Areas", Told(BILL | change)), street, MONTH)
     assert (line.measured, line.series, line.estimated, line.billed) == (401_031, 401_031, 1_031, billed)
+
+
+@pytest.mark.parametrize(("exported_wh", "why"), [(78_031, ""), (78_030, "differs from the meter by +1 Wh")])
+async def test_what_a_home_fed_in_is_a_line_of_its_own(exported_wh: int, why: str) -> None:
+    street = Street("Europe/Amsterdam", {"homes": [{"name": "H0001"}], "devices": [], "transformers": []})
+    drawn, fed_in = await reconcile(cast("Areas", Told(BILL, exported_wh=exported_wh)), street, MONTH)
+    assert drawn.agrees
+    assert (fed_in.kind, fed_in.series, fed_in.billed) == ("fed in", 78_031, 78_031)
+    assert why in fed_in.why
+    assert fed_in.agrees == (not why)
+    assert "kWh fed in" in shown(drawn, fed_in)
 
 
 def test_points_of_delivery_are_told_apart() -> None:

@@ -45,7 +45,7 @@ def test_every_home_reconciles_to_the_watt_hour(told: Told) -> None:
 
 
 def test_gas_water_and_heat_are_billed_too(told: Told) -> None:
-    assert sorted({line.kind for line in told.lines}) == ["electricity", "gas", "heat", "water"]
+    assert sorted({line.kind for line in told.lines}) == ["electricity", "fed in", "gas", "heat", "water"]
     (heat,) = [line for line in told.lines if line.kind == "heat"]
     assert heat.billed == heat.measured > 100_000, "watt-hours of a winter's month"
     assert heat.amount.endswith("EUR")
@@ -88,7 +88,15 @@ def test_every_contract_has_one_posted_bill(told: Told) -> None:
     bills = told.pages["office/api/bills"]
     assert {bill["state"] for bill in bills} == {"posted"}
     points = [bill["point_of_delivery"] for bill in bills]
-    assert len(points) == len(set(points)) == len(told.lines)
+    assert len(points) == len(set(points)) == len([line for line in told.lines if line.kind != "fed in"])
+
+
+def test_what_roofs_give_is_paid_for_by_the_export_register(told: Told) -> None:
+    fed_in = {line.home: line for line in told.lines if line.kind == "fed in"}
+    assert sorted(fed_in) == ["H0005", "H0007", "H0009"], "the homes with a roof"
+    assert min(line.billed or 0 for line in fed_in.values()) > 10_000, "watt-hours of a March"
+    credited = {bill["id"]: bill for bill in told.pages["office/api/bills"] if bill["fed_in_milli"]}
+    assert {bill["fed_in_milli"] for bill in credited.values()} == {line.billed for line in fed_in.values()}
 
 
 @pytest.mark.parametrize("area", ["headend", "mdus", "office"])

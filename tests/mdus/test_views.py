@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -124,3 +125,33 @@ async def test_work_in_hand_is_told_by_duty(street: Any):
         *("uploads", "reading orders", "commands", "estimation", "provisioning", "files", "sealing", "calculations")
     }
     assert answer.json()["next_due"] == "2026-03-02T05:00:00+00:00", "the estimation of the morning"
+
+
+async def test_what_a_home_gives_is_told_apart_from_what_it_uses(world: Any, home: Any):
+    """A device of both directions: registers 2.8.0 and 2.29.0 beside 1.8.0 and 1.29.0, at one point of delivery."""
+    created = home.registers()
+    drawn = created.utilities_device.register
+    given = tuple(
+        replace(one, utilities_measurement_task_id=f"{task:018}", utilities_object_identification_system_code_text=obis)
+        for one, task, obis in zip(drawn, (901, 902), ("1-0:2.8.0", "1-0:2.29.0"), strict=True)
+    )
+    both = replace(created, utilities_device=replace(created.utilities_device, register=drawn + given))
+    rest = [message for message in home.initialization() if not isinstance(message, type(created))]
+    await world.office(rest[0], both, *rest[1:], *(home.pointed(f"{task:018}") for task in (901, 902)))
+    world.clock.advance_to(datetime(2026, 3, 1, 23, 20, tzinfo=UTC))
+    received = cim.ReadingTypeCode.parse(cim.reading_type_table()["electricity.received.1800s"].code)
+    starts = int(DAY.start.timestamp()) + np.arange(48, dtype=np.int64) * 1800
+    values = {HALF_HOUR: np.full(48, 100), received: np.full(48, 30)}
+    blocks = tuple(cim.IntervalBlock.of(code, starts, 1800, wh.astype(np.int64)) for code, wh in values.items())
+    reading = cim.MeterReadings((cim.MeterReading(meter=home.identity, blocks=blocks),))
+    await world.ams(cim.event(cim.Verb.CREATED, reading, source="AMS1", at=world.clock.now()))
+    span = {"from": DAY.start.isoformat(), "to": DAY.end.isoformat()}
+    points = (await world.api("/api/reconciliation", **span))["points"]
+    assert {one["quantity"]: (one["point_of_delivery"], one["measured"]) for one in points} == {
+        "1:1": (home.point, 4800),
+        "1:2": (home.point, 1440),
+    }
+    channels_found = (await world.api("/api/channels", device="4711"))["channels"]
+    registers = {one["obis"]: one["channel"] for one in channels_found if not one["interval_s"]}
+    pairs = {one["obis"]: one["register"] for one in channels_found if one["interval_s"]}
+    assert pairs == {"1-0:1.29.0": registers["1-0:1.8.0"], "1-0:2.29.0": registers["1-0:2.8.0"]}

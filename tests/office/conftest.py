@@ -250,9 +250,8 @@ class Desk:
         serial = f"E{number:04}"
         kind = more.pop("kind", "electricity")
         interval_s = more.pop("interval_s", 1800 if kind == "electricity" else 3600)
-        received = await self.post(
-            "/api/devices/receive", devices=[{"serial": serial, "kind": kind, "interval_s": interval_s}]
-        )
+        device = {"serial": serial, "kind": kind, "interval_s": interval_s, "exports": more.pop("exports", False)}
+        received = await self.post("/api/devices/receive", devices=[device])
         customer = {"id": f"K{number}", "name": f"Customer {number}"} | more.pop("customer", {})
         installation = {
             "device": serial,
@@ -265,9 +264,14 @@ class Desk:
         placed = await self.post("/api/installations", installations=[installation | more])
         await self.middle.confirm()
         page = await self.get(f"/api/devices/{serial}")
-        channel = next(task for task in page["registers"] if task["interval_s"])
-        register = next(task for task in page["registers"] if not task["interval_s"])
-        return {
+        channel, *channel_in = [task for task in page["registers"] if task["interval_s"]]
+        register, *register_in = [task for task in page["registers"] if not task["interval_s"]]
+        feed_in = (
+            {"feed_in_profile": channel_in[0]["profile_id"], "feed_in_register": register_in[0]["id"]}
+            if channel_in
+            else {}
+        )
+        return feed_in | {
             "serial": serial,
             "device": received["devices"][0]["id"],
             "point": installation["point_of_delivery"],

@@ -117,7 +117,7 @@ async def receive(areas: Areas, street: Street) -> None:
     """The shipment file goes to the head-end, the goods receipt to the office."""
     await areas.post("headend", "/api/shipment", {"devices": street.layout["devices"]})
     devices = [
-        {"serial": device["serial"], "kind": device["kind"], "interval_s": device["interval_s"]}
+        {name: device[name] for name in ("serial", "kind", "interval_s", "exports")}
         for device in street.layout["devices"]
     ]
     await areas.post("office", "/api/devices/receive", {"devices": devices}, key="story-receive")
@@ -224,6 +224,9 @@ async def report_replacement(areas: Areas, street: Street) -> None:
         "start_reading": str(Decimal(done["start_register"]).scaleb(-3)),
         "why": "display defective",
     }
+    for field_name, shown in (("final_feed_in", "final_exported_wh"), ("start_feed_in", "start_exported_wh")):
+        if shown in done:  # of meters that count both directions
+            body[field_name] = str(Decimal(done[shown]).scaleb(-3))
     await areas.post("office", "/api/replacements", body, key="story-replace")
 
 

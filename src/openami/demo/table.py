@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from openami.shared.spans import Span
 
 UNITS = {"electricity": "Wh", "gas": "L", "water": "L", "heat": "Wh"}
-WORDS = {"electricity": "kWh", "gas": "gas m³", "water": "water m³", "heat": "heat kWh"}
+FED_IN = "fed in"
+WORDS = {"electricity": "kWh", FED_IN: "kWh fed in", "gas": "gas m³", "water": "water m³", "heat": "heat kWh"}
+_FED_IN_QUANTITY = "1:2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,11 @@ class Line:
         return self.measured == self.series == self.billed
 
     @property
+    def unit(self) -> str:
+        """In which its amounts count."""
+        return UNITS.get(self.kind, "Wh")
+
+    @property
     def why(self) -> str:
         """What does not agree, in words; empty if all does."""
         if self.agrees:
@@ -48,10 +55,10 @@ class Line:
         if self.series is None:
             return "MDUS has no series"
         if self.series != self.measured:
-            return f"series differs from the meter by {self.series - self.measured:+d} {UNITS[self.kind]}"
+            return f"series differs from the meter by {self.series - self.measured:+d} {self.unit}"
         if self.billed is None:
             return "there is no bill"
-        return f"bill differs from the series by {self.billed - self.series:+d} {UNITS[self.kind]}"
+        return f"bill differs from the series by {self.billed - self.series:+d} {self.unit}"
 
 
 async def reconcile(areas: Areas, street: Street, month: Span) -> list[Line]:
@@ -59,7 +66,9 @@ async def reconcile(areas: Areas, street: Street, month: Span) -> list[Line]:
     span = {"from": month.start.isoformat(), "to": month.end.isoformat()}
     before = {meter["serial"]: meter for meter in await areas.get("field", "/api/meters", at=month.start.isoformat())}
     after = {meter["serial"]: meter for meter in await areas.get("field", "/api/meters", at=month.end.isoformat())}
-    series = {row["point_of_delivery"]: row for row in await _rows(areas, "mdus", "/api/reconciliation", **span)}
+    series: dict[bool, dict[str, dict[str, Any]]] = {False: {}, True: {}}
+    for row in await _rows(areas, "mdus", "/api/reconciliation", **span):
+        series[row["quantity"] == _FED_IN_QUANTITY][row["point_of_delivery"]] = row
     bills = {row["point_of_delivery"]: row for row in await _rows(areas, "office", "/api/bills") if _counts(row)}
     lines = []
     for home in street.homes:
@@ -69,7 +78,11 @@ async def reconcile(areas: Areas, street: Street, month: Span) -> list[Line]:
                 continue
             point = point_of_delivery(home["name"], kind)
             measured = sum(after[serial]["register"] - before[serial]["register"] for serial in serials)
-            lines.append(_line(home["name"], kind, serials, measured, series.get(point), bills.get(point)))
+            lines.append(_line(home["name"], kind, serials, measured, series[False].get(point), bills.get(point)))
+            given = [serial for serial in serials if "exported_wh" in after[serial]]
+            if given:
+                measured = sum(after[serial]["exported_wh"] - before[serial]["exported_wh"] for serial in given)
+                lines.append(_fed_in(home["name"], tuple(given), measured, series[True].get(point), bills.get(point)))
     return lines
 
 
@@ -136,6 +149,14 @@ def _line(
         billed=int(bill["measured_milli"]) + int(bill["estimated_milli"]) if bill else None,
         amount=f"{bill['total']} {bill['currency']}" if bill else "",
     )
+
+
+def _fed_in(
+    home: str, serials: tuple[str, ...], measured: int, series: dict[str, Any] | None, bill: dict[str, Any] | None
+) -> Line:
+    """What a home gave to the grid: a line of its own, paid for on the same bill."""
+    line = _line(home, FED_IN, serials, measured, series, None)
+    return replace(line, billed=int(bill["fed_in_milli"])) if bill else line
 
 
 async def _rows(areas: Areas, area: str, path: str, **query: str) -> list[dict[str, Any]]:

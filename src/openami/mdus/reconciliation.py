@@ -1,4 +1,4 @@
-"""What each point of delivery used during a span, by the series: measured and estimated apart, exactly.
+"""What each point of delivery used, and gave, during a span, by the series: measured and estimated apart, exactly.
 
 An interval counts for a point when it overlaps an assignment of its measurement task; at a meter swap the interval of
 the work is there twice, once from each meter, each with its part.
@@ -32,9 +32,11 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class PointUse:
-    """What one point used; amounts in the books' unit (Wh) or its thousandths (m3: litres)."""
+    """What one point used of one quantity; amounts in the books' unit (Wh) or its thousandths (m3: litres)."""
 
     point: str
+    quantity: str
+    """Medium and value group C: `1:1` is electricity drawn, `1:2` fed in."""
     unit: str
     scale: int
     measured: int = 0
@@ -46,6 +48,7 @@ class PointUse:
         """Plain JSON."""
         return {
             "point_of_delivery": self.point,
+            "quantity": self.quantity,
             "unit": self.unit,
             "scale": self.scale,
             "measured": self.measured,
@@ -66,11 +69,12 @@ async def reconcile(tx: AsyncConnection, series: Series, span: Span, as_of: AsOf
             channels.setdefault(bare(channel.task), []).append(channel)
     wanted = {channel.id: channel for row in rows for channel in channels.get(bare(row.task), [])}
     groups = await _days(tx, series, wanted.values(), span, as_of)
-    found: dict[tuple[str, str], PointUse] = {}
+    found: dict[tuple[str, str, str], PointUse] = {}
     for row in rows:
         part = Span(row.start_at, row.end_at).overlap(span)
         for channel in channels.get(bare(row.task), []) if part else ():
-            use = found.setdefault((row.point, channel.unit), PointUse(row.point, channel.unit, channel.scale))
+            key = (row.point, channel.quantity, channel.unit)
+            use = found.setdefault(key, PointUse(*key, channel.scale))
             use.devices = [*(use.devices or []), channel.device]
             assert part is not None
             _add(use, channel, part, span, groups)

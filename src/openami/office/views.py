@@ -11,6 +11,7 @@ from openami.office.billing.store import all_bills, bills_by_state, open_items_c
 from openami.office.connection.model import OPEN, DocumentState
 from openami.office.connection.rules import is_connected
 from openami.office.connection.store import all_documents, balances
+from openami.office.devices.model import Category, task_of
 from openami.office.devices.store import (
     all_devices,
     find_device,
@@ -97,7 +98,7 @@ async def series_page(
 ) -> dict[str, Any]:
     """The interval values of a device for some local days: starts, thousandths of the unit, status."""
     device = await find_device(transaction, name)
-    channel = next(task for task in await registers_of(transaction, [device.id]) if task.profile_id)
+    channel = task_of(await registers_of(transaction, [device.id]), Category.INTERVAL)
     assert channel.profile_id is not None
     days = [
         {
@@ -183,8 +184,9 @@ def bill_head(bill: KeptBill) -> dict[str, Any]:
         "currency": bill.currency,
         "measured_milli": document["measured_milli"],
         "estimated_milli": document["estimated_milli"],
+        "fed_in_milli": document["fed_in_milli"],
         "unit": document["measured_unit"],
-        "meters": [meter["serial"] for meter in document["meters"]],
+        "meters": list(dict.fromkeys(meter["serial"] for meter in document["meters"])),
         "as_of": document["as_of"],
         "seal": bill.seal,
     }

@@ -65,7 +65,7 @@ def test_a_month_of_quarter_hours_falls_into_the_same_buckets_as_one_by_one(mont
     tariff = shipped_tariffs()["home-electricity"]
     starts = interval_starts(local_month(ZONE, 2026, month), 900)
     one_by_one = [_slow_bucket(tariff, datetime.fromtimestamp(int(start), zone(ZONE))) for start in starts]
-    assert bucket_of(starts, tariff, ZONE).tolist() == one_by_one
+    assert bucket_of(starts, tariff.buckets, tariff.holidays, ZONE).tolist() == one_by_one
 
 
 def test_months_and_holidays_count() -> None:
@@ -78,10 +78,10 @@ def test_months_and_holidays_count() -> None:
         holidays=frozenset({date(2026, 12, 25)}),
     )  # fmt: skip
     starts = interval_starts(Span(datetime(2026, 12, 24, tzinfo=UTC), datetime(2026, 12, 26, tzinfo=UTC)), 86400)
-    assert bucket_of(starts, tariff, "UTC").tolist() == [0, 1]
+    assert bucket_of(starts, tariff.buckets, tariff.holidays, "UTC").tolist() == [0, 1]
 
 
 def test_the_first_bucket_that_matches_wins() -> None:
     tariff = shipped_tariffs()["home-electricity"]
     monday_18h = int(datetime(2026, 3, 2, 17, 0, tzinfo=UTC).timestamp())
-    assert tariff.buckets[bucket_of(np.array([monday_18h]), tariff, ZONE)[0]].id == "peak"
+    assert tariff.buckets[bucket_of(np.array([monday_18h]), tariff.buckets, tariff.holidays, ZONE)[0]].id == "peak"

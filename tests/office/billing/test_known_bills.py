@@ -173,5 +173,5 @@ def test_nrel_energy_charges_month_by_month(make_input: Make, make_slice: MakeSl
         bill = calculate(make_input(tariff, [piece], first=first, past_last=past_last, zone_name="UTC"))
         # Loads are rounded to the watt-hour and lines to the cent; the source does neither.
         assert float(bill.net) == pytest.approx(expected[month - 1], abs=0.025)
-        assert not (bucket_of(piece.starts, tariff, "UTC") == len(tariff.buckets) - 1).any()
+        assert not (bucket_of(piece.starts, tariff.buckets, tariff.holidays, "UTC") == len(tariff.buckets) - 1).any()
         first_hour += hours

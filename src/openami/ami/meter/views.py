@@ -87,6 +87,9 @@ def swap_view(fleet: Fleet, happening: Happening) -> Json:
         old, new = (fleet.meters[happening.detail[name]] for name in ("old_serial", "new_serial"))
         view["final_register"] = old.register_at(fleet.lived_s)
         view["start_register"] = new.device.start_register
+        for name, meter in (("final_exported_wh", old), ("start_exported_wh", new)):
+            if meter.device.exports:
+                view[name] = meter.register_at(fleet.lived_s, Flow.EXPORT)
         view["home"] = new.home
     return view
 
@@ -143,6 +146,7 @@ def _shipped(device: Device, home: str | None, host: str, port: int, fleet_secre
         "interval_s": device.interval_s,
         "start_register": device.start_register,
         "unit": device.kind.unit,
+        "exports": device.exports,
     }
     if device.kind is not Kind.ELECTRICITY:
         slave = {"mbus_id": device.mbus_id, "mbus_address": device.mbus_address, "manufacturer": device.serial[:3]}

@@ -10,26 +10,31 @@ from openami.office.billing.tariff import HOLIDAY_WEEKDAY
 from openami.office.localtime import DAY_S, day_number, local_seconds
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from datetime import date
+
     from numpy.typing import NDArray
 
-    from openami.office.billing.tariff import Tariff, Window
+    from openami.office.billing.tariff import Bucket, Window
 
 _EPOCH_WEEKDAY: Final = 3  # 1970-01-01 was a Thursday
 
 
-def bucket_of(starts: NDArray[np.int64], tariff: Tariff, zone_name: str) -> NDArray[np.intp]:
-    """The index into `tariff.buckets` of each interval; the first bucket whose window matches wins."""
+def bucket_of(
+    starts: NDArray[np.int64], buckets: Sequence[Bucket], holidays: Collection[date], zone_name: str
+) -> NDArray[np.intp]:
+    """The index into `buckets` of each interval; the first bucket whose window matches wins."""
     local = local_seconds(starts, zone_name)
     day = local // DAY_S
     minute = local % DAY_S // 60
     weekday = (day + _EPOCH_WEEKDAY) % 7
-    if tariff.holidays:
-        holidays = np.array([day_number(holiday) for holiday in sorted(tariff.holidays)])
-        weekday = np.where(np.isin(day, holidays), HOLIDAY_WEEKDAY, weekday)
+    if holidays:
+        free = np.array([day_number(holiday) for holiday in sorted(holidays)])
+        weekday = np.where(np.isin(day, free), HOLIDAY_WEEKDAY, weekday)
     month = day.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) % 12 + 1
-    chosen = np.full(starts.shape, len(tariff.buckets) - 1, dtype=np.intp)
-    for index in range(len(tariff.buckets) - 2, -1, -1):
-        for window in tariff.buckets[index].windows:
+    chosen = np.full(starts.shape, len(buckets) - 1, dtype=np.intp)
+    for index in range(len(buckets) - 2, -1, -1):
+        for window in buckets[index].windows:
             chosen[_matches(window, weekday, month, minute)] = index
     return chosen
 

@@ -48,10 +48,11 @@ def to_energy(volume: Quantity, conversion: Conversion) -> Quantity:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Days with one set of prices and what was used on them, in the order of the tariff's buckets."""
+    """Days with one set of prices, and what was used and fed in on them, in the order of the tariff's buckets."""
 
     stretch: Stretch
     quantities: tuple[Quantity, ...]
+    fed_in: tuple[Quantity, ...] = ()
 
     @property
     def tariff(self) -> Tariff:
@@ -98,11 +99,21 @@ def energy_lines(parts: Sequence[Part]) -> Iterator[BillLine]:
     for index, bucket, run in _charged(parts, lambda tariff: tariff.buckets):
         quantity = sum((part.quantities[index] for part in run.parts), Quantity())
         if quantity.total:
-            yield from map(run.named, _bucket_lines(run.tariff, _split(bucket, parts, run), quantity))
+            yield from map(run.named, _bucket_lines(run.tariff, "energy", _split(bucket, parts, run), quantity))
     for _, levy, run in _charged(parts, lambda tariff: tariff.levies):
         everything = sum((quantity for part in run.parts for quantity in part.quantities), Quantity())
         if everything.total:
             yield run.named(_per_unit(run.tariff, "levy", levy.id, levy.name, everything, levy.price))
+
+
+def feed_in_lines(parts: Sequence[Part]) -> Iterator[BillLine]:
+    """The lines of what is paid for energy that was fed in: quantity times a price below zero."""
+    for index, bucket, run in _charged(parts, lambda tariff: tariff.feed_in):
+        quantity = sum((part.fed_in[index] for part in run.parts), Quantity())
+        if quantity.total:
+            split = _split(bucket, parts, run)
+            paid = tuple(replace(tier, price=-tier.price) for tier in split.tiers)
+            yield from map(run.named, _bucket_lines(run.tariff, "feed_in", replace(split, tiers=paid), quantity))
 
 
 def standing_lines(parts: Sequence[Part]) -> Iterator[BillLine]:
@@ -158,7 +169,7 @@ def _short(day: date) -> str:
     return f"{day.day} {day:%B}"
 
 
-def _bucket_lines(tariff: Tariff, bucket: Bucket, quantity: Quantity) -> Iterator[BillLine]:
+def _bucket_lines(tariff: Tariff, kind: str, bucket: Bucket, quantity: Quantity) -> Iterator[BillLine]:
     """Tiers fill from the bottom; estimated energy is spread over them in proportion, rounded from the bottom up."""
     below = Decimal(0)
     for tier in bucket.tiers:
@@ -166,7 +177,7 @@ def _bucket_lines(tariff: Tariff, bucket: Bucket, quantity: Quantity) -> Iterato
         estimated = _estimated_below(quantity, upper) - _estimated_below(quantity, below)
         name = bucket.name if tier.up_to is None and not below else f"{bucket.name}, from {below:f} {tariff.unit}"
         if upper > below:
-            yield _per_unit(tariff, "energy", bucket.id, name, Quantity(upper - below, estimated), tier.price)
+            yield _per_unit(tariff, kind, bucket.id, name, Quantity(upper - below, estimated), tier.price)
         below = upper
         if upper == quantity.total:
             break

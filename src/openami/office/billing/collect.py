@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from openami.office.billing.model import BillInput, MeterSlice, Party
 from openami.office.billing.price_store import changes_of, hold_prices
 from openami.office.billing.prices import with_changes
 from openami.office.billing.tariff import tariff_named
-from openami.office.devices.model import Category
+from openami.office.devices.model import Category, Direction, task_of
 from openami.office.devices.store import devices_by_id, installations_during, registers_of
 from openami.office.localtime import interval_starts
 from openami.office.readings.profile_store import current_days
@@ -18,7 +18,7 @@ from openami.office.supply.store import customers_by_id
 from openami.shared.spans import Span, local_midnight
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import date, datetime
 
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -51,16 +51,15 @@ async def collect(
     places = await installations_during(transaction, period, point_ids=[contract.point_id])
     tasks = await registers_of(transaction, {place.device_id for place in places})
     devices = await devices_by_id(transaction, {place.device_id for place in places})
+    tariff, prices = await _tariff(office, transaction, contract, past_last_day, versions)
     pieces: list[MeterSlice] = []
-    seen: dict[str, dict[str, int]] = {}
-    for place in places:
-        register, channel = _tasks_of(tasks, place.device_id)
+    seen: dict[str, dict[str, int]] = {PRICES: prices}
+    for place, register, channel in _counting(tariff, places, tasks):
         piece, used = await _piece(office, transaction, place, period, register, channel, devices, versions)
         pieces.append(piece)
         if channel.profile_id is not None:
             seen[channel.profile_id] = used
         seen.setdefault(READINGS, {}).update(await _last_reading(transaction, register, versions))
-    tariff, seen[PRICES] = await _tariff(office, transaction, contract, past_last_day, versions)
     return BillInput(
         party=await _party(transaction, contract),
         tariff=tariff,
@@ -106,6 +105,7 @@ async def _piece(
         starts=starts,
         values_milli=values,
         status=status,
+        direction=register.direction,
         opening=opening_of(known, span),
         closing=closing_of(known, span),
         range_milli=register.range_milli,
@@ -169,6 +169,16 @@ def _metered_from(
     return places[0].start
 
 
-def _tasks_of(tasks: Sequence[Register], device_id: str) -> tuple[Register, Register]:
-    mine: dict[Any, Register] = {task.category: task for task in tasks if task.device_id == device_id}
-    return mine[Category.REGISTER], mine[Category.INTERVAL]
+def _counting(
+    tariff: Tariff, places: Sequence[Installation], tasks: Sequence[Register]
+) -> Iterator[tuple[Installation, Register, Register]]:
+    """Register and interval channel of each device; those of the other direction where the tariff pays for it."""
+    for place in places:
+        mine = [task for task in tasks if task.device_id == place.device_id]
+        for direction in Direction:
+            if any(task.direction is direction for task in mine) and (direction is Direction.DRAWN or tariff.feed_in):
+                yield (
+                    place,
+                    task_of(mine, Category.REGISTER, direction),
+                    task_of(mine, Category.INTERVAL, direction),
+                )

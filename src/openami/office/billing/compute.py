@@ -15,6 +15,7 @@ from openami.office.billing.charges import (
     Part,
     demand_lines,
     energy_lines,
+    feed_in_lines,
     from_milli,
     standing_lines,
     to_energy,
@@ -31,6 +32,7 @@ from openami.office.billing.model import (
 )
 from openami.office.billing.prices import stretches
 from openami.office.billing.tariff import MEASURED_UNITS
+from openami.office.devices.model import Direction
 from openami.office.localtime import day_number, instant_of, local_dates
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
     from openami.office.billing.charges import Quantity
     from openami.office.billing.model import BillLine
     from openami.office.billing.prices import Stretch
-    from openami.office.billing.tariff import Tariff
+    from openami.office.billing.tariff import Bucket, Tariff
 
 
 def calculate(source: BillInput) -> Bill:
@@ -51,11 +53,17 @@ def calculate(source: BillInput) -> Bill:
     """
     tariff = source.tariff
     parts, notes = _parts(source)
-    lines = (*energy_lines(parts), *demand_lines(parts, _highest_kw(source)), *standing_lines(parts))
+    lines = (
+        *energy_lines(parts),
+        *demand_lines(parts, _highest_kw(source)),
+        *standing_lines(parts),
+        *feed_in_lines(parts),
+    )
     net = sum((line.amount for line in lines), Decimal(0))
     taxes = tuple(_taxes(lines, tariff))
     vat = sum((tax.amount for tax in taxes), Decimal(0))
     meters = tuple(_evidence(piece) for piece in source.slices)
+    drawn = [meter for meter in meters if meter.direction is Direction.DRAWN]
     return Bill(
         party=source.party,
         tariff_id=tariff.id,
@@ -74,8 +82,9 @@ def calculate(source: BillInput) -> Bill:
         vat=vat,
         total=net + vat,
         rounding=f"each line and the tax: {tariff.rounding}",
-        measured_milli=sum(meter.measured_milli for meter in meters),
-        estimated_milli=sum(meter.estimated_milli for meter in meters),
+        measured_milli=sum(meter.measured_milli for meter in drawn),
+        estimated_milli=sum(meter.estimated_milli for meter in drawn),
+        fed_in_milli=sum(meter.interval_sum_milli for meter in meters if meter.direction is Direction.FED_IN),
         meters=meters,
         estimates=tuple(stretch for piece in source.slices for stretch in estimated_stretches(piece)),
         days=tuple(_day_totals(source)),
@@ -93,6 +102,7 @@ def estimated_stretches(piece: MeterSlice) -> Iterator[EstimatedStretch]:
     for first, past_last in zip(np.flatnonzero(edges == 1), np.flatnonzero(edges == -1), strict=True):
         yield EstimatedStretch(
             device_id=piece.device_id,
+            direction=piece.direction,
             start=instant_of(int(piece.starts[first])),
             end=instant_of(int(piece.starts[past_last - 1]) + piece.interval_s),
             quantity_milli=int(piece.values_milli[first:past_last].sum()),
@@ -109,10 +119,11 @@ def _parts(source: BillInput) -> tuple[list[Part], list[str]]:
     """The billed quantities of each run of days with one set of prices, and how gas was converted in it."""
     parts, notes = [], []
     for stretch in stretches(source.tariff, source.first_day, source.past_last_day):
-        volumes = _bucket_sums(source, stretch)
+        volumes = _bucket_sums(source, stretch, Direction.DRAWN, stretch.tariff.buckets)
+        fed_in = _bucket_sums(source, stretch, Direction.FED_IN, stretch.tariff.feed_in)
         conversion = stretch.conversion
         converted = volumes if conversion is None else [to_energy(part, conversion) for part in volumes]
-        parts.append(Part(stretch, tuple(converted)))
+        parts.append(Part(stretch, tuple(converted), tuple(fed_in)))
         if conversion is not None:
             notes.append(
                 f"{sum((part.total for part in volumes), Decimal(0)):f} m3 from {stretch.first_day} at volume factor "
@@ -122,10 +133,12 @@ def _parts(source: BillInput) -> tuple[list[Part], list[str]]:
     return parts, notes
 
 
-def _bucket_sums(source: BillInput, stretch: Stretch) -> list[Quantity]:
-    sums: list[tuple[int, int]] = [(0, 0) for _ in source.tariff.buckets]
-    for piece in source.slices:
-        bucket = bucket_of(piece.starts, source.tariff, source.zone_name)
+def _bucket_sums(
+    source: BillInput, stretch: Stretch, direction: Direction, buckets: Sequence[Bucket]
+) -> list[Quantity]:
+    sums: list[tuple[int, int]] = [(0, 0) for _ in buckets]
+    for piece in source.going(direction):
+        bucket = bucket_of(piece.starts, buckets, source.tariff.holidays, source.zone_name)
         day = local_dates(piece.starts, source.zone_name)
         inside = (day >= day_number(stretch.first_day)) & (day < day_number(stretch.past_last_day))
         for index, (total, estimated) in enumerate(sums):
@@ -145,12 +158,13 @@ def _highest_kw(source: BillInput) -> dict[str | None, Decimal]:
     highest: dict[str | None, Decimal] = {}
     if not source.tariff.demand:
         return highest
-    for interval_s in {piece.interval_s for piece in source.slices}:
-        pieces = [piece for piece in source.slices if piece.interval_s == interval_s]
+    drawn = source.going(Direction.DRAWN)
+    for interval_s in {piece.interval_s for piece in drawn}:
+        pieces = [piece for piece in drawn if piece.interval_s == interval_s]
         starts, place = np.unique(np.concatenate([piece.starts for piece in pieces]), return_inverse=True)
         energy = np.zeros(starts.size, dtype=np.int64)
         np.add.at(energy, place, np.concatenate([piece.values_milli for piece in pieces]))
-        bucket = bucket_of(starts, source.tariff, source.zone_name)
+        bucket = bucket_of(starts, source.tariff.buckets, source.tariff.holidays, source.zone_name)
         for index in np.unique(bucket):
             peak_kw = Decimal(int(energy[bucket == index].max())) * 3600 / (1000 * interval_s)
             for name in (source.tariff.buckets[index].id, None):
@@ -164,6 +178,7 @@ def _evidence(piece: MeterSlice) -> MeterEvidence:
     return MeterEvidence(
         device_id=piece.device_id,
         serial=piece.serial,
+        direction=piece.direction,
         start=piece.span.start,
         end=piece.span.end,
         opening=piece.opening,
@@ -179,7 +194,7 @@ def _day_totals(source: BillInput) -> Iterator[DayTotal]:
     first, past_last = day_number(source.first_day), day_number(source.past_last_day)
     measured = np.zeros(past_last - first, dtype=np.int64)
     estimated = np.zeros_like(measured)
-    for piece in source.slices:
+    for piece in source.going(Direction.DRAWN):
         index = np.clip(local_dates(piece.starts, source.zone_name) - first, 0, past_last - first - 1)
         np.add.at(measured, index[~piece.estimated], piece.values_milli[~piece.estimated])
         np.add.at(estimated, index[piece.estimated], piece.values_milli[piece.estimated])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from openami.office.devices.model import Direction
 from openami.office.readings.model import ItemStatus
 from openami.office.readings.rules import advance_milli
 
@@ -57,6 +58,7 @@ class MeterSlice:
     starts: NDArray[np.int64]
     values_milli: NDArray[np.int64]
     status: NDArray[np.uint8]
+    direction: Direction = Direction.DRAWN
     opening: RegisterReading | None = None
     closing: RegisterReading | None = None
     range_milli: int = 0
@@ -98,6 +100,10 @@ class BillInput:
     versions: dict[str, dict[str, int]] = field(default_factory=dict)
     """Which version of which day of which profile was read, so that it can be read again."""
 
+    def going(self, direction: Direction) -> tuple[MeterSlice, ...]:
+        """The parts of the meters that count one direction."""
+        return tuple([piece for piece in self.slices if piece.direction is direction])
+
 
 @dataclass(frozen=True, slots=True)
 class BillLine:
@@ -127,10 +133,11 @@ class Tax:
 
 @dataclass(frozen=True, slots=True)
 class MeterEvidence:
-    """What the bill rests on: the readings of one device, and the sum of its intervals between them."""
+    """What the bill rests on: the readings of one register, and the sum of the intervals between them."""
 
     device_id: str
     serial: str
+    direction: Direction
     start: datetime
     end: datetime
     opening: RegisterReading | None
@@ -146,6 +153,7 @@ class EstimatedStretch:
     """A run of intervals that were estimated."""
 
     device_id: str
+    direction: Direction
     start: datetime
     end: datetime
     quantity_milli: int
@@ -183,6 +191,7 @@ class Bill:
     rounding: str
     measured_milli: int
     estimated_milli: int
+    fed_in_milli: int
     meters: tuple[MeterEvidence, ...]
     estimates: tuple[EstimatedStretch, ...]
     days: tuple[DayTotal, ...]

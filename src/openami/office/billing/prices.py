@@ -1,7 +1,8 @@
 """Dated prices: what a tariff charges from a day on, and the runs of days of a bill that have one set of prices.
 
 Each price has a name: `energy/day` for a bucket (`energy/day/1` and on for its tiers, from below), `levy/energy-tax`,
-`standing/network`, `demand/peak`, `vat_rate`; for gas also `volume_factor` and `calorific_kwh_per_m3`.
+`feed_in/all` likewise, `standing/network`, `demand/peak`, `vat_rate`; for gas also `volume_factor` and
+`calorific_kwh_per_m3`.
 """
 
 from __future__ import annotations
@@ -92,8 +93,9 @@ def prices_of(tariff: Tariff, day: date) -> dict[str, Price]:
         name: Price(
             bucket.name if len(bucket.tiers) == 1 else f"{bucket.name}, {_reach(tier, tariff)}", per_unit, tier.price
         )
-        for bucket in present.buckets
-        for name, tier in _tiers(bucket).items()
+        for kind, buckets in (("energy", present.buckets), ("feed_in", present.feed_in))
+        for bucket in buckets
+        for name, tier in _tiers(kind, bucket).items()
     }
     found |= {f"levy/{levy.id}": Price(levy.name, per_unit, levy.price) for levy in present.levies}
     found |= {
@@ -128,13 +130,14 @@ def check_change(tariff: Tariff, change: PriceChange) -> None:
 
 
 def _priced(tariff: Tariff, prices: Mapping[str, Decimal]) -> Tariff:
-    def bucket_priced(bucket: Bucket) -> Bucket:
-        tiers = (replace(tier, price=prices.get(name, tier.price)) for name, tier in _tiers(bucket).items())
+    def priced(kind: str, bucket: Bucket) -> Bucket:
+        tiers = (replace(tier, price=prices.get(name, tier.price)) for name, tier in _tiers(kind, bucket).items())
         return replace(bucket, tiers=tuple(tiers))
 
     return replace(
         tariff,
-        buckets=tuple(map(bucket_priced, tariff.buckets)),
+        buckets=tuple([priced("energy", bucket) for bucket in tariff.buckets]),
+        feed_in=tuple([priced("feed_in", bucket) for bucket in tariff.feed_in]),
         levies=tuple(replace(one, price=prices.get(f"levy/{one.id}", one.price)) for one in tariff.levies),
         standing=tuple(replace(one, price=prices.get(f"standing/{one.id}", one.price)) for one in tariff.standing),
         demand=tuple(
@@ -144,10 +147,10 @@ def _priced(tariff: Tariff, prices: Mapping[str, Decimal]) -> Tariff:
     )
 
 
-def _tiers(bucket: Bucket) -> dict[str, Tier]:
+def _tiers(kind: str, bucket: Bucket) -> dict[str, Tier]:
     if len(bucket.tiers) == 1:
-        return {f"energy/{bucket.id}": bucket.tiers[0]}
-    return {f"energy/{bucket.id}/{number}": tier for number, tier in enumerate(bucket.tiers, 1)}
+        return {f"{kind}/{bucket.id}": bucket.tiers[0]}
+    return {f"{kind}/{bucket.id}/{number}": tier for number, tier in enumerate(bucket.tiers, 1)}
 
 
 def _reach(tier: Tier, tariff: Tariff) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from openami.office.devices.model import Direction
 from openami.office.localtime import interval_starts
 from openami.office.readings.model import ItemStatus
 from openami.shared.spans import local_midnight
@@ -76,7 +77,7 @@ def _complete(source: BillInput, _policy: Policy) -> Iterator[str]:
         there = piece.starts[piece.status != ItemStatus.EMPTY]
         if (absent := np.setdiff1d(expected, there)).size:
             yield (
-                f"Meter {piece.serial}: {absent.size} of {expected.size} intervals have not arrived, "
+                f"{_meter(piece)}: {absent.size} of {expected.size} intervals have not arrived, "
                 f"the first at {_utc(int(absent[0]))}."
             )
 
@@ -86,7 +87,7 @@ def _billable(source: BillInput, _policy: Policy) -> Iterator[str]:
         bad = np.isin(piece.status, [ItemStatus.IMPLAUSIBLE, ItemStatus.MISSING])
         if bad.any():
             yield (
-                f"Meter {piece.serial}: {int(bad.sum())} intervals are neither measured nor estimated, "
+                f"{_meter(piece)}: {int(bad.sum())} intervals are neither measured nor estimated, "
                 f"the first at {_utc(int(piece.starts[bad][0]))}."
             )
 
@@ -106,9 +107,9 @@ def _readings(source: BillInput, policy: Policy) -> Iterator[str]:
         ):
             if reading is None or abs(reading.at - edge) > policy.reading_distance_max:
                 nearest = f", the nearest is of {reading.at:%Y-%m-%d %H:%M} UTC" if reading else ""
-                yield f"Meter {piece.serial}: no {name} register reading for {edge:%Y-%m-%d %H:%M} UTC{nearest}."
+                yield f"{_meter(piece)}: no {name} register reading for {edge:%Y-%m-%d %H:%M} UTC{nearest}."
         if piece.opening and piece.closing and piece.opening.at >= piece.closing.at:
-            yield f"Meter {piece.serial}: the reading of {piece.opening.at:%Y-%m-%d %H:%M} UTC is the only one."
+            yield f"{_meter(piece)}: the reading of {piece.opening.at:%Y-%m-%d %H:%M} UTC is the only one."
 
 
 def _registers(source: BillInput, _policy: Policy) -> Iterator[str]:
@@ -116,7 +117,7 @@ def _registers(source: BillInput, _policy: Policy) -> Iterator[str]:
         if piece.opening is None or piece.closing is None:
             continue  # B05 says so
         if (off := _off_the_grid(piece)) is not None:
-            yield f"Meter {piece.serial}: the reading of {off:%Y-%m-%d %H:%M:%S} UTC has no intervals to match it."
+            yield f"{_meter(piece)}: the reading of {off:%Y-%m-%d %H:%M:%S} UTC has no intervals to match it."
             continue
         start = _interval_start(piece, piece.opening)
         difference = piece.register_difference_milli
@@ -124,7 +125,7 @@ def _registers(source: BillInput, _policy: Policy) -> Iterator[str]:
         intervals = piece.sum_milli(start, int(np.ceil(piece.closing.at.timestamp())))
         if difference != intervals:
             yield (
-                f"Meter {piece.serial}: the register moved by {Decimal(difference).scaleb(-3)}, "
+                f"{_meter(piece)}: the register moved by {Decimal(difference).scaleb(-3)}, "
                 f"the intervals sum to {Decimal(intervals).scaleb(-3)}."
             )
 
@@ -137,6 +138,10 @@ GATE: Final = (
     GateRule("B05", "The register was read at the start and the end of each meter's part of the period.", _readings),
     GateRule("B06", "Intervals sum to the difference of the register readings, to the thousandth.", _registers),
 )
+
+
+def _meter(piece: MeterSlice) -> str:
+    return f"Meter {piece.serial}" + (", fed in" if piece.direction is Direction.FED_IN else "")
 
 
 def _off_the_grid(piece: MeterSlice) -> datetime | None:

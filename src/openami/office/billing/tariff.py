@@ -160,6 +160,8 @@ class Tariff:
     levies: tuple[Levy, ...] = ()
     demand: tuple[Demand, ...] = ()
     conversions: tuple[Conversion, ...] = ()
+    feed_in: tuple[Bucket, ...] = ()
+    """What is paid for energy that the customer gives to the grid; nothing is, and no register is needed, if empty."""
     vat_rate: Decimal = Decimal(0)
     rounding: Rounding = Rounding()
     holidays: frozenset[date] = frozenset()
@@ -191,11 +193,12 @@ def parse_tariff(text: str) -> Tariff:
         raise TariffError(
             f"The tariff cannot be read: {error}.", hint="See the shipped tariffs for the form."
         ) from error
-    if any(not bucket.windows for bucket in tariff.buckets[:-1]) or not tariff.buckets or tariff.buckets[-1].windows:
-        raise TariffError(
-            f"Tariff {tariff.id}: the last bucket, and only it, must have no `when`.",
-            hint="It takes all hours that no other bucket takes, so that every interval has one price.",
-        )
+    for what, buckets in (("bucket", tariff.buckets), ("feed_in", tariff.feed_in or tariff.buckets[-1:])):
+        if any(not bucket.windows for bucket in buckets[:-1]) or not buckets or buckets[-1].windows:
+            raise TariffError(
+                f"Tariff {tariff.id}: the last {what}, and only it, must have no `when`.",
+                hint="It takes all hours that no other takes, so that every interval has one price.",
+            )
     return tariff
 
 
@@ -243,6 +246,7 @@ def _tariff(data: Mapping[str, Any], digest: str) -> Tariff:
             Conversion(_day(item["from"]), _price(item, "volume_factor"), _price(item, "calorific_kwh_per_m3"))
             for item in data.get("conversion", ())
         ),
+        feed_in=tuple(_bucket(bucket) for bucket in data.get("feed_in", ())),
         vat_rate=_price(data, "vat_rate") if "vat_rate" in data else Decimal(0),
         rounding=_rounding(data.get("rounding", {})),
         holidays=frozenset(map(_day, data.get("holidays", ()))),
@@ -253,9 +257,12 @@ def _tariff(data: Mapping[str, Any], digest: str) -> Tariff:
 def _check(tariff: Tariff) -> None:
     """What each part says may be right by itself and still price nothing, or the wrong thing."""
     ids = [bucket.id for bucket in tariff.buckets]
-    if len(set(ids)) != len(ids):
-        raise ValueError(f"the buckets {ids} do not have an id each")
-    for bucket in tariff.buckets:
+    paid_ids = [bucket.id for bucket in tariff.feed_in]
+    if len(set(ids)) != len(ids) or len(set(paid_ids)) != len(paid_ids):
+        raise ValueError(f"the buckets {ids + paid_ids} do not have an id each")
+    if tariff.feed_in and tariff.division is not Division.ELECTRICITY:
+        raise ValueError(f"no meter counts {tariff.division} that is fed in")
+    for bucket in tariff.buckets + tariff.feed_in:
         bounds = [tier.up_to for tier in bucket.tiers if tier.up_to is not None]
         if bounds != sorted(set(bounds)) or any(bound <= 0 for bound in bounds):
             raise ValueError(f"bucket {bucket.id}: the bounds of its tiers must rise from above zero")

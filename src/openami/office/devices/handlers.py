@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from openami.office.commands import BadFieldError, Command, record
 from openami.office.devices.messages import device_create
@@ -15,6 +15,7 @@ from openami.office.devices.model import (
     Category,
     Device,
     DeviceConflictError,
+    Direction,
     Installation,
     Kind,
     Point,
@@ -46,7 +47,7 @@ from openami.office.supply.handlers import begin_supply
 from openami.office.tables import device_numbers, draw_many, profile_numbers, register_numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -59,6 +60,11 @@ if TYPE_CHECKING:
     from openami.shared.contract.enterprise.messages.device import (
         UtilitiesDeviceERPSmartMeterRegisteredNotification as Registered,
     )
+
+
+# Which fields of a command bring what the fitter read off each register.
+_START: Final[Mapping[Direction, str]] = {Direction.DRAWN: "start_reading", Direction.FED_IN: "start_feed_in"}
+_FINAL: Final[Mapping[Direction, str]] = {Direction.DRAWN: "final_reading", Direction.FED_IN: "final_feed_in"}
 
 
 async def receive(office: Office, transaction: AsyncConnection, command: Command) -> dict[str, Any]:
@@ -76,7 +82,8 @@ async def receive(office: Office, transaction: AsyncConnection, command: Command
         raise DeviceConflictError(f"Already received: {', '.join(sorted(known))}.", hint="List new devices only.")
     numbers = await draw_many(transaction, device_numbers, DEVICE_ID_WIDTH, len(parts))
     received = [_device(office, part, number) for part, number in zip(parts, numbers, strict=True)]
-    await add_devices(transaction, received, await _tasks(transaction, received))
+    both_ways = {number for part, number in zip(parts, numbers, strict=True) if _counts_feed_in(part)}
+    await add_devices(transaction, received, await _tasks(transaction, received, both_ways))
     named = {device.id: device.serial for device in received}
     await record(office, transaction, command, f"{len(received)} devices", after=named)
     today = office.today()
@@ -182,8 +189,22 @@ def _device(office: Office, part: Command, device_id: str) -> Device:
     )
 
 
-async def _tasks(transaction: AsyncConnection, devices: Sequence[Device]) -> list[Register]:
-    wanted = [(device, spec) for device in devices for spec in KINDS[device.kind].tasks]
+def _counts_feed_in(part: Command) -> bool:
+    counts = part.body.get("exports", False)
+    if not isinstance(counts, bool):
+        raise BadFieldError(f"The field 'exports' is {counts!r}.", hint="Give true for a device of both directions.")
+    kind = Kind(part.text("kind", Kind.ELECTRICITY))
+    if counts and not KINDS[kind].feed_in:
+        raise BadFieldError(f"A device for {kind} counts one direction only.", hint="Leave 'exports' out.")
+    return counts
+
+
+async def _tasks(transaction: AsyncConnection, devices: Sequence[Device], both_ways: Container[str]) -> list[Register]:
+    wanted = [
+        (device, spec)
+        for device in devices
+        for spec in KINDS[device.kind].tasks + (KINDS[device.kind].feed_in if device.id in both_ways else ())
+    ]
     channels = [pair for pair in wanted if pair[1].category is Category.INTERVAL]
     numbers = await draw_many(transaction, register_numbers, DEVICE_ID_WIDTH, len(wanted))
     profiles = iter(await draw_many(transaction, profile_numbers, DEVICE_ID_WIDTH, len(channels)))
@@ -250,9 +271,10 @@ async def _place(
     await change_device(transaction, device.id, installed_at=device.installed_at or at)
     tasks = await registers_of(transaction, [device.id])
     await announce_placement(office, transaction, device, tasks)
-    if (value := part.amount("start_reading")) is not None:
-        reading = RegisterReading(at, milli(value), reason=Reason.BILLING_INSTALLATION)
-        await pass_on(office, transaction, _register(tasks), reading)
+    for register in _registers(tasks):
+        if (value := part.amount(_START[register.direction])) is not None:
+            reading = RegisterReading(at, milli(value), reason=Reason.BILLING_INSTALLATION)
+            await pass_on(office, transaction, register, reading)
 
 
 async def _take_down(
@@ -263,15 +285,17 @@ async def _take_down(
     await change_device(transaction, device.id, removed_at=ended.end)
     tasks = await registers_of(transaction, [device.id])
     await announce_removal(office, transaction, device, tasks, ended)
-    register = _register(tasks)
-    if (value := command.amount("final_reading")) is not None:
-        await pass_on(
-            office, transaction, register, RegisterReading(ended.end, milli(value), reason=Reason.BILLING_REMOVAL)
-        )
-        return
-    wish = Wish(register, ended.point_id, Reason.BILLING_REMOVAL, office.local_date(ended.end), ended.end)
-    await make_orders(office, transaction, [wish])
+    wishes = []
+    for register in _registers(tasks):
+        if (value := command.amount(_FINAL[register.direction])) is not None:
+            reading = RegisterReading(ended.end, milli(value), reason=Reason.BILLING_REMOVAL)
+            await pass_on(office, transaction, register, reading)
+        else:
+            day = office.local_date(ended.end)
+            wishes.append(Wish(register, ended.point_id, Reason.BILLING_REMOVAL, day, ended.end))
+    if wishes:
+        await make_orders(office, transaction, wishes)
 
 
-def _register(tasks: Sequence[Register]) -> Register:
-    return next(task for task in tasks if task.category is Category.REGISTER)
+def _registers(tasks: Sequence[Register]) -> list[Register]:
+    return [task for task in tasks if task.category is Category.REGISTER]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from openami.shared.errors import OpenAmiError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
 DEVICE_ID_WIDTH: Final = 18
@@ -45,6 +46,13 @@ class Category(StrEnum):
     INTERVAL = "4"
 
 
+class Direction(StrEnum):
+    """Which way the energy of a measurement task goes: from the grid to its customer, or back."""
+
+    DRAWN = "drawn"
+    FED_IN = "fed in"
+
+
 class Stage(StrEnum):
     """How far a device has come. Registration may come before installation: both orders are seen in the field."""
 
@@ -74,28 +82,31 @@ class KindSpec:
     kind: Kind
     intervals_s: tuple[int, ...]
     tasks: tuple[TaskSpec, ...]
+    feed_in: tuple[TaskSpec, ...] = ()
+    """What a device has besides that counts both directions."""
 
 
-def _spec(kind: Kind, intervals_s: tuple[int, ...], unit: str, register: str, interval: str) -> KindSpec:
-    return KindSpec(
-        kind,
-        intervals_s,
-        (
-            TaskSpec(Category.REGISTER, register, unit, 9, 3),
-            TaskSpec(Category.INTERVAL, interval, unit, 9, 3),
-        ),
-    )
+def _tasks(unit: str, register: str, interval: str) -> tuple[TaskSpec, ...]:
+    return (TaskSpec(Category.REGISTER, register, unit, 9, 3), TaskSpec(Category.INTERVAL, interval, unit, 9, 3))
 
 
 KINDS: Final = {
     spec.kind: spec
     for spec in (
-        _spec(Kind.ELECTRICITY, (1800, 900), "KWH", "1-0:1.8.0", "1-0:1.29.0"),
-        _spec(Kind.GAS, (3600,), "M3", "7-0:3.0.0", "7-0:3.29.0"),
-        _spec(Kind.WATER, (3600,), "M3", "8-0:1.0.0", "8-0:1.29.0"),
-        _spec(Kind.HEAT, (3600,), "KWH", "6-0:1.0.0", "6-0:1.29.0"),
+        KindSpec(
+            Kind.ELECTRICITY,
+            (1800, 900),
+            _tasks("KWH", "1-0:1.8.0", "1-0:1.29.0"),
+            feed_in=_tasks("KWH", "1-0:2.8.0", "1-0:2.29.0"),
+        ),
+        KindSpec(Kind.GAS, (3600,), _tasks("M3", "7-0:3.0.0", "7-0:3.29.0")),
+        KindSpec(Kind.WATER, (3600,), _tasks("M3", "8-0:1.0.0", "8-0:1.29.0")),
+        KindSpec(Kind.HEAT, (3600,), _tasks("KWH", "6-0:1.0.0", "6-0:1.29.0")),
     )
 }
+
+
+_FED_IN: Final = frozenset(task.obis for spec in KINDS.values() for task in spec.feed_in)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +127,16 @@ class Register:
     def range_milli(self) -> int:
         """After how many thousandths of its unit a register shows zero again."""
         return int(10 ** (self.total_digits - self.fraction_digits)) * 1000
+
+    @property
+    def direction(self) -> Direction:
+        """Value group C of the OBIS code says it: 1 is active energy that is drawn, 2 that is fed in."""
+        return Direction.FED_IN if self.obis in _FED_IN else Direction.DRAWN
+
+
+def task_of(tasks: Iterable[Register], category: Category, direction: Direction = Direction.DRAWN) -> Register:
+    """The register or the interval channel among the tasks of one device; of what its customer draws, unless said."""
+    return next(task for task in tasks if task.category is category and task.direction is direction)
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,9 +127,8 @@ async def replicate(office: Office, transaction: AsyncConnection, command: Comma
         tasks = await registers_of(transaction, [device.id])
         where = [(place, points[place.point_id]) for place in places]
         masters.append((device_replica(office.door.header(), device, tasks, where, office), device.id))
-        channel = next(task for task in tasks if task.category is Category.INTERVAL)
-        if places:
-            series.append((series_replica(office.door.header(), device, channel, places, office), device.id))
+        channels = [task for task in tasks if task.category is Category.INTERVAL] if places else []
+        series += [(series_replica(office.door.header(), device, each, places, office), device.id) for each in channels]
     await request_many(office, transaction, masters)
     await request_many(office, transaction, series)
     await record(office, transaction, command, f"{len(devices)} devices", after=[device.id for device in devices])

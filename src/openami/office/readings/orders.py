@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from openami.office.commands import BadFieldError, Command, record
-from openami.office.devices.model import Category, Device, Installation, Register
+from openami.office.devices.model import Category, Device, Installation, Register, task_of
 from openami.office.devices.store import (
     device_by_id,
     devices_by_id,
@@ -128,7 +128,7 @@ async def order_single(office: Office, transaction: AsyncConnection, command: Co
     day = command.date("day", office.today())
     office.check_capability(device, _function(source))
     wanted = office.clock.now() if source is DataSource.ON_DEMAND else _edge(office, reason, day)
-    register = next(task for task in await registers_of(transaction, [device.id]) if task.category is Category.REGISTER)
+    register = task_of(await registers_of(transaction, [device.id]), Category.REGISTER)
     wish = Wish(register, places[-1].point_id, reason, day, wanted, source)
     (order,) = await make_orders(office, transaction, [wish])
     await record(office, transaction, command, order.id, after={"device": device.id, "reason": reason})
@@ -199,7 +199,7 @@ async def edge_wishes(
     around = Span(edge - timedelta(seconds=1), edge + timedelta(seconds=1))
     places = await installations_during(transaction, around, point_ids=[point_id])
     tasks = await _registers(transaction, places)
-    return [Wish(tasks[place.device_id], point_id, reason, day, edge) for place in places]
+    return [Wish(task, point_id, reason, day, edge) for place in places for task in tasks[place.device_id]]
 
 
 def _order(office: Office, number: str, wish: Wish) -> ReadingOrder:
@@ -230,8 +230,8 @@ async def _wishes(office: Office, transaction: AsyncConnection, first: date, pas
     for place in places:
         for part in supplied.get(place.point_id, [Part(month, begins=False, ends=False)]):
             if part.span.overlap(Span(place.start, place.end or month.end)):
-                wishes.append(_start_wish(office, place, tasks[place.device_id], part))
-                wishes.append(_end_wish(office, place, tasks[place.device_id], part))
+                for task in tasks[place.device_id]:
+                    wishes += [_start_wish(office, place, task, part), _end_wish(office, place, task, part)]
     return wishes
 
 
@@ -274,9 +274,12 @@ def _periodic(office: Office, place: Installation, register: Register, edge: dat
     return Wish(register, place.point_id, Reason.PERIODIC, day, edge)
 
 
-async def _registers(transaction: AsyncConnection, places: Sequence[Installation]) -> dict[str, Register]:
-    tasks = await registers_of(transaction, {place.device_id for place in places})
-    return {task.device_id: task for task in tasks if task.category is Category.REGISTER}
+async def _registers(transaction: AsyncConnection, places: Sequence[Installation]) -> dict[str, list[Register]]:
+    found: dict[str, list[Register]] = {}
+    for task in await registers_of(transaction, {place.device_id for place in places}):
+        if task.category is Category.REGISTER:
+            found.setdefault(task.device_id, []).append(task)
+    return found
 
 
 async def _without_known(transaction: AsyncConnection, wishes: Sequence[Wish]) -> list[Wish]:

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from openami.office.codes import time_zone_code
 from openami.office.commands import BadFieldError, Command, record
-from openami.office.devices.model import Category
+from openami.office.devices.model import Category, task_of
 from openami.office.devices.store import find_device, registers_by_profile, registers_of
 from openami.office.readings.model import ItemStatus
 from openami.office.readings.profile_store import current_days
@@ -79,7 +79,7 @@ async def order_usage(office: Office, transaction: AsyncConnection, command: Com
         raise BadFieldError(f"The field 'times_of_use' is {times_of_use!r}.", hint="Give a list of codes.")
     for code in times_of_use:
         office.codes["times_of_use"].of(code)  # one that the table does not have is refused here
-    channel = next(one for one in await registers_of(transaction, [device.id]) if one.category is Category.INTERVAL)
+    channel = task_of(await registers_of(transaction, [device.id]), Category.INTERVAL)
     assert channel.profile_id is not None
     await _withdraw(office, transaction, await _open_orders(transaction, device.id))
     number = await draw(transaction, document_numbers, NUMBER_WIDTH)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from openami.office.codes import time_zone_code
 from openami.office.commands import BadFieldError, Command, record
-from openami.office.devices.model import Category
+from openami.office.devices.model import Category, task_of
 from openami.office.devices.store import find_device, registers_of
 from openami.office.services.letters import request_many
 from openami.office.tables import draw, order_numbers
@@ -233,5 +233,4 @@ def _meter(device: Device) -> SmartMeter:
 
 async def _task(transaction: AsyncConnection, command: Command, category: Category) -> tuple[Device, Register]:
     device = await find_device(transaction, command.text("device"))
-    tasks = await registers_of(transaction, [device.id])
-    return device, next(one for one in tasks if one.category is category)
+    return device, task_of(await registers_of(transaction, [device.id]), category)

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from openami.ami.headend.turns import Turns
 from openami.ami.headend.wires import RECEIVED_MAX, ConnectionLostError, Wire
 
 
@@ -70,3 +71,78 @@ async def test_an_answer_that_comes_together_with_the_end_of_its_time_is_taken(w
     await asyncio.sleep(0)
     wire.data_received(b"answer")
     assert await waiting == b"answer"
+
+
+async def test_who_reads_goes_on_in_its_turn_however_often_octets_come(plug: Plug):
+    turns = Turns()
+    log: list[tuple[str, bytes]] = []
+    wires = {name: Wire() for name in "ABC"}
+
+    async def session(name: str) -> None:
+        with turns.of(name) as turn:
+            while (octets := await wires[name].read(60, turn)) != b"end":
+                log.append((name, octets))
+
+    tasks = []
+    for name, wire in wires.items():
+        wire.connection_made(plug)
+        tasks.append(asyncio.create_task(session(name)))
+    await asyncio.sleep(0)
+    for name in "CAB":
+        wires[name].data_received(b"an ")
+        wires[name].data_received(b"answer")
+    await asyncio.sleep(0)
+    assert log == [], "it is nobody's turn yet"
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert log == [("A", b"an answer"), ("B", b"an answer"), ("C", b"an answer")], "the oldest first"
+    for wire in wires.values():
+        wire.data_received(b"end")
+    await asyncio.wait_for(asyncio.gather(*tasks), 1)
+
+
+async def test_what_has_come_in_time_may_wait_longer_for_its_turn(wire: Wire, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("openami.ami.headend.turns.PAUSE_S", 0.02)
+    turns = Turns()
+    with turns.of("first") as first, turns.of("second") as second, turns.urgent():
+        other = asyncio.create_task(first.take())
+        await asyncio.sleep(0)
+        reading = asyncio.create_task(wire.read(0.001, second))
+        await asyncio.sleep(0)
+        wire.data_received(b"answer")
+        await other
+        assert not reading.done()
+        assert await reading == b"answer"
+
+
+async def test_a_connection_that_ends_is_heard_of_in_turn(wire: Wire):
+    turns = Turns()
+    with turns.of("A") as turn:
+        reading = asyncio.create_task(wire.read(60, turn))
+        await asyncio.sleep(0)
+        wire.connection_lost(None)
+        with pytest.raises(ConnectionLostError, match="the other side closed"):
+            await reading
+        with pytest.raises(ConnectionLostError, match="the other side closed"):
+            await wire.read(60, turn)
+
+
+async def test_a_hurried_session_takes_at_once_what_comes(wire: Wire):
+    turns = Turns()
+    waiting = [asyncio.create_task(wait_in(turns, str(number))) for number in range(20)]
+    with turns.of("A") as turn:
+        reading = asyncio.create_task(wire.read(60, turn))
+        await asyncio.sleep(0)
+        wire.data_received(b"answer")
+        turns.hurry("A")
+        assert await reading == b"answer"
+        assert not all(each.done() for each in waiting)
+        wire.data_received(b"more")
+        assert await wire.read(60, turn) == b"more"
+        assert not all(each.done() for each in waiting)
+    await asyncio.gather(*waiting)
+
+
+async def wait_in(turns: Turns, name: str) -> None:
+    with turns.of(name) as turn:
+        await turn.take()

@@ -223,9 +223,7 @@ class Session:
 
     async def _read(self) -> None:
         # a long answer in many blocks may take longer in all, but never without a sign of life
-        octets = await self._wire.read(self._timing.answer_s)
-        if self._turn is not None:
-            await self._turn.take()
+        octets = await self._wire.read(self._timing.answer_s, self._turn)
         self.answered = True
         self.traffic.received += len(octets)
         if self.traffic.received > SESSION_OCTETS_MAX:

@@ -31,25 +31,35 @@ class Turn:
         self._turns = turns
         self.number = number
         self.hurried = False
-        self.waits: asyncio.Future[None] | None = None
+        self._waits: asyncio.Future[None] | None = None
 
     async def take(self) -> None:
         """Return when it is this session's turn."""
         if not self.hurried:
-            await self._turns.wait(self)
+            waits: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self.wake(waits)
+            await waits
+
+    def wake(self, waits: asyncio.Future[None]) -> None:
+        """Let the session go on, which waits for this, when it is its turn."""
+        if self.hurried:
+            _let_go_on(waits)
+        elif waits is not self._waits:  # else it has its place already
+            self._waits = waits
+            self._turns.queue(self.number, waits)
 
     def hurry(self) -> None:
         """From now on it is always its turn."""
         self.hurried = True
-        if self.waits is not None and not self.waits.done():
-            self.waits.set_result(None)
+        if self._waits is not None:
+            _let_go_on(self._waits)
 
 
 class Turns:
     """Lets those who may wait go on one by one; whoever may not, does not ask."""
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._going: dict[str, Turn] = {}
         self._numbers = itertools.count()
         self._turning = False
@@ -81,23 +91,17 @@ class Turns:
         if (turn := self._going.get(name)) is not None:
             turn.hurry()
 
-    async def wait(self, turn: Turn) -> None:
-        """Return when it is the turn of a session, the oldest first."""
-        loop = asyncio.get_running_loop()
-        turn.waits = loop.create_future()
-        heapq.heappush(self._waiting, (turn.number, turn.waits))
+    def queue(self, number: int, waits: asyncio.Future[None]) -> None:
+        """Let a session go on when it is its turn, the oldest first."""
+        heapq.heappush(self._waiting, (number, next(self._numbers), waits))
         if not self._turning:
             self._turning = True
-            loop.call_soon(self._next)
-        try:
-            await turn.waits
-        finally:
-            turn.waits = None
+            asyncio.get_running_loop().call_soon(self._next)
 
     def _next(self) -> None:
         """Wake one; its step runs in the next turn of the loop, together with whatever became ready meanwhile."""
         while self._waiting:
-            _, waits = heapq.heappop(self._waiting)
+            *_, waits = heapq.heappop(self._waiting)
             if not waits.done():  # else cancelled or hurried: its turn goes to the next
                 waits.set_result(None)
                 loop = asyncio.get_running_loop()
@@ -105,3 +109,8 @@ class Turns:
                 loop.call_later(PAUSE_S if give_way else 0, self._next)
                 return
         self._turning = False
+
+
+def _let_go_on(waits: asyncio.Future[None]) -> None:
+    if not waits.done():
+        waits.set_result(None)

@@ -15,6 +15,7 @@ from openami.shared.errors import OpenAmiError
 
 if TYPE_CHECKING:
     from openami.ami.headend.model import Address
+    from openami.ami.headend.turns import Turn
 
 IDLE_MAX_S: Final = 10.0
 """How long an unused connection is kept; concentrators close theirs after about two minutes."""
@@ -42,6 +43,7 @@ class Wire(asyncio.Protocol, asyncio.DatagramProtocol):
         self._datagrams = datagrams  # asyncio's own transport for them does not say by its type that it is one
         self._received = bytearray()
         self._waiter: asyncio.Future[None] | None = None
+        self._turn: Turn | None = None
         self._lost: str | None = None
         self.used_at_s = 0.0
         self.fresh = True
@@ -93,24 +95,25 @@ class Wire(asyncio.Protocol, asyncio.DatagramProtocol):
         else:
             cast("asyncio.Transport", self._transport).write(octets)
 
-    async def read(self, within_s: float) -> bytes:
-        """The octets that have come, at least one.
+    async def read(self, within_s: float, turn: Turn | None = None) -> bytes:
+        """The octets that have come, at least one, when it is the `turn` of the session that waits for them.
 
         Raises:
             ConnectionLostError: the connection has gone.
             TimeoutError: none came in time.
         """
         loop = asyncio.get_running_loop()
-        while not self._received:
-            if self._lost is not None:
-                raise ConnectionLostError(f"The connection ended before the answer came: {self._lost}.")
-            self._waiter = loop.create_future()
-            timer = loop.call_later(within_s, self._expire, self._waiter)
-            try:
-                await self._waiter
-            finally:
-                timer.cancel()
-                self._waiter = None
+        self._waiter, self._turn = loop.create_future(), turn
+        timer = loop.call_later(within_s, self._expire, self._waiter)
+        if self._received or self.lost:
+            self._wake()
+        try:
+            await self._waiter
+        finally:
+            timer.cancel()
+            self._waiter = None
+        if not self._received:
+            raise ConnectionLostError(f"The connection ended before the answer came: {self._lost}.")
         octets = bytes(self._received)
         self._received.clear()
         return octets
@@ -134,13 +137,17 @@ class Wire(asyncio.Protocol, asyncio.DatagramProtocol):
         self._lost = self._lost or reason
         self._wake()
 
-    @staticmethod
-    def _expire(waiter: asyncio.Future[None]) -> None:
-        if not waiter.done():
+    def _expire(self, waiter: asyncio.Future[None]) -> None:
+        # what has come waits for nothing but its turn
+        if not waiter.done() and not self._received:
             waiter.set_exception(TimeoutError())
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
+        if self._waiter is None or self._waiter.done():
+            return
+        if self._turn is not None:
+            self._turn.wake(self._waiter)
+        else:
             self._waiter.set_result(None)
 
 

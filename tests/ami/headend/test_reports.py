@@ -29,6 +29,12 @@ def test_the_dials_of_a_hanging_meter_are_told():
     assert [each.value for each in told.readings] == [Decimal("1.500"), Decimal("1.501")]  # kWh
 
 
+def test_what_a_meter_tells_is_reported_in_whole_seconds():
+    told = reports.meter_reading(METER, dials(NOON + timedelta(microseconds=250_000), NOON), source="AMS1")
+    assert told is not None
+    assert {each.reported for each in told.readings} == {NOON}
+
+
 @pytest.mark.parametrize("after_s", [1, 600, 86_400])
 def test_what_a_dial_shows_after_the_removal_is_not(after_s: int):
     removed = replace(METER, removed_at=NOON)

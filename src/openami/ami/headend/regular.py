@@ -173,7 +173,7 @@ class _Reading:
         raw = given(self._found[obis]).data().integer()
         scaler = int(str(self._dialogue.kept_layout(obis)["scaler"]))
         at = self._meter_now if self._dialogue.session.stood_in else self._now
-        return RegisterValue(obis, at, profiles.physical(raw, scaler))
+        return RegisterValue(obis, at.replace(microsecond=0), profiles.physical(raw, scaler))  # as rows are stamped
 
     def breaker(self) -> BreakerState | None:
         """The breaker, or None for a meter without one, and where nobody can know how it stands now."""

@@ -55,12 +55,13 @@ def point(name: str | None) -> field.Identity | None:
 def meter_reading(meter: Meter, collected: Collected, *, source: str) -> field.MeterReading | None:
     """Everything measured in a session; None if there is nothing to tell."""
     profile = collected.profile
+    reported = collected.read_at.replace(microsecond=0)  # as whole as a meter's own stamps: neighbours share it
     blocks: tuple[field.IntervalBlock, ...] = ()
     if profile is not None and len(profile.rows) + len(profile.missing_ends_s):
-        blocks = interval_blocks(profile, collected.read_at, source=source)
+        blocks = interval_blocks(profile, reported, source=source)
     # what a dial shows after the removal is of no use to anybody: its last reading is the fitter's
     hung = [each for each in collected.registers if meter.removed_at is None or each.at <= meter.removed_at]
-    readings = tuple(register_reading(value, collected.read_at, source=source) for value in hung)
+    readings = tuple(register_reading(value, reported, source=source) for value in hung)
     if not blocks and not readings:
         return None
     return field.MeterReading(

@@ -47,13 +47,20 @@ def test_a_decimal_is_taken_exactly_when_it_is_one_and_fits(texts: list[str]) ->
 @given(st.lists(st.integers(-(10**17), 10**17), max_size=20), st.integers(-9, 3))
 def test_written_decimals_read_back(numbers: list[int], exponent: int) -> None:
     texts = columns.format_decimals(np.array(numbers, np.int64), exponent)
-    assert [Decimal(text) for text in texts] == [Decimal(number).scaleb(exponent) for number in numbers]
+    assert [Decimal(text.decode()) for text in texts] == [Decimal(number).scaleb(exponent) for number in numbers]
+    assert columns.format_decimals(np.array(numbers, np.int64), exponent) == texts  # what was kept of them is the same
 
 
 def test_decimals_are_written_as_people_write_them() -> None:
-    assert columns.format_decimals(np.array([412, -5, 0, 12345]), -3) == ["0.412", "-0.005", "0.000", "12.345"]
-    assert columns.format_decimals(np.array([412, 0]), 0) == ["412", "0"]
-    assert columns.format_decimals(np.array([412]), 3) == ["412000"]
+    assert columns.format_decimals(np.array([412, -5, 0, 12345]), -3) == [b"0.412", b"-0.005", b"0.000", b"12.345"]
+    assert columns.format_decimals(np.array([412, 0]), 0) == [b"412", b"0"]
+    assert columns.format_decimals(np.array([412]), 3) == [b"412000"]
+
+
+def test_only_decimals_of_usual_intervals_are_kept() -> None:
+    columns.format_decimals(np.array([-1, 0, 7, 9_999, 10_000, 10**17]), -4)
+    assert set(columns._written(-4)) <= set(range(10_000))
+    assert {0, 7, 9_999} <= set(columns._written(-4))
 
 
 @given(st.lists(st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30)), max_size=10), st.integers(-840, 840))  # noqa: DTZ001 - local times, the offset is drawn

@@ -80,6 +80,19 @@ def test_written_text_reads_back_or_is_refused(text: str, value: str) -> None:
     assert (element.get("kind") or "").split() == value.split()
 
 
+def test_what_one_writer_wrote_another_takes_over_as_it_is() -> None:
+    inner, whole = XmlWriter(), XmlWriter("<?xml version='1.0'?>")
+    inner.leaf("name", "Zähler <1>")
+    inner.empty("type", ref="a&b")
+    whole.open("all", of="two")
+    whole.raw(inner.parts())
+    whole.raw([b"<x/>"])
+    whole.close("all")
+    inside = '<name>Zähler &lt;1&gt;</name><type ref="a&amp;b"/>'.encode()
+    assert inner.octets() == inside
+    assert whole.octets() == b"<?xml version='1.0'?><all of=\"two\">" + inside + b"<x/></all>"
+
+
 @pytest.mark.parametrize("text", ["\x00", "a\x0bb", "\ud800", "\uffff"])
 def test_characters_that_xml_cannot_carry_are_refused(text: str) -> None:
     with pytest.raises(UnwritableTextError, match=r"U\+"):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import fields
-from datetime import UTC, date, datetime
+from dataclasses import fields, replace
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from types import UnionType
@@ -142,6 +142,79 @@ def test_what_was_written_ahead_is_sent_as_if_it_had_not_been(readings: MeterRea
     plain = field.encode(field.Envelope(header=header, payload=readings))
     assert field.encode(field.Envelope(header=header, payload=ahead)) == plain
     assert ahead == readings
+
+
+BLOCK = field.IntervalBlock.of(
+    field.ReadingTypeCode.parse("0.0.2.4.1.1.12.0.0.0.0.0.0.0.0.3.72.0"),
+    np.array([0, 900, 1800]),
+    900,
+    np.array([412, 0, 12_345]),
+    missing=np.array([False, True, False]),
+    qualities=[(field.QualityCode(1, 0, 0),), (field.KNOWN_MISSING_BY_AMS,)],
+    quality_index=np.array([1, 2, 1], np.uint16),
+    reported=AT,
+    source="AMS1",
+)
+ALIKE = replace(BLOCK, values=np.array([7, 0, 8]))
+UNLIKE = [
+    replace(BLOCK, starts=BLOCK.starts + 900),
+    replace(BLOCK, missing=np.array([True, False, False]), values=np.array([0, 5, 6])),
+    replace(BLOCK, quality_index=np.array([0, 2, 1], np.uint16)),
+    replace(BLOCK, quality_sets=(*BLOCK.quality_sets[:2], (field.QualityCode(1, 4, 2),))),
+    replace(BLOCK, reported=AT + timedelta(seconds=1)),
+    replace(BLOCK, source="AMS2"),
+    replace(
+        BLOCK,
+        starts=BLOCK.starts[:0],
+        values=BLOCK.values[:0],
+        missing=BLOCK.missing[:0],
+        quality_index=BLOCK.quality_index[:0],
+    ),
+]
+
+
+@pytest.mark.parametrize("other", [ALIKE, *UNLIKE])
+def test_a_block_is_written_as_it_is_whatever_stands_before_it(other: field.IntervalBlock) -> None:
+    header = field.event(field.Verb.CREATED, MeterReadings(), source="AMS1", at=AT).header
+    payload = MeterReadings((field.MeterReading(blocks=(BLOCK, other, BLOCK, ALIKE)),))
+    found = field.decode(field.encode(field.Envelope(header=header, payload=payload))).payload
+    assert isinstance(found, MeterReadings)
+    for written, read in zip(payload.readings[0].blocks, found.readings[0].blocks, strict=True):
+        assert read.starts.tolist() == written.starts.tolist()
+        assert read.missing.tolist() == written.missing.tolist()
+        energies = [[Decimal(value).scaleb(each.scale) for value in each.values.tolist()] for each in (read, written)]
+        assert energies[0] == energies[1]
+        told = [[each.quality_sets[index] for index in each.quality_index] for each in (read, written)]
+        assert told[0] == told[1]
+        if len(written):
+            assert (read.reported, read.source) == (written.reported, written.source)
+
+
+@given(
+    reason=st.none() | TEXTS,
+    source=st.none() | TEXTS,
+    times=st.lists(st.tuples(INSTANTS, INSTANTS, st.none() | st.integers(-(10**9), 10**9)), max_size=4),
+)
+def test_registers_that_share_their_frame_keep_what_is_their_own(
+    reason: str | None, source: str | None, times: list[tuple[datetime, datetime, int | None]]
+) -> None:
+    readings = tuple(
+        field.Reading(
+            reading_type=BLOCK.reading_type,
+            at=at,
+            value=None if value is None else Decimal(value).scaleb(-3),
+            qualities=(field.VALID_BY_DEVICE,),
+            reason=reason,
+            reported=reported,
+            source=source,
+        )
+        for at, reported, value in times
+    )
+    payload = MeterReadings((field.MeterReading(readings=readings),))
+    header = field.event(field.Verb.CREATED, payload, source="AMS1", at=AT).header
+    found = field.decode(field.encode(field.Envelope(header=header, payload=payload))).payload
+    assert isinstance(found, MeterReadings)
+    assert found.readings[0].readings == readings
 
 
 @st.composite

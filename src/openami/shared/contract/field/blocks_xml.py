@@ -22,7 +22,7 @@ from openami.shared.contract.field.refusal import Refusal
 from openami.shared.contract.field.scan import ATTRIBUTE, BlockColumns, BrokenRunError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from lxml import etree
@@ -230,13 +230,17 @@ def _qualities(
     return tuple(sets), index, ~np.isin(index, bad)
 
 
-def write_block(writer: XmlWriter, block: IntervalBlock) -> None:
-    """Write one block; both the stamp (interval end) and the period, in UTC."""
-    writer.open("IntervalBlocks")
-    if len(block):
-        writer.raw(_reading_markup(block))
-    writer.empty("ReadingType", ref=str(block.reading_type))
-    writer.close("IntervalBlocks")
+def write_blocks(writer: XmlWriter, blocks: Sequence[IntervalBlock]) -> None:
+    """Write blocks; both the stamp (interval end) and the period, in UTC."""
+    framed: IntervalBlock | None = None
+    for block in blocks:
+        writer.open("IntervalBlocks")
+        if len(block):
+            if framed is None or not _is_framed_alike(block, framed):
+                framed, around = block, _reported_frame(_frame_of(block), block.reported)
+            writer.raw(_reading_markup(block, around))
+        writer.empty("ReadingType", ref=str(block.reading_type))
+        writer.close("IntervalBlocks")
 
 
 class _Frame(NamedTuple):
@@ -250,8 +254,19 @@ class _Frame(NamedTuple):
     source: str | None
 
 
-def _reading_markup(block: IntervalBlock) -> str:
-    frame = _Frame(
+def _is_framed_alike(one: IntervalBlock, other: IntervalBlock) -> bool:
+    """Whether two blocks are of one profile: their columns but the values are the same arrays."""
+    return (
+        one.starts is other.starts
+        and one.missing is other.missing
+        and one.quality_index is other.quality_index
+        and (one.interval_s, one.source, one.reported) == (other.interval_s, other.source, other.reported)
+        and one.quality_sets == other.quality_sets
+    )
+
+
+def _frame_of(block: IntervalBlock) -> _Frame:
+    return _Frame(
         block.starts.tobytes(),
         block.interval_s,
         block.missing.tobytes(),
@@ -259,19 +274,21 @@ def _reading_markup(block: IntervalBlock) -> str:
         block.quality_index.tobytes(),
         block.source,
     )
-    held = block.values[~block.missing] if block.missing.any() else block.values
-    around = _reported_frame(frame, block.reported)
-    parts = [""] * (2 * len(around) - 1)
+
+
+def _reading_markup(block: IntervalBlock, around: list[bytes]) -> list[bytes]:
+    held = block.values if len(around) > len(block) else block.values[~block.missing]
+    parts = [b""] * (2 * len(around) - 1)
     parts[::2] = around
     parts[1::2] = columns.format_decimals(held, block.scale - block.reading_type.multiplier)
-    return "".join(parts)
+    return parts
 
 
-@lru_cache(maxsize=8)  # the blocks of a meter are reported together
-def _reported_frame(frame: _Frame, reported: datetime | None) -> list[str]:
+@lru_cache(maxsize=8)  # the meters of a second are reported together
+def _reported_frame(frame: _Frame, reported: datetime | None) -> list[bytes]:
     """The markup between the values that a block has."""
     stated = "" if reported is None else _leaf("reportedDateTime", lexical.format_instant(reported))
-    return _frame_markup(frame).replace(_REPORTED, stated).split(_VALUE)
+    return [part.encode() for part in _frame_markup(frame).replace(_REPORTED, stated).split(_VALUE)]
 
 
 @lru_cache(maxsize=32)  # a street's meters are read for the same day, each with several blocks

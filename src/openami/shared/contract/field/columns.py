@@ -5,7 +5,7 @@ A decimal column becomes int64 plus one number of decimals for all; a time colum
 
 from __future__ import annotations
 
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Int64s = np.ndarray[Any, np.dtype[np.int64]]
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
-_LISTED_DIGITS: Final = 3  # Wh in kWh, litres in m3: a list of all thousand endings is at hand
+_KEPT_BELOW: Final = 10_000  # Wh or litres: what a home uses in an interval
 MAX_DIGITS: Final = 18  # the greatest number of nines that int64 holds
 _STAMP: Final = b"0000-00-00T00:00:00"
 _ZERO, _NINE, _DOT, _MINUS, _PLUS = b"09.-+"
@@ -90,27 +90,34 @@ def decimals_of(matrix: NDArray[np.uint8], begins: NDArray[np.intp]) -> tuple[In
     return np.where(ok, values, 0), shared, ok
 
 
-def format_decimals(values: Int64s, exponent: int) -> list[str]:
-    """Write integers times ten to `exponent` as decimal texts without exponent or needless work."""
-    if not values.size:
-        return []
-    if exponent >= 0:
-        whole = map(str, values.tolist())
-        return [f"{each}{zeros}" for each in whole] if (zeros := "0" * exponent) else list(whole)
-    digits = -exponent
-    magnitude = np.abs(values) if digits <= MAX_DIGITS else np.abs(values).astype(object)
-    wholes, fractions = (part.tolist() for part in np.divmod(magnitude, 10**digits))
-    after_point = _fractions(digits).__getitem__ if digits <= _LISTED_DIGITS else f".%0{digits}d".__mod__
-    texts = [f"{whole}{after_point(fraction)}" for whole, fraction in zip(wholes, fractions, strict=True)]
-    if not (negative := values < 0).any():
-        return texts
-    return [f"-{text}" if below else text for text, below in zip(texts, negative.tolist(), strict=True)]
+def format_decimals(values: Int64s, exponent: int) -> list[bytes]:
+    """Write integers times ten to `exponent` as decimal texts without exponent, in octets."""
+    return list(map(_written(exponent).__getitem__, values.tolist()))
 
 
-@cache
-def _fractions(digits: int) -> list[str]:
-    """All that can follow a whole number with so many decimals."""
-    return [f".{fraction:0{digits}d}" for fraction in range(10**digits)]
+class _Written(dict[int, bytes]):
+    """The decimal texts of integers times ten to an exponent: those that most intervals hold are written but once."""
+
+    def __init__(self, exponent: int) -> None:
+        super().__init__()
+        self._exponent = exponent
+
+    def __missing__(self, value: int) -> bytes:
+        text = self._text(value).encode()
+        if 0 <= value < _KEPT_BELOW:
+            self[value] = text
+        return text
+
+    def _text(self, value: int) -> str:
+        if self._exponent >= 0:
+            return f"{value}{'0' * self._exponent}"
+        whole, fraction = divmod(abs(value), 10**-self._exponent)
+        return f"{'-' if value < 0 else ''}{whole}.{fraction:0{-self._exponent}d}"
+
+
+@lru_cache(maxsize=32)
+def _written(exponent: int) -> _Written:
+    return _Written(exponent)
 
 
 def parse_stamps(texts: Texts) -> tuple[Int64s, Flags]:

@@ -16,7 +16,7 @@ from openami.shared.contract.field.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 _DOCTYPE = re.compile(rb"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 # XML 1.0 Char production, inverted; lone surrogates are not characters either.
@@ -123,34 +123,38 @@ def _pairs(attributes: Mapping[str, str]) -> str:
 
 
 class XmlWriter:
-    """Collects text in schema order. Elements take the default namespace that `open` set last."""
+    """Collects markup in schema order. Elements take the default namespace that `open` set last."""
 
     __slots__ = ("_parts",)
 
     def __init__(self, *head: str) -> None:
-        self._parts: list[str | bytes] = [*head]
+        self._parts = [each.encode() for each in head]
 
     def open(self, tag: str, **attributes: str) -> None:
         """Start an element; attribute values are escaped here."""
-        self._parts.append(f"<{tag}{_pairs(attributes)}>" if attributes else f"<{tag}>")
+        self._parts.append((f"<{tag}{_pairs(attributes)}>" if attributes else f"<{tag}>").encode())
 
     def close(self, tag: str) -> None:
         """End an element."""
-        self._parts.append(f"</{tag}>")
+        self._parts.append(f"</{tag}>".encode())
 
     def leaf(self, tag: str, text: str, **attributes: str) -> None:
         """Write an element with text."""
-        self.open(tag, **attributes)
-        self._parts.append(f"{escape(text)}</{tag}>")
+        start = f"{tag}{_pairs(attributes)}" if attributes else tag
+        self._parts.append(f"<{start}>{escape(text)}</{tag}>".encode())
 
     def empty(self, tag: str, **attributes: str) -> None:
         """Write an element without content."""
-        self._parts.append(f"<{tag}{_pairs(attributes)}/>")
+        self._parts.append(f"<{tag}{_pairs(attributes)}/>".encode())
 
-    def raw(self, markup: str | bytes) -> None:
-        """Append markup that is known to be well-formed."""
-        self._parts.append(markup)
+    def raw(self, markup: Iterable[bytes]) -> None:
+        """Append markup that is known to be well-formed; it is not copied before `octets`."""
+        self._parts += markup
+
+    def parts(self) -> tuple[bytes, ...]:
+        """All that was written, for `raw` of another writer: long messages are nothing else and are joined but once."""
+        return tuple(self._parts)
 
     def octets(self) -> bytes:
-        """All that was written, in UTF-8; what came in octets is copied but once: long messages are nothing else."""
-        return b"".join([part if isinstance(part, bytes) else part.encode() for part in self._parts])
+        """All that was written, in UTF-8."""
+        return b"".join(self._parts)

@@ -80,7 +80,7 @@ class IntervalBlock:
             scale=scale,
             missing=np.zeros(count, np.bool_) if missing is None else np.asarray(missing, np.bool_),
             quality_sets=((), *qualities),
-            quality_index=np.zeros(count, np.uint16) if quality_index is None else quality_index.astype(np.uint16),
+            quality_index=np.zeros(count, np.uint16) if quality_index is None else np.asarray(quality_index, np.uint16),
             reported=reported,
             source=source,
         )
@@ -143,8 +143,8 @@ class MeterReading:
     readings: tuple[Reading, ...] = ()
     events: tuple[EndDeviceEvent, ...] = ()
     span: Period | None = None
-    markup: bytes = field(default=b"", compare=False, repr=False)
-    """The element as it is sent, if it was written ahead (`write_ahead`)."""
+    markup: tuple[bytes, ...] = field(default=(), compare=False, repr=False)
+    """The element as it is sent, in parts, if it was written ahead (`write_ahead`)."""
 
     @property
     def label(self) -> str:

@@ -1,15 +1,16 @@
 """MeterReadings from and to XML: columns for interval readings, the common tree for the rest (spec 5.1)."""
 
-# ruff: noqa: TC001, TC003 - the tree reads the annotations when the program runs
+# ruff: noqa: TC001 - the tree reads the annotations when the program runs
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Annotated, Final
 
 from openami.shared.contract.field import lexical
-from openami.shared.contract.field.blocks_xml import read_block, write_block
+from openami.shared.contract.field.blocks_xml import read_block, write_blocks
 from openami.shared.contract.field.codes import QualityCode, ReadingTypeCode
 from openami.shared.contract.field.common import Identity, Period
 from openami.shared.contract.field.errors import FieldContractError, MissingInPayloadError
@@ -21,6 +22,8 @@ from openami.shared.contract.field.tree import Element, Reference, read_tree, wr
 
 if TYPE_CHECKING:
     from lxml import etree
+
+_SOMETIME: Final = datetime.fromtimestamp(0, UTC)  # stands in a frame for the time of a reading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,19 +123,18 @@ def write_ahead(reading: MeterReading) -> MeterReading:
     """The same with its markup: a message of many meters is then joined, not written, when it is sent."""
     writer = XmlWriter()
     _write_meter_reading(writer, reading)
-    return replace(reading, markup=writer.octets())
+    return replace(reading, markup=writer.parts())
 
 
 def _write_meter_reading(writer: XmlWriter, reading: MeterReading) -> None:
     writer.open("MeterReading")
     for event in reading.events:
         write_tree(writer, "EndDeviceEvents", event)
-    for block in reading.blocks:
-        write_block(writer, block)
+    write_blocks(writer, reading.blocks)
     if reading.meter is not None:
         write_tree(writer, "Meter", reading.meter)
     for register in reading.readings:
-        write_tree(writer, "Readings", _wire(register))
+        _write_register(writer, register)
     if reading.usage_point is not None:
         write_tree(writer, "UsagePoint", reading.usage_point)
     if reading.span is not None:
@@ -140,14 +142,38 @@ def _write_meter_reading(writer: XmlWriter, reading: MeterReading) -> None:
     writer.close("MeterReading")
 
 
-def _wire(reading: Reading) -> _RegisterReading:
-    return _RegisterReading(
-        reason=reading.reason,
-        reported=reading.reported,
-        source=reading.source,
-        at=reading.at,
-        value=None if reading.value is None else lexical.format_decimal(reading.value),
-        qualities=tuple(_Quality(code=code) for code in reading.qualities),
-        reading_type=reading.reading_type,
-        period=reading.period,
+def _write_register(writer: XmlWriter, reading: Reading) -> None:
+    before, after = _register_frame(
+        reading.reading_type, reading.qualities, reading.reason, reading.reported, reading.source, reading.period
     )
+    value = "" if reading.value is None else f"<value>{lexical.format_decimal(reading.value)}</value>"
+    writer.raw((before, f"{_stamp(reading.at)}{value}".encode(), after))
+
+
+@lru_cache(maxsize=256)  # what the registers of a street do not share are their times and values
+def _register_frame(
+    reading_type: ReadingTypeCode,
+    qualities: tuple[QualityCode, ...],
+    reason: str | None,
+    reported: datetime | None,
+    source: str | None,
+    period: Period | None,
+) -> tuple[bytes, bytes]:
+    """The markup before and after the time and the value of a register reading."""
+    writer = XmlWriter()
+    framed = _RegisterReading(
+        reason=reason,
+        reported=reported,
+        source=source,
+        at=_SOMETIME,
+        qualities=tuple(_Quality(code=code) for code in qualities),
+        reading_type=reading_type,
+        period=period,
+    )
+    write_tree(writer, "Readings", framed)
+    before, _, after = writer.octets().partition(_stamp(_SOMETIME).encode())
+    return before, after
+
+
+def _stamp(at: datetime) -> str:
+    return f"<timeStamp>{lexical.format_instant(at)}</timeStamp>"

@@ -35,7 +35,7 @@ from openami.shared.seam.enterprise import CONTENT_TYPE, EnterpriseDoor
 from openami.shared.seam.field import FieldDoor
 from openami.shared.seam.http_client import HttpClient
 from openami.shared.seam.transport import HttpTransport, Partner, basic
-from openami.shared.service import create_app
+from openami.shared.service import create_app, settle_memory
 from openami.testing.home import Home
 
 if TYPE_CHECKING:
@@ -111,6 +111,7 @@ def middle(url: str, folder: Path, port: int, office_port: int) -> None:
         office = Partner(f"http://127.0.0.1:{office_port}", "MDUS", "secret")
         outbox.connect(Seam.ENTERPRISE, HttpTransport({"office": office}, content_type=CONTENT_TYPE).deliver)
         await serve(create_app(area, token="token"), port)
+        settle_memory()
         await asyncio.Event().wait()
 
     uvloop.run(run())

@@ -9,7 +9,15 @@ import pytest
 from sqlalchemy import Column, Integer, LargeBinary, MetaData, Table, Text, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from openami.shared.database import Database, given, insert_rows, psycopg_connection, uninterrupted, upsert_rows
+from openami.shared.database import (
+    Database,
+    given,
+    insert_rows,
+    lists_of,
+    psycopg_connection,
+    uninterrupted,
+    upsert_rows,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -161,6 +169,38 @@ async def test_known_rows_get_their_other_values_anew(database: Database) -> Non
         ("x", 2, "other", {"name": "other"}),
         ("x", 3, None, {"name": None}),
     ]
+
+
+@pytest.mark.postgres
+async def test_json_of_many_rows_comes_back_as_it_was_given(database: Database) -> None:
+    things = Table("thing", MetaData(), Column("id", Integer, primary_key=True), Column("facts", JSONB))
+    statement = insert_rows(things, ("facts",))
+    facts: list[object] = [
+        {"a": [1, None, True, {"b": {}}]},
+        None,
+        'say "no"',
+        "back\\slash",
+        "NULL",
+        "",
+        [],
+        {"{": "},\n\u00e9"},
+        10**30,
+    ]
+    async with database.begin() as transaction:
+        await transaction.run_sync(things.metadata.create_all)
+        for some in (facts, [], [None]):
+            await transaction.execute(statement, given({"facts": some}))
+    async with database.read() as connection:
+        query = select(things.c.facts, things.c.facts.is_(None)).order_by(things.c.id)
+        rows = (await connection.execute(query)).all()
+    assert [row[0] for row in rows] == [*facts, None]
+    assert [row[1] for row in rows] == [one is None for one in [*facts, None]], "None is no value, not the null of JSON"
+
+
+def test_rows_become_a_list_a_column() -> None:
+    rows: list[dict[str, object]] = [{"b": 1, "a": "x", "left": "out"}, {"a": None, "b": 2, "left": "out"}]
+    assert lists_of(rows, ("a", "b")) == {"a": ["x", None], "b": [1, 2]}
+    assert lists_of([], ("a",)) == {"a": []}
 
 
 @pytest.mark.postgres

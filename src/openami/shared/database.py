@@ -7,23 +7,23 @@ commit, so that a loop never looks for a row before it is there.
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import psycopg
 from psycopg.types.array import ListBinaryDumper
-from psycopg.types.json import Jsonb
 from sqlalchemy import ARRAY, LargeBinary, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.types import UserDefinedType
 
-from openami.shared.array_literals import ArrayLiteral
+from openami.shared.array_literals import ArrayLiteral, array_literal
 from openami.shared.packing import PackedOctets, pack
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
     from typing import Any
 
     from psycopg import AsyncConnection as PsycopgConnection
@@ -163,6 +163,11 @@ def columns_of(values: Sequence[object], names: Sequence[str]) -> dict[str, obje
     return {name: [getattr(one, name) for one in values] for name in names}
 
 
+def lists_of(rows: Sequence[Mapping[str, object]], names: Iterable[str]) -> dict[str, object]:
+    """The same of rows that are there already."""
+    return {name: [row[name] for row in rows] for name in names}
+
+
 class _Octets(list[bytes | None]):
     """Values that go to the server as they are: as text each octet would be written, quoted and read in hexadecimal."""
 
@@ -201,8 +206,8 @@ class _JsonArray(UserDefinedType[list[object]]):
     def get_col_spec(self, **_: object) -> str:
         return "JSONB[]"
 
-    def bind_processor(self, dialect: Dialect) -> Callable[[list[object] | None], list[Jsonb | None]]:  # noqa: ARG002
-        return lambda values: [None if value is None else Jsonb(value) for value in values or ()]
+    def bind_processor(self, dialect: Dialect) -> Callable[[list[object] | None], str]:  # noqa: ARG002
+        return lambda values: array_literal([None if value is None else json.dumps(value) for value in values or ()])
 
 
 def array_of(element: TypeEngine[Any]) -> TypeEngine[Any]:

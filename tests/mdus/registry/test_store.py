@@ -31,7 +31,7 @@ from openami.mdus.registry.model import (
     SystemSlice,
 )
 from openami.mdus.registry.slices import OPEN_DATE, OPEN_INSTANT, Period
-from openami.mdus.registry.tables import journal_table
+from openami.mdus.registry.tables import device_table, journal_table
 from openami.mdus.tables import metadata
 from openami.shared.spans import Span
 
@@ -85,6 +85,34 @@ async def test_saving_replaces_the_slices_and_keeps_the_journal(books: Database)
         lines = list(await tx.execute(select(journal_table).order_by(journal_table.c.sequence)))
     assert [(line.object, line.cause) for line in lines] == [("device 004711", "create"), ("device 004711", "change")]
     assert lines[0].after["registers"][0]["task"] == "0042"
+
+
+async def test_devices_are_saved_together_in_their_order_and_keep_their_transformer(books: Database):
+    """Each has its own slices, also when some have none and texts hold what an array is written with."""
+    odd = replace(WHOLE, id=DeviceId('D"{,}\\'), registers=(), systems=(SystemSlice(DAYS, SystemId("NULL")),))
+    bare = replace(WHOLE, id=DeviceId("007"), locations=(), logical_locations=(), points=(), confirmed_at=None)
+    async with books.begin() as tx:
+        await store.save_devices(tx, [WHOLE, odd, bare], cause="create", at=NOW)
+        await store.set_transformer(tx, "4711", "T1")
+        before = await store.load_devices(tx, [WHOLE.id, odd.id, bare.id])
+        moved = replace(WHOLE, systems=(SystemSlice(DAYS, SystemId("AMS2")),))
+        await store.save_devices(tx, [moved, odd], cause="change", at=NOW, before=before)
+        found = await store.load_devices(tx, [WHOLE.id, odd.id, bare.id])
+        kept = (await tx.execute(select(device_table.c.device_key, device_table.c.transformer))).all()
+        lines = (await tx.execute(select(journal_table).order_by(journal_table.c.sequence))).all()
+    assert before == {"4711": WHOLE, odd.id: odd, "7": bare}
+    assert found == {"4711": moved, odd.id: odd, "7": bare}
+    assert dict(map(tuple, kept)) == {"4711": "T1", odd.id: "", "7": ""}
+    assert [(one.object, one.cause, one.recorded_at) for one in lines] == [
+        ("device 004711", "create", NOW),
+        (f"device {odd.id}", "create", NOW),
+        ("device 007", "create", NOW),
+        ("device 004711", "change", NOW),
+        (f"device {odd.id}", "change", NOW),
+    ]
+    assert lines[3].after["systems"] == [
+        {"period": {"first": "2026-02-28", "past_last": str(OPEN_DATE)}, "system": "AMS2"}
+    ]
 
 
 async def test_a_profile_comes_back_as_it_was_saved(books: Database):

@@ -8,7 +8,6 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import delete, select, text
-from sqlalchemy.dialects.postgresql import insert
 
 from openami.mdus.registry.ids import DeviceId, PointId, SystemId, TaskId, bare, device_mrid
 from openami.mdus.registry.model import (
@@ -33,6 +32,7 @@ from openami.mdus.registry.tables import (
     register_table,
     system_table,
 )
+from openami.shared.database import given, insert_rows, lists_of, upsert_rows
 from openami.shared.spans import Span
 
 if TYPE_CHECKING:
@@ -43,6 +43,13 @@ if TYPE_CHECKING:
 
 
 _SLICES: Final = (system_table, register_table, location_table, logical_table, point_table)
+_OWN: Final = tuple(column.name for column in device_table.c if column is not device_table.c.transformer)
+_SAVE: Final = upsert_rows(device_table, _OWN)
+_ADD: Final = {
+    table.name: insert_rows(table, [column.name for column in table.c if column.name != "sequence"])
+    for table in _SLICES
+}
+_NOTE: Final = insert_rows(journal_table, ("object", "after"), for_all=("cause", "recorded_at"))
 
 
 _WHOLE: Final = text(
@@ -131,12 +138,7 @@ async def save_devices(
     """Write devices and one line of the journal each; with what was `before` (by bare id), only slices that differ."""
     if not devices:
         return
-    statement = insert(device_table)
-    own = [column.name for column in device_table.c if column.name not in {"device_key", "transformer"}]
-    kept = {name: statement.excluded[name] for name in own}
-    await transaction.execute(
-        statement.on_conflict_do_update(index_elements=["device_key"], set_=kept), [_device_row(one) for one in devices]
-    )
+    await transaction.execute(_SAVE, given(lists_of([_device_row(one) for one in devices], _OWN)))
     for table in _SLICES:
         await _save_slices(transaction, table, devices, before or {})
     await write_journal(transaction, [(f"device {one.id}", one) for one in devices], cause, at)
@@ -152,7 +154,7 @@ async def _save_slices(
     if written:
         await transaction.execute(delete(table).where(among(table.c.device_key, written)))
     if new := [row for key in changed for row in rows[key]]:
-        await transaction.execute(table.insert(), new)
+        await transaction.execute(_ADD[table.name], given(lists_of(new, new[0])))
 
 
 async def forget_device(transaction: AsyncConnection, device: Device, *, at: datetime) -> None:
@@ -298,16 +300,17 @@ async def write_journal(
     transaction: AsyncConnection, changed: Sequence[tuple[str, object]], cause: str, at: datetime
 ) -> None:
     """Append what an object looks like after a change, and what caused it."""
-    rows = [{"object": name, "cause": cause, "recorded_at": at, "after": _plain(after)} for name, after in changed]
-    await transaction.execute(journal_table.insert(), rows)
+    values = {"object": [name for name, _ in changed], "after": [_plain(after) for _, after in changed]}
+    await transaction.execute(_NOTE, given(values | {"cause": cause, "recorded_at": at}))
 
 
-def _plain(value: object) -> object:
+def _plain(value: Any) -> object:  # noqa: ANN401 - any value
     """JSON of a value: its fields by name, dates as text."""
-    if value is None or isinstance(value, str | int | bool):
+    if value is None or isinstance(value, str | int):
         return value
-    if is_dataclass(value):
-        return {name: _plain(getattr(value, name)) for name in _names(value.__class__)}
+    names = _names(value.__class__)
+    if names is not None:
+        return {name: _plain(getattr(value, name)) for name in names}
     if isinstance(value, dict):
         return {key: _plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
@@ -316,5 +319,5 @@ def _plain(value: object) -> object:
 
 
 @cache
-def _names(kind: Any) -> tuple[str, ...]:  # noqa: ANN401 - any dataclass
-    return tuple(one.name for one in fields(kind))
+def _names(kind: Any) -> tuple[str, ...] | None:  # noqa: ANN401 - any class
+    return tuple(one.name for one in fields(kind)) if is_dataclass(kind) else None

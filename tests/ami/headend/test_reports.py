@@ -64,3 +64,24 @@ def test_a_one_way_meter_tells_what_its_kind_measures(kind: Kind, value: Decimal
     assert (told.value, str(told.reading_type)) == (value, code)
     silent = SimpleNamespace(**vars(telegram) | {"energy_wh": None, "volume_litres": None})
     assert reports.dial_reading(kind, silent, source="AMS1") is None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("drift_s", "told"), [(-2400.4, "-2400"), (11.6, "12")])
+def test_a_clock_that_had_to_be_set_is_told_beside_what_it_stamped(drift_s: float, told: str):
+    read = replace(dials(NOON), clock_drift_s=drift_s, clock_set=True)
+    reading = reports.meter_reading(METER, read, source="AMS1")
+    assert reading is not None
+    (event,) = reading.events
+    assert (event.name, event.created, event.device) == ("clock.sync_needed", NOON, reading.meter)
+    assert {one.name: one.value for one in event.details} == {"value": told, "unit": "s"}
+    again = reports.meter_reading(METER, read, source="AMS1")
+    assert again is not None
+    assert again.events[0].mrid == event.mrid, "told twice, it is one event"
+
+
+@pytest.mark.parametrize(("drift_s", "was_set"), [(3.0, False), (None, True), (None, False)])
+def test_a_clock_that_was_not_set_is_not_told(drift_s: float | None, was_set: bool):
+    read = replace(dials(NOON), clock_drift_s=drift_s, clock_set=was_set)
+    reading = reports.meter_reading(METER, read, source="AMS1")
+    assert reading is not None
+    assert reading.events == ()

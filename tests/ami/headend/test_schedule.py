@@ -245,6 +245,9 @@ async def test_a_drifted_clock_is_set_and_a_slow_meter_does_not_miss_what_it_has
         await bench.run_until(FIRST_READING)
         assert meter.drift == timedelta(0)
         assert None not in (await bench.told_wh("E0001")).values()
+        told = [one for message in await bench.sent(contract.Verb.CREATED, "MeterReadings")
+                for reading in message.payload.readings for one in reading.events]  # fmt: skip
+        assert [(one.name, one.detail("value")) for one in told] == [("clock.sync_needed", "-2400")]
     async with bench.database.engine.connect() as connection:
         marks = {row.stream: row.at for row in await connection.execute(select(mark_table))}
     assert marks["1-0:99.1.0"] == START + 45 * HALF_HOUR

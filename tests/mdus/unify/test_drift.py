@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -13,7 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openami.mdus.unify import ChannelDescription, Directory, patterns_of, unify
+from openami.mdus.unify.adapters.cim import Cim
+from openami.mdus.unify.adapters.model import Batch
+from openami.mdus.unify.columns import columns_of
 from openami.shared.contract import field as cim
+from openami.shared.contract.field.tables import event_table
 from openami.shared.quality import EMPTY, Origin, origins
 from openami.shared.spans import Span
 
@@ -136,3 +141,76 @@ def test_parts_sum_to_what_was_delivered(values: list[int], shift_s: int) -> Non
         so_far = sum(found[place] for place in range(3, 3 + number))
         exact = values[0] * share + sum(values[1:number]) + values[number] * (1 - share)
         assert abs(so_far - exact) <= 1
+
+
+def told(ahead: str, *blocks: cim.IntervalBlock, device: cim.Identity | None = None) -> cim.MeterReadings:
+    """Readings of a meter with the event of a head-end that has just looked at its clock."""
+    code = cim.EventCode.parse(event_table()["clock.sync_needed"].code)
+    details = (cim.EventDetail("value", ahead), cim.EventDetail("unit", "s"))
+    event = cim.EndDeviceEvent(mrid="e1", created=RECEIVED, code=code, details=details, device=device)
+    meter = cim.Identity.named("SN1", "SerialNumber")
+    return cim.MeterReadings((cim.MeterReading(meter=meter, blocks=blocks, events=(event,)),))
+
+
+def of_clock(ahead: str, *values: int, **more: cim.Identity) -> Unified:
+    payload = told(ahead, block([*values], first=4), **more)
+    return unify(payload, Directory([CHANNEL]), received_at=RECEIVED)
+
+
+@pytest.mark.parametrize(
+    ("ahead_s", "expected"),
+    [
+        pytest.param("180", {4: 300, 5: 600, 6: 90}, id="within tolerance"),
+        pytest.param("-600", {5: 100 + 400, 6: 200 + 60}, id="slow: what it stamped happened later"),
+        pytest.param("600", {4: 200 + 200, 5: 400 + 30}, id="fast: it happened before"),
+        pytest.param("-1700", {5: 300, 6: 600, 7: 90}, id="slow by an interval, within tolerance"),
+    ],
+)
+def test_v03_stamps_on_the_grid_of_a_clock_that_was_wrong_are_prorated(ahead_s: str, expected: dict[int, int]) -> None:
+    found = of_clock(ahead_s, 300, 600, 90)
+    assert kept(found) == expected
+    beyond = abs(int(ahead_s)) > 180
+    assert drifts(found) == (dict.fromkeys(expected, abs(int(ahead_s))) if beyond else {})
+    assert len(found.events) == 1
+
+
+@pytest.mark.parametrize("ahead_s", ["1701", "-3600", "7200"])
+def test_v03_what_a_clock_beyond_the_limit_stamped_is_refused_for_estimation(ahead_s: str) -> None:
+    found = of_clock(ahead_s, 300, 600, 90)
+    assert kept(found) == {}
+    (refusal,) = found.refusals
+    assert refusal.reason.startswith("the clock that stamped it was too wrong to tell the time of it (2026-03-01T")
+    assert refusal.position == "MeterReading[1]/IntervalBlocks[1]/IntervalReadings[1] and 2 more"
+
+
+@pytest.mark.parametrize("ahead", ["", "soon", "1.5", "0"])
+def test_an_event_that_tells_no_seconds_moves_nothing(ahead: str) -> None:
+    assert kept(of_clock(ahead, 300, 600, 90)) == {4: 300, 5: 600, 6: 90}
+
+
+def test_the_clock_of_another_device_moves_nothing() -> None:
+    other = cim.Identity.named("DC1", "SerialNumber")
+    assert kept(of_clock("600", 300, 600, 90, device=other)) == {4: 300, 5: 600, 6: 90}
+    mine = cim.Identity.named("SN1", "SerialNumber")
+    assert kept(of_clock("600", 300, 600, 90, device=mine)) == {4: 400, 5: 430}
+
+
+def test_the_clock_is_known_wherever_the_readings_come_from() -> None:
+    """Of a file, or of a delivery that is loaded in bulk, series are made: they must not go by columns."""
+    payload = told("600", block([300, 600, 90], first=4))
+    header = cim.Header(
+        verb=cim.Verb.CREATED,
+        noun="MeterReadings",
+        timestamp=RECEIVED,
+        source="AMS1",
+        message_id="1",
+        correlation_id="1",
+    )
+    body = cim.encode(cim.Envelope(header=header, payload=payload))
+    batches = [one for one in Cim().columns(io.BytesIO(body)) if isinstance(one, Batch)]
+    (series,) = [one for batch in batches for one in batch.series]
+    assert series.block.clock_ahead_s == 600
+    columns, _ = columns_of([series])
+    assert columns.regular.tolist() == [False]
+    found = unify(cim.MeterReadings((series.reading,)), Directory([CHANNEL]), received_at=RECEIVED)
+    assert kept(found) == {4: 400, 5: 430}

@@ -65,7 +65,29 @@ def meter_reading(meter: Meter, collected: Collected, *, source: str) -> field.M
     if not blocks and not readings:
         return None
     return field.MeterReading(
-        meter=identity(meter.serial, meter.mrid), usage_point=point(meter.usage_point), blocks=blocks, readings=readings
+        meter=identity(meter.serial, meter.mrid),
+        usage_point=point(meter.usage_point),
+        blocks=blocks,
+        readings=readings,
+        events=wrong_clock(meter, collected),
+    )
+
+
+def wrong_clock(meter: Meter, collected: Collected) -> tuple[field.EndDeviceEvent, ...]:
+    """How far ahead of ours the clock was that stamped what was read, if it was so wrong that it had to be set."""
+    if not collected.clock_set or collected.clock_drift_s is None:
+        return ()
+    words = of_name("clock.sync_needed")
+    return (
+        field.EndDeviceEvent(
+            mrid=str(uuid.uuid5(_EVENTS, f"{meter.serial}|{words.name}|{collected.read_at}")),
+            created=collected.read_at,
+            severity=words.severity,
+            device=identity(meter.serial, meter.mrid),
+            details=(field.EventDetail("value", str(round(collected.clock_drift_s))), field.EventDetail("unit", "s")),
+            code=words.code,
+            usage_point=point(meter.usage_point),
+        ),
     )
 
 

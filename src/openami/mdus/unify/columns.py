@@ -199,8 +199,9 @@ def columns_of(series: Sequence[SourceSeries]) -> tuple[Columns, NDArray[np.intp
         who = identities.setdefault(texts_of(one.meter), len(identities))
         block = one.block
         code = codes.setdefault(block.reading_type, len(codes))
-        # a usage point, a left calculation, periods without length, another unit: for the general way
-        plain = block.pending_calculation is None and one.ends is None and one.kept is block and bool(len(block))
+        # a left calculation, a wrong clock, periods without length, another unit: for the general way
+        usual = block.pending_calculation is None and not block.clock_ahead_s
+        plain = usual and one.ends is None and one.kept is block and bool(len(block))
         blocks.append(_Block(who, code, block, plain))
         origin.append(number)
     columns, of_block = _columns([*identities], [*codes], blocks)

@@ -12,7 +12,7 @@ import numpy as np
 from openami.mdus.series import ChannelDays, RegisterReadings
 from openami.mdus.unify import oddities
 from openami.mdus.unify.dials import NO_ANCHORS, Anchors, Dials
-from openami.mdus.unify.drift import prorated
+from openami.mdus.unify.drift import blocks_of, prorated
 from openami.mdus.unify.intervals import Run, gather, into_days
 from openami.mdus.unify.refusals import BAD_VALUE, UNKNOWN_METER, UNKNOWN_TYPE, Refusals, Source
 from openami.shared.contract import field
@@ -175,7 +175,7 @@ def _devices(reading: field.MeterReading, directory: Directory, source: Source, 
 
 
 def _delivered_blocks(reading: field.MeterReading, position: str) -> Iterator[tuple[field.IntervalBlock, Source]]:
-    for index, block in enumerate(reading.blocks, 1):
+    for index, block in enumerate(blocks_of(reading), 1):
         source = Source(f"{position}/IntervalBlocks[{index}]", reading.label)
         code = block.reading_type
         if code.interval_s is None and block.interval_s in PERIOD_NUMBERS:

@@ -3,11 +3,15 @@
 Within the tolerance of its clock an interval counts for the nearest one of the grid. Beyond it, up to a limit, its
 energy is prorated: each interval of the grid gets the share of the time that it has in common with the shifted ones.
 Nothing is lost or invented: parts sum to what was delivered, and an interval that is covered only in part stays open.
+
+A meter whose clock is wrong stamps on the grid all the same. That it was wrong is told by whoever looked at the clock
+when it was read: an event `clock.sync_needed` that rides with the readings, `value` seconds ahead of the true time.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -21,9 +25,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from openami.mdus.unify.matching import ChannelDescription
+    from openami.shared.contract.field import IntervalBlock, MeterReading
 
+_SECONDS: Final = re.compile(r"-?\d{1,9}", re.ASCII)
 _HOUR_S: Final = 3600
 """Longer intervals are days: a clock does not shift them."""
+
+
+def blocks_of(reading: MeterReading) -> tuple[IntervalBlock, ...]:
+    """The blocks of a meter, with how far ahead its clock was, if an event beside them tells."""
+    mine = [event for event in reading.events if event.device in {None, reading.meter}]
+    told = [event.detail("value") or "" for event in mine if event.name == "clock.sync_needed"]
+    if not told or not _SECONDS.fullmatch(told[-1]):
+        return reading.blocks
+    return tuple(replace(block, clock_ahead_s=int(told[-1])) for block in reading.blocks)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,6 +47,7 @@ class _Facts:
 
     length: NDArray[np.int64]
     late: NDArray[np.int64]
+    ahead: NDArray[np.int64]
     tolerance: NDArray[np.int64]
     most: NDArray[np.int64]
 
@@ -42,12 +58,19 @@ class _Facts:
             np.array([getattr(one, name) for one in channels], np.int64)[rows.run]
             for name in ("interval_s", "clock_tolerance_s", "prorate_max_s")
         )
-        return _Facts(length, _late(rows, length), tolerance, most)
+        ahead = np.array([run.block.clock_ahead_s for run in rows.runs], np.int64)[rows.run]
+        ahead[np.abs(ahead) <= tolerance] = 0
+        return _Facts(length, _late(rows, length), ahead, tolerance, most)
 
     @property
     def shift(self) -> NDArray[np.int64]:
         """How far from the nearest instant of the grid."""
         return np.asarray(np.minimum(self.late, self.length - self.late) * (self.late > 0), np.int64)
+
+    @property
+    def to_nearest(self) -> NDArray[np.int64]:
+        """The seconds from the row to the nearest instant of the grid."""
+        return np.asarray(np.where(self.late * 2 < self.length, -self.late, self.length - self.late), np.int64)
 
 
 def _late(rows: Rows, length: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -71,7 +94,7 @@ def prorated(rows: Rows, refusals: Refusals) -> Rows:
     """The rows with those of a shifted clock on the grid; what is beyond the limits is left as it is."""
     if not rows.start_s.size:
         return rows
-    facts = _Facts.of(rows)
+    rows, facts = _at_true_time(rows, _Facts.of(rows), refusals)
     shift = facts.shift
     if not shift.any():
         return rows
@@ -79,11 +102,26 @@ def prorated(rows: Rows, refusals: Refusals) -> Rows:
     np.maximum.at(furthest, rows.run, shift)
     beyond = furthest[rows.run] > facts.tolerance
     near = (shift > 0) & ~beyond
-    rows.start_s[near] += np.where(facts.late * 2 < facts.length, -facts.late, facts.length - facts.late)[near]
+    rows.start_s[near] += facts.to_nearest[near]
     split = beyond & (shift <= facts.most) & (furthest[rows.run] <= facts.most)
     if not split.any():
         return rows
     return _joined(rows.where(~split), _split(rows.where(split), _Facts.of(rows.where(split)), refusals))
+
+
+def _at_true_time(rows: Rows, facts: _Facts, refusals: Refusals) -> tuple[Rows, _Facts]:
+    """Rows of a clock that is known to have been wrong, where they belong; those beyond the limit are refused."""
+    if not facts.ahead.any():
+        return rows, facts
+    beyond = np.abs(facts.ahead) > facts.most
+    moved = rows.refuse(beyond, refusals, BAD_TIME, "the clock that stamped it was too wrong to tell the time of it")
+    moved.start_s[:] -= facts.ahead[~beyond]
+    found = _Facts.of(moved)
+    whole = (found.ahead != 0) & (found.shift <= found.tolerance)  # by whole intervals: nothing is prorated
+    noted = moved.where(whole)
+    noted.start_s[:] += found.to_nearest[whole] * (found.late[whole] > 0)
+    _note(noted, np.abs(found.ahead)[whole], refusals)
+    return moved, found
 
 
 def _split(rows: Rows, facts: _Facts, refusals: Refusals) -> Rows:
@@ -120,7 +158,7 @@ def _split(rows: Rows, facts: _Facts, refusals: Refusals) -> Rows:
     )
     gap = np.abs(np.add.reduceat(covered, begins) - facts.length[mine])
     made_whole = gap <= facts.tolerance[mine]
-    _note(made.where(made_whole), facts.shift[mine][made_whole], refusals)
+    _note(made.where(made_whole), np.maximum(facts.shift, np.abs(facts.ahead))[mine][made_whole], refusals)
     return made.refuse(~made_whole, refusals, BAD_TIME, "the intervals of a wrong clock cover it only in part")
 
 

@@ -17,6 +17,7 @@ from openami.mdus.unify.adapters.cim_meters import KnownMeters, columns_of_meter
 from openami.mdus.unify.adapters.model import BAD_VALUE, Batch, SourceSeries
 from openami.mdus.unify.columns import Piece, joined
 from openami.mdus.unify.delivery import beyond_counting, countable, instant_block
+from openami.mdus.unify.drift import blocks_of
 from openami.shared.contract import field as contract
 from openami.shared.contract.field.errors import FieldContractError
 from openami.shared.contract.field.events import EndDeviceEvent
@@ -303,7 +304,7 @@ def _take_event(element: etree._Element, index: int, events: list[EndDeviceEvent
 def _series(reading: contract.MeterReading, index: int, reader: Reader) -> Iterator[SourceSeries]:
     """The series of the `index`-th object; register readings that no series can hold are refused."""
     meter = reading.meter or reading.usage_point or contract.Identity()
-    for block in reading.blocks:
+    for block in blocks_of(reading):
         yield _one(reading.label, meter, block, ())
     by_type = sorted(reading.readings, key=lambda each: str(each.reading_type))
     for code, group in groupby(by_type, key=lambda each: each.reading_type):

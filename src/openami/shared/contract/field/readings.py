@@ -48,6 +48,8 @@ class IntervalBlock:
     source: str | None = None
     pending_calculation: str | None = None
     """A calculation that the sender left to the receiver; whoever uses the values must apply or refuse it."""
+    clock_ahead_s: int = 0
+    """How far the clock was ahead that stamped them, where something beside them tells it: nobody took it off yet."""
 
     def __post_init__(self) -> None:
         columns = (self.values, self.missing, self.quality_index)

@@ -190,7 +190,7 @@ def test_the_pages_work_without_script_from_login_to_bill(chromium: Browser, ser
         assert page.locator("svg.curve rect.q-measured").count() > 0
     page.get_by_role("link", name="Earlier").click()
     sync_api.expect(page.get_by_text("2026-03-18 to 2026-03-24")).to_be_visible()
-    page.get_by_role("link", name="Log out").click()
+    page.get_by_role("button", name="Log out").click()
     sync_api.expect(page.get_by_role("button", name="Log in")).to_be_visible()
     assert complaints == []
 

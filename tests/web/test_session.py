@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from starlette.requests import Request
+from structlog.testing import capture_logs
+from tests.web.conftest import KEY, PASSWORD
 
 from openami.shared.secrets import hash_password
-from openami.web.session import COOKIE
+from openami.shared.service import create_app
+from openami.web.session import COOKIE, LIFETIME, Sessions
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-    from openami.shared.clock import ManualClock
+    from tests.web.conftest import RecordedAreas
 
-PASSWORD = "the right one"
+    from openami.shared.clock import ManualClock
+    from openami.shared.service import Area
 
 
 @pytest.mark.parametrize("path", ["/", "/devices", "/bills?q=a%20b&offset=50", "/bills/700000001/document", "/nowhere"])
@@ -47,9 +54,8 @@ async def test_the_right_password_opens_a_session_that_scripts_and_other_sites_c
     cookie = answer.headers["set-cookie"].lower()
     assert "httponly" in cookie
     assert "samesite=strict" in cookie
+    assert "secure" not in cookie, "over plain HTTP no browser would send it back"
     assert (await stranger.get("/")).status_code == 200
-    await stranger.get("/logout")
-    assert (await stranger.get("/")).status_code == 303
 
 
 @pytest.mark.parametrize(("user", "password"), [("admin", "wrong"), ("nobody", PASSWORD), ("", "")])
@@ -73,6 +79,91 @@ async def test_a_session_ends_after_its_time(browser: httpx.AsyncClient, clock: 
     assert (await browser.get("/")).status_code == 200
     clock.advance_to(clock.now() + timedelta(hours=12, seconds=1))
     assert (await browser.get("/")).status_code == 303
+
+
+async def _log_out(browser: httpx.AsyncClient) -> httpx.Response:
+    token = re.search(r'action="/logout".*?name="form_token" value="([^"]+)"', (await browser.get("/")).text)
+    assert token
+    return await browser.post("/logout", data={"form_token": token[1]})
+
+
+async def test_logging_out_ends_the_session_wherever_its_cookie_was_copied_to(
+    browser: httpx.AsyncClient, cookie: str
+) -> None:
+    answer = await _log_out(browser)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/login")
+    assert "max-age=0" in answer.headers["set-cookie"].lower()
+    browser.cookies.set(COOKIE, cookie)
+    assert (await browser.get("/")).status_code == 303
+    assert (await browser.post("/logout")).headers["location"] == "/login", "who is out is led on"
+
+
+async def test_nobody_is_logged_out_by_a_link_or_by_another_site(browser: httpx.AsyncClient) -> None:
+    assert (await browser.get("/logout")).status_code == 404
+    refused = await browser.post("/logout", data={"form_token": "forged"})
+    assert (refused.status_code, "not of this session" in refused.text) == (422, True)
+    assert (await browser.get("/")).status_code == 200
+
+
+async def test_ended_sessions_are_remembered_as_long_as_they_could_live(
+    make_console: Callable[[], Area], browser: httpx.AsyncClient, cookie: str, clock: ManualClock, users_file: Path
+) -> None:
+    sessions = Sessions(users_file, KEY, clock)
+    request = Request({"type": "http", "headers": [(b"cookie", f"{COOKIE}={cookie}".encode())]})
+    assert sessions.user_of(request) == "admin"
+    sessions.end(request)
+    assert sessions.user_of(request) is None
+    clock.advance_to(clock.now() + LIFETIME)
+    other = Request({"type": "http", "headers": [(b"cookie", f"{COOKIE}=x".encode())]})
+    sessions.end(other)
+    assert list(sessions._ended) == ["x"]
+
+
+async def test_guessing_is_braked_told_and_kept(
+    stranger: httpx.AsyncClient, areas: RecordedAreas, clock: ManualClock
+) -> None:
+    wrong = {"user": "admin", "password": "guess", "next": "/bills"}
+    with capture_logs() as logs:
+        for _ in range(5):
+            assert (await stranger.post("/login", data=wrong)).status_code == 401
+        braked = await stranger.post("/login", data=wrong | {"password": PASSWORD})
+    assert braked.status_code == 429
+    assert braked.headers["retry-after"] == "1"
+    assert "Too many wrong passwords. Try again in 1 seconds." in braked.text
+    assert 'value="/bills"' in braked.text, "where one wanted to go is not lost"
+    clock.advance_to(clock.now() + timedelta(seconds=1))
+    assert (await stranger.post("/login", data=wrong | {"password": PASSWORD})).status_code == 303
+    told = [json.loads(one.content) for one in areas.asked if one.url.path == "/api/audit"]
+    assert [one["what"] for one in told] == ["login.refused"] * 5 + ["login"]
+    assert {(one["who"], one["source"]) for one in told} == {("admin", "127.0.0.1")}
+    assert [line["event"] for line in logs][-1] == "login.braked"
+    for text in (str(logs), str(told)):
+        assert PASSWORD not in text
+        assert "guess" not in text
+
+
+async def test_a_password_typed_as_the_user_is_kept_nowhere(stranger: httpx.AsyncClient, areas: RecordedAreas) -> None:
+    with capture_logs() as logs:
+        await stranger.post("/login", data={"user": PASSWORD, "password": ""})
+    assert PASSWORD not in str(logs)
+    assert PASSWORD.encode() not in b"".join(one.content for one in areas.asked)
+    assert "nobody" in str(logs)
+
+
+async def test_people_get_in_while_the_office_is_away(stranger: httpx.AsyncClient, areas: RecordedAreas) -> None:
+    areas.down.add("office")
+    with capture_logs() as logs:
+        answer = await stranger.post("/login", data={"user": "admin", "password": PASSWORD})
+    assert answer.status_code == 303
+    assert [line["event"] for line in logs] == ["login", "audit.not_kept"]
+
+
+async def test_over_tls_the_cookie_travels_over_tls_alone(make_console: Callable[[], Area]) -> None:
+    transport = httpx.ASGITransport(create_app(make_console(), token="t"))
+    async with httpx.AsyncClient(transport=transport, base_url="https://console") as client:
+        answer = await client.post("/login", data={"user": "admin", "password": PASSWORD})
+    assert "; secure" in answer.headers["set-cookie"].lower()
+    assert answer.headers["strict-transport-security"] == "max-age=31536000"
 
 
 async def test_a_new_password_ends_all_sessions(browser: httpx.AsyncClient, users_file: Path) -> None:

@@ -13,7 +13,7 @@ from openami.office.billing.model import json_value
 from openami.office.billing.page import render
 from openami.office.billing.price_handlers import change_prices, tariff_list, withdraw_prices
 from openami.office.billing.store import bill_by_id
-from openami.office.commands import BadFieldError, Command, once
+from openami.office.commands import BadFieldError, Command, note, once
 from openami.office.connection import handlers as connection
 from openami.office.context import Office, OfficeSettings
 from openami.office.devices import handlers as devices
@@ -72,6 +72,7 @@ COMMANDS: dict[str, Act] = {
     "/api/tariffs/prices": change_prices,
     "/api/tariffs/prices/withdraw": withdraw_prices,
     "/api/cases/close": events.close,
+    "/api/audit": note,
 }
 """People's commands: path and what it does; the body of each carries an `id` of its own, or an Idempotency-Key."""
 

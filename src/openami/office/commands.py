@@ -219,3 +219,11 @@ async def record(
             after=after,
         ),
     )
+
+
+async def note(office: Office, transaction: AsyncConnection, command: Command) -> dict[str, Any]:
+    """Keep in the audit what somebody did at the console: came, was refused, left; and from where."""
+    what, source = command.text("what"), str(command.body.get("source", ""))
+    said = AuditRecord(at=office.clock.now(), actor=command.actor, action=what, subject="console", after=source)
+    await append(transaction, audit, said)
+    return {"kept": what}

@@ -7,6 +7,8 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+import structlog
+from starlette.middleware import Middleware
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -15,21 +17,25 @@ from openami.shared.clock import RealClock
 from openami.shared.errors import OpenAmiError
 from openami.shared.service import Area
 from openami.web.areas import AreaDownError, Areas, NotThereError
+from openami.web.headers import SecurityHeaders, policy
 from openami.web.pages import ACTIONS, PAGES
 from openami.web.pages.landscape import counters
 from openami.web.render import HERE, environment, json_safe, local_instant
-from openami.web.session import COOKIE, LIFETIME, Sessions
+from openami.web.session import COOKIE, LIFETIME, BrakedError, Sessions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
     import httpx
+    from starlette.datastructures import FormData
     from starlette.requests import Request
 
     from openami.shared.clock import Clock
     from openami.shared.settings import Settings
     from openami.web.page import Action, Page
+
+log = structlog.get_logger()
 
 LIVE_EVERY_S = 1.0
 
@@ -53,7 +59,7 @@ class Console:
         routes: list[BaseRoute] = [
             Mount("/static", StaticFiles(directory=HERE / "static")),
             Route("/login", self._login, methods=["GET", "POST"]),
-            Route("/logout", self._logout),
+            Route("/logout", self._logout, methods=["POST"]),
             Route("/live", self._live),
             Route("/bills/{bill}/document", self._bill_document),
         ]
@@ -62,7 +68,7 @@ class Console:
             routes.append(Route("/index.json" if page.path == "/" else f"{page.path}.json", self._json(page)))
             routes.append(Route(page.path, self._html(page)))
         routes.append(Route("/{nothing:path}", self._nothing_here))
-        return routes
+        return [Mount("", routes=routes, middleware=[Middleware(SecurityHeaders)])]
 
     def _html(self, page: Page) -> Any:  # noqa: ANN401 - a Starlette endpoint
         async def show(request: Request) -> Response:
@@ -107,10 +113,8 @@ class Console:
                 return _to_login(request)
             request.state.now, request.state.zone = self._clock.now(), self._settings.zone
             async with request.form(max_files=1) as form:
-                if not self._sessions.is_our_form(request, str(form.get("form_token", ""))):
-                    error = ForeignFormError("The form is not of this session.", hint="Load the page again.")
-                    return self._problem(request, user, error)
                 try:
+                    self._check_form(request, form)
                     there = await action.act(self._areas, request, form, user)
                 except OpenAmiError as error:
                     return self._problem(request, user, error)
@@ -120,16 +124,23 @@ class Console:
 
     async def _login(self, request: Request) -> Response:
         if request.method == "GET":
-            return self._render("login.html", request, None, title="Log in", wrong=False, next=_next(request))
+            return self._login_page(request, _safe(request.query_params.get("next", "/")))
         form = await request.form()
-        cookie = await self._sessions.log_in(str(form.get("user", "")), str(form.get("password", "")))
-        if cookie is None:
-            page = self._render(
-                "login.html", request, None, title="Log in", wrong=True, next=_safe(str(form.get("next", "/")))
-            )
-            page.status_code = 401
+        user, there = str(form.get("user", "")), _safe(str(form.get("next", "/")))
+        source = request.client.host if request.client else ""
+        try:
+            cookie = await self._sessions.log_in(user, str(form.get("password", "")), source)
+        except BrakedError as error:
+            log.warning("login.braked", source=source, wait_s=error.wait_s)
+            page = self._login_page(request, there, 429, f"{error.found} {error.hint}")
+            page.headers["retry-after"] = str(error.wait_s)
             return page
-        answer = RedirectResponse(_safe(str(form.get("next", "/"))), status_code=303)
+        known = user if self._sessions.is_user(user) else "nobody"
+        if cookie is None:
+            await self._audit("login.refused", known, source)
+            return self._login_page(request, there, 401, "User or password is wrong.")
+        await self._audit("login", known, source)
+        answer = RedirectResponse(there, status_code=303)
         answer.set_cookie(
             COOKIE,
             cookie,
@@ -141,10 +152,40 @@ class Console:
         )
         return answer
 
-    async def _logout(self, _request: Request) -> Response:
+    def _login_page(self, request: Request, there: str, status: int = 200, wrong: str = "") -> HTMLResponse:
+        page = self._render("login.html", request, None, title="Log in", wrong=wrong, next=there)
+        page.status_code = status
+        return page
+
+    async def _logout(self, request: Request) -> Response:
+        user = self._sessions.user_of(request)
+        if user is not None:
+            try:
+                self._check_form(request, await request.form())
+            except ForeignFormError as error:
+                return self._problem(request, user, error)
+            self._sessions.end(request)
+            await self._audit("logout", user, request.client.host if request.client else "")
         answer = RedirectResponse("/login", status_code=303)
         answer.delete_cookie(COOKIE)
         return answer
+
+    def _check_form(self, request: Request, form: FormData) -> None:
+        """See that a form is one of ours.
+
+        Raises:
+            ForeignFormError: another site made it, or an earlier session.
+        """
+        if not self._sessions.is_our_form(request, str(form.get("form_token", ""))):
+            raise ForeignFormError("The form is not of this session.", hint="Load the page again.")
+
+    async def _audit(self, what: str, user: str, source: str) -> None:
+        """Into the log at once, and into the office's audit; people get in and out while the office is away, too."""
+        log.info(what, user=user, source=source)
+        try:
+            await self._areas.post("office", "/api/audit", {"what": what, "who": user, "source": source})
+        except OpenAmiError as error:
+            log.warning("audit.not_kept", what=what, user=user, source=source, found=error.found)
 
     async def _live(self, request: Request) -> Response:
         """Server-sent events: the landscape's counters, every second while somebody looks."""
@@ -175,7 +216,7 @@ class Console:
             document = await self._areas.text("office", f"/api/bills/{request.path_params['bill']}/document")
         except OpenAmiError as error:
             return self._problem(request, user, error)
-        return HTMLResponse(document, headers=_headers("default-src 'none'; style-src 'unsafe-inline'; img-src data:"))
+        return HTMLResponse(document, headers=policy("default-src 'none'; style-src 'unsafe-inline'; img-src data:"))
 
     async def _nothing_here(self, request: Request) -> Response:
         """An address that no page has."""
@@ -204,21 +245,11 @@ class Console:
             "now": self._clock.now().isoformat() if user else None,
             "form_token": self._sessions.form_token(request),
         }
-        headers = _headers(
+        headers = policy(
             "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; "
             "form-action 'self'; base-uri 'none'"
         )
         return HTMLResponse(self._templates.get_template(template).render(**given), headers=headers)
-
-
-def _headers(policy: str) -> dict[str, str]:
-    """What every page says to the browser; pages may be framed by the console only (a bill's document is)."""
-    return {
-        "content-security-policy": f"{policy}; frame-ancestors 'self'",
-        "x-content-type-options": "nosniff",
-        "referrer-policy": "same-origin",
-        "cache-control": "no-store",
-    }
 
 
 def _to_login(request: Request) -> Response:
@@ -229,10 +260,6 @@ def _to_login(request: Request) -> Response:
 
 def _status(error: OpenAmiError) -> int:
     return 503 if isinstance(error, AreaDownError) else 404 if isinstance(error, NotThereError) else 422
-
-
-def _next(request: Request) -> str:
-    return _safe(request.query_params.get("next", "/"))
 
 
 def _safe(path: str) -> str:

@@ -1,4 +1,7 @@
-"""Who is logged in: a signed cookie, no table. The password file is made by the landscape, hashed."""
+"""Who is logged in: a signed cookie, no table. The password file is made by the landscape, hashed.
+
+What must be remembered, failed logins and sessions that were ended, is in memory: bounded, and gone with a restart.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,9 @@ import json
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from openami.shared.errors import OpenAmiError
 from openami.shared.secrets import hash_password, password_matches
+from openami.web.brake import Brake
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,21 +29,53 @@ LIFETIME = timedelta(hours=12)
 _NOBODY = hash_password("nobody")  # so that an unknown user takes as long as a wrong password
 
 
+class BrakedError(OpenAmiError):
+    """Too many passwords were wrong: nothing is tried before the pause is over."""
+
+    def __init__(self, wait_s: int) -> None:
+        super().__init__("Too many wrong passwords.", hint=f"Try again in {wait_s} seconds.")
+        self.wait_s = wait_s
+
+
 class Sessions:
-    """Checks passwords and signs cookies; sessions end after twelve hours or when the password changes."""
+    """Checks passwords and signs cookies.
+
+    Sessions end after twelve hours, with a logout, or when the password changes.
+    """
 
     def __init__(self, users_file: Path, key: bytes, clock: Clock) -> None:
         self._users_file = users_file
         self._key = key
         self._clock = clock
+        self._brake = Brake(clock)
+        self._ended: dict[str, datetime] = {}
 
-    async def log_in(self, user: str, password: str) -> str | None:
-        """A cookie value for the right password, None for a wrong one. Costs a tenth of a second either way."""
-        hashed = self._users().get(user, _NOBODY)
-        right = await asyncio.to_thread(password_matches, password, hashed)
+    async def log_in(self, user: str, password: str, source: str = "") -> str | None:
+        """A cookie value for the right password, None for a wrong one. Costs a tenth of a second either way.
+
+        Raises:
+            BrakedError: too many were wrong before, and the pause is not over.
+        """
+        users = self._users()
+        counted = user if user in users else ""
+        if wait_s := self._brake.wait_s(counted, source):
+            raise BrakedError(wait_s)
+        self._brake.attempt(counted, source)
+        right = await asyncio.to_thread(password_matches, password, users.get(user, _NOBODY))
         if not right or user not in self._users():
             return None
+        self._brake.succeeded(counted, source)
         return self._cookie(user, self._clock.now() + LIFETIME)
+
+    def is_user(self, name: str) -> bool:
+        """Whether there is such a user: only then may a name be logged (people type passwords into the wrong field)."""
+        return name in self._users()
+
+    def end(self, request: Request) -> None:
+        """The session of a request is over, wherever its cookie was copied to."""
+        now = self._clock.now()
+        self._ended = {cookie: until for cookie, until in self._ended.items() if until > now}
+        self._ended[request.cookies[COOKIE]] = now + LIFETIME
 
     def user_of(self, request: Request) -> str | None:
         """Who sent a request, if the cookie is ours, valid and of the present password."""
@@ -51,7 +88,8 @@ class Sessions:
         if until.tzinfo is None or user not in self._users():
             return None
         genuine = _same(request.cookies[COOKIE], self._cookie(user, until))
-        return user if genuine and self._clock.now() < until else None
+        ended = request.cookies[COOKIE] in self._ended
+        return user if genuine and not ended and self._clock.now() < until else None
 
     def form_token(self, request: Request) -> str:
         """What a form must carry back, so that no other site can post in the user's name."""

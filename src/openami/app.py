@@ -153,11 +153,17 @@ class Seams:
         return area
 
 
+def clock_of(settings: Settings) -> Clock:
+    """The business time of an installation; a shared clock that nobody has set yet starts now."""
+    real = RealClock()
+    return SharedClock.create(settings.data_dir / CLOCK_FILE, real.now()) if settings.clock == "shared" else real
+
+
 async def serve_area(name: str, settings: Settings, *, supervised: bool) -> None:
     """Run one area until a signal comes, or until its supervisor is gone."""
     configure_logs(name, settings.log_level)
     secrets = load_secrets(settings.data_dir / "secrets.json")
-    clock = SharedClock(settings.data_dir / CLOCK_FILE) if settings.clock == "shared" else RealClock()
+    clock = clock_of(settings)
     with contextlib.ExitStack() as stack:
         url = settings.postgres_url.get_secret_value() if settings.postgres_url else ""
         if not url and name in DATABASES:

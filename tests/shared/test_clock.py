@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openami.app import clock_of
 from openami.shared.clock import ManualClock, RealClock, SharedClock
+from openami.shared.settings import load_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -52,6 +56,23 @@ def test_all_processes_read_the_instant_that_the_conductor_set(tmp_path: Path) -
 def test_an_existing_clock_keeps_its_instant(tmp_path: Path) -> None:
     SharedClock.create(tmp_path / "clock", NOON).advance_to(NOON + timedelta(days=3))
     assert SharedClock.create(tmp_path / "clock", NOON).now() == NOON + timedelta(days=3)
+    assert [path.name for path in tmp_path.iterdir()] == ["clock"]
+
+
+def test_of_two_that_make_the_clock_at_once_one_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pathlib.Path.exists", lambda _: False)
+    first, second = (SharedClock.create(tmp_path / "clock", NOON + timedelta(days=days)) for days in (0, 1))
+    assert first.now() == second.now() == NOON
+    assert [path.name for path in tmp_path.iterdir()] == ["clock"]
+
+
+def test_a_shared_clock_that_nobody_has_set_starts_now(tmp_path: Path) -> None:
+    assert isinstance(clock_of(load_settings(data_dir=tmp_path)), RealClock)
+    shared = load_settings(data_dir=tmp_path, clock="shared")
+    before = datetime.now(UTC)
+    began = clock_of(shared).now()
+    assert before <= began <= datetime.now(UTC)
+    assert clock_of(shared).now() == began, "it stands until it is moved"
 
 
 @given(st.datetimes(min_value=datetime(1971, 1, 1), max_value=datetime(2200, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 - hypothesis wants bounds without a zone

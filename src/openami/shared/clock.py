@@ -7,7 +7,9 @@ even when the month is not.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import mmap
+import os
 import struct
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
@@ -88,7 +90,12 @@ class SharedClock:
     def create(cls, path: Path, now: datetime) -> SharedClock:
         """Make the file if it is not there; an existing clock keeps its instant."""
         if not path.exists():
-            path.write_bytes(struct.pack("<q", _microseconds(now)))
+            # whole or not at all, and made by one of several areas that start together
+            fresh = path.with_name(f"{path.name}.{os.getpid()}")
+            fresh.write_bytes(struct.pack("<q", _microseconds(now)))
+            with contextlib.suppress(FileExistsError):
+                os.link(fresh, path)
+            fresh.unlink()
         return cls(path)
 
     def now(self) -> datetime:

@@ -34,7 +34,10 @@ User = Annotated[str, typer.Option(help="User that we call with.")]
 Password = Annotated[str, typer.Option(help="Its password.", envvar="OPENAMI_TESTKIT_PASSWORD", show_default=False)]
 Listen = Annotated[str, typer.Option(help="Host and port on which the other side reaches us.")]
 Played = Annotated[
-    list[str] | None, typer.Option(help="Name of a process; may be repeated, played in this order; else all.")
+    list[str] | None,
+    typer.Option(
+        help="Name of a process; may be repeated, played in this order; else all that need no setting of the MDUS."
+    ),
 ]
 FieldName = Annotated[
     str,

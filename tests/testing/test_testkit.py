@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,12 +12,14 @@ from tests.certificates import free_port
 from typer.testing import CliRunner
 
 from openami.cli import app
-from openami.shared.clock import RealClock
+from openami.shared.clock import ManualClock, RealClock, SharedClock
 from openami.shared.contract.enterprise.catalogue import Side
-from openami.testing import requests
+from openami.shared.contract.enterprise.codec import decode, encode
+from openami.testing import party, requests, run
 from openami.testing.faults import KINDS, Faults, UnknownFaultError, broken
 from openami.testing.home import Home
 from openami.testing.party import NothingCameError, Party, WrongAnswerError
+from openami.testing.processes import PROCESSES
 from openami.testing.report import Outcome
 from openami.testing.run import (
     AddressTakenError,
@@ -25,6 +28,7 @@ from openami.testing.run import (
     NobodyThereError,
     Peer,
     UnknownProcessError,
+    first_number,
     listening,
     play_mdus,
     play_sap,
@@ -41,6 +45,60 @@ def free_endpoint() -> Endpoint:
 
 def at(endpoint: Endpoint) -> str:
     return f"http://{endpoint.host}:{endpoint.port}"
+
+
+def test_runs_a_second_apart_have_no_number_in_common():
+    """A run that follows another at once is before a system that knows the numbers of that one."""
+    clock = ManualClock(datetime(2026, 11, 29, 4, 10, tzinfo=UTC))
+    seen: set[str] = set()
+    for _ in range(300):  # the numbers of a home's parts lie up to 300 apart
+        first = first_number(clock)
+        home = Home(clock, 1, first_number=first)
+        located = home.located().utilities_device.location[0]
+        parent = located.installation_point_hierarchy_relationship.parent_installation_point_id
+        own = {home.device, home.register, home.intervals, home.profile}
+        own |= {home.serial, home.point, located.installation_point_id, parent}
+        assert len(own) == 8
+        assert own.isdisjoint(seen)
+        assert max(map(len, own)) <= 18
+        seen |= own
+        clock.advance_to(clock.now() + timedelta(seconds=1))
+
+
+def test_what_happens_at_any_moment_is_told_in_whole_seconds():
+    """A clock that runs has microseconds, the dates and times of the contract have none."""
+    home = Home(
+        ManualClock(datetime(2026, 11, 29, tzinfo=UTC)), since=datetime(2026, 3, 1, 9, 8, 7, 654321, tzinfo=UTC)
+    )
+    home.until = home.since + timedelta(days=3, microseconds=7)
+    for message in home.initialization():
+        assert decode(encode(message)) == message
+
+
+async def test_a_shared_clock_goes_on_while_somebody_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """What the other side does every few hours comes although nobody moves the clock, but not before its time."""
+    noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    clock = SharedClock.create(tmp_path / "clock", noon)
+    sap = Party(Side.OFFICE, clock, poster, patience_s=20)  # type: ignore[arg-type]
+    monkeypatch.setattr(party, "LOOK_S", 0)
+    with pytest.raises(NothingCameError):
+        await Party(Side.OFFICE, clock, poster, patience_s=0.01).until(lambda: False, "Nothing")  # type: ignore[arg-type]
+    assert clock.now() == noon
+    monkeypatch.setattr(party, "GRACE_S", 0)
+    assert await sap.until(lambda: clock.now() >= noon + timedelta(hours=4), "An upload")
+    assert clock.now() == noon + timedelta(hours=4)
+
+
+@pytest.mark.enable_socket
+async def test_what_needs_a_setting_is_played_only_where_it_is_named(monkeypatch: pytest.MonkeyPatch):
+    name = "interval upload by point of delivery"
+    monkeypatch.setattr(run, "PROCESSES", {name: PROCESSES[name]})
+    mdus = Peer(at(free_endpoint()), "OFFICE")  # nobody
+    (told,) = await play_sap(mdus, free_endpoint())
+    assert (told.outcome, told.failed) == (Outcome.NOT_BEGUN, False)
+    assert "uploads_by_point" in told.note
+    (told,) = await play_sap(mdus, free_endpoint(), [name])
+    assert "cannot be reached" in told.note
 
 
 @pytest.mark.enable_socket

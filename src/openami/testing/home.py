@@ -52,12 +52,13 @@ class Home:
         self.number = number
         self.device = f"{first_number + number:018}"
         base = first_number - 4710
-        self.serial = f"SN{base + number}"
+        self._place = base + number
+        self.serial = f"SN{self._place}"
         self.ams = ams
         self.register = f"{base + 100 + number:018}"
         self.intervals = f"{base + 200 + number:018}"
         self.profile = f"{base + 300 + number:018}"
-        self.point = f"NL{base + number:016}"
+        self.point = f"NL{self._place:016}"
         self.interval_s = interval_s
         self.recurrence = str(interval_s // 60)
         self.since = since or datetime(2026, 2, 27, 23, tzinfo=UTC)
@@ -129,12 +130,12 @@ class Home:
         location = DeviceLocation(
             start_date=began.date(),
             end_date=last,
-            installation_point_id=f"DL{self.number}",
+            installation_point_id=f"DL{self._place}",
             installation_point_address_information=DeviceLocation.InstallationPointAddressInformation(
                 country_code="NL"
             ),
             installation_point_hierarchy_relationship=DeviceLocation.InstallationPointHierarchyRelationship(
-                parent_installation_point_id=f"CO{self.number}"
+                parent_installation_point_id=f"CO{self._place}"
             ),
             modification_information=DeviceLocation.ModificationInformation(
                 installation_date=began.date(),
@@ -225,4 +226,5 @@ class Home:
 
     @staticmethod
     def _local(moment: datetime) -> datetime:
-        return moment.astimezone(zone(ZONE)).replace(tzinfo=None)
+        """Date and time of a message: in whole seconds."""
+        return moment.astimezone(zone(ZONE)).replace(microsecond=0, tzinfo=None)

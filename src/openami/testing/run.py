@@ -104,6 +104,11 @@ class MasterData:
     material: str = "METER-E"
 
 
+def first_number(clock: Clock) -> int:
+    """Where the numbers of a run begin that no run before has used: a second has room for a thousand."""
+    return int(clock.now().timestamp()) * 1000
+
+
 async def play_sap(
     mdus: Peer,
     endpoint: Endpoint,
@@ -116,14 +121,16 @@ async def play_sap(
     patience_s: float = PATIENCE_S,
     told: Heard = lambda _one: None,
 ) -> list[Told]:
-    """Play processes (all, if none is named) against an MDUS, one after the other; `told` hears of each as it ends.
+    """Play processes against an MDUS, one after the other; `told` hears of each as it ends.
+
+    If none is named, all are played but those that need a setting of the MDUS that is not the default.
 
     Raises:
         UnknownProcessError: a name that no script has.
     """
     chosen = _chosen(names, PROCESSES, "sap")
     clock = clock or RealClock()
-    first = int(RealClock().now().timestamp()) % 10**9  # numbers that no run before has used
+    first = first_number(RealClock())
     numbers = itertools.count(1)
     async with poster(mdus, "services") as post:
         sap = Party(Side.OFFICE, clock, post, faults=faults, patience_s=patience_s)
@@ -138,7 +145,11 @@ async def play_sap(
         ended = []
         async with listening(sap.hear, endpoint, side=Side.OFFICE):
             for script in chosen:
-                ended.append(await _told(script.number, script.name, script.play(stage)))
+                if script.needs and not names:
+                    note = f"needs the setting {script.needs} of the MDUS; where it is set, name the process"
+                    ended.append(Told(script.number, script.name, Outcome.NOT_BEGUN, note))
+                else:
+                    ended.append(await _told(script.number, script.name, script.play(stage)))
                 told(ended[-1])
         return ended
 

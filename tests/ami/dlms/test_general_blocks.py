@@ -17,6 +17,7 @@ from openami.ami.dlms import (
     ClientConnection,
     Conformance,
     Obis,
+    ReleaseRequest,
     RemoteProtocolError,
     ServerConnection,
     State,
@@ -135,3 +136,20 @@ def test_everything_travels_in_general_blocks(ciphered: bool, pdu: int) -> None:
 def test_blocks_that_were_not_negotiated_are_refused(pair: ConnectionPair) -> None:
     answer = serve(pair.server, pair.meter, bytes.fromhex("0001000100010007" + "e0830001000000"))
     assert answer[8:].hex() == "d80202"
+
+
+def test_what_was_negotiated_holds_until_the_next_association() -> None:
+    client = ClientConnection(WrapperFraming.client(1, 1), password=PASSWORD, conformance=WITH_BLOCKS)
+    pair = ConnectionPair(client, ServerConnection(WrapperFraming.server(1), conformance=WITH_BLOCKS), SmallMeter())
+    pair.associate()
+    assert Conformance.GENERAL_BLOCK_TRANSFER in client.agreed.conformance
+    pair.ask(ReleaseRequest())
+    pair.server = ServerConnection(WrapperFraming.server(1))
+    pair.associate()
+    assert Conformance.GENERAL_BLOCK_TRANSFER not in client.agreed.conformance
+    text = bytes(range(256)) * 40
+    pair.query(write(DEVICE_ID, 1, 2, octet_string(text)))
+    assert pair.query(read(DEVICE_ID, 1)).octets() == text
+    client.receive_data(bytes.fromhex("0001000100010007" + "e0830001000000"))
+    with pytest.raises(RemoteProtocolError, match="not negotiated"):
+        client.next_event()

@@ -62,9 +62,9 @@ def classify(message: object, state: State, *, from_client: bool) -> Sent:
         return _BLOCKS[message.service, from_client][message.last]
     if isinstance(message, NextBlock):
         return _NEXT[message.service, from_client]
-    if message == NO_ASSOCIATION:
-        return Sent.LOST
     sent = _WHOLE[type(message)]
+    if sent is Sent.EXCEPTION and message == NO_ASSOCIATION:
+        return Sent.LOST
     if sent is Sent.ACTION and state is State.PROVING:
         return Sent.PROOF
     if isinstance(message, ActionResponse) and state is State.PROVEN:

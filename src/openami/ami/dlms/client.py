@@ -91,7 +91,7 @@ class ClientConnection(Connection):
             mechanism=mechanism,
             authentication=prover.begin() if prover else self._password,
             system_title=protection.title or (prover.title if prover else b""),
-            initiate=replace(self._offer, dedicated_key=protection.dedicated_key),
+            initiate=_with_key(self._offer, protection.dedicated_key),
         )
 
     def send(self, event: ClientEvent) -> bytes:
@@ -142,8 +142,8 @@ class ClientConnection(Connection):
     def _release(self, request: ReleaseRequest) -> None:
         # a ciphered association repeats its initiate request, sealed, so that nobody else can end it
         ciphered = self._protection.ciphered
-        offer = replace(self._offer, dedicated_key=b"")
-        information = self._protection.protect_initiate(initiate.encode_request(offer)) if ciphered else b""
+        offer = initiate.encode_request(_with_key(self._offer, b""))
+        information = self._protection.protect_initiate(offer) if ciphered else b""
         self._framing.send(acse.encode_release(request, information))
 
     def _next_invoke(self, wanted: Invoke) -> Invoke:
@@ -203,7 +203,8 @@ class ClientConnection(Connection):
         self._protection.meet(response.system_title, self._offer.dedicated_key)
         agreed = initiate.decode_response(self._unsealed(information))
         self._opening = replace(response, initiate=agreed)
-        self._agreed = replace(agreed, conformance=agreed.conformance & self._offer.conformance)
+        common = agreed.conformance & self._offer.conformance
+        self._agree(agreed if common == agreed.conformance else replace(agreed, conformance=common))
         if self._prover is None or self._state is not State.PROVING:
             return self._opening
         self._prover.meet(response.authentication, response.system_title)
@@ -273,3 +274,7 @@ class ClientConnection(Connection):
         if block.service is Service.GET:
             return service_get.from_long_value(whole.raw, listed=self._listed, invoke=block.invoke)
         return service_action.from_long_answer(whole.raw, listed=False, invoke=block.invoke)
+
+
+def _with_key(offer: Initiate, dedicated_key: bytes) -> Initiate:
+    return offer if offer.dedicated_key == dedicated_key else replace(offer, dedicated_key=dedicated_key)

@@ -50,7 +50,7 @@ class Connection:
         self._protection = PLAIN_PROTECTION
         self._prover = prover
         self._state = State.IDLE
-        self._agreed = Initiate()
+        self._agree(Initiate())
         self._general = GeneralBlocks()
         self._invoke = Invoke(number=0)
         self._outgoing: Outgoing | None = None
@@ -141,9 +141,10 @@ class Connection:
         else:
             self._framing.send(apdu)
 
-    @property
-    def _cuts_generally(self) -> bool:
-        return Conformance.GENERAL_BLOCK_TRANSFER in self._agreed.conformance
+    def _agree(self, agreed: Initiate) -> None:
+        """Keep to what was negotiated from now on."""
+        self._agreed = agreed
+        self._cuts_generally = Conformance.GENERAL_BLOCK_TRANSFER in agreed.conformance
 
     def _join(self, apdu: bytes) -> bytes | None:
         """The whole APDU, joined from general blocks where it came in such; None when more are due."""

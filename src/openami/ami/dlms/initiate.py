@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from openami.ami.dlms.enums import Conformance
 from openami.ami.dlms.errors import RemoteProtocolError
 from openami.ami.dlms.events import Initiate
@@ -46,6 +48,7 @@ def decode_request(octets: bytes) -> Initiate:
     return Initiate(conformance, max_pdu_octets, dedicated_key, response_allowed, quality, version)
 
 
+@lru_cache(maxsize=256)  # the meters of a make all answer alike
 def decode_response(octets: bytes) -> Initiate:
     """The InitiateResponse in `octets`; the vaa-name behind it is not needed for logical names."""
     reader = _start(octets, RESPONSE_TAG, "InitiateResponse")

@@ -203,7 +203,7 @@ def _repeats(octets: NDArray[np.uint8], start: int, template: _Template, most: i
         begin = start + (1 + found) * row_octets
         matrix = octets[begin : begin + rows * row_octets].reshape(rows, row_octets)
         differing = (matrix ^ first) & template.mask
-        if differing.any():
+        if np.count_nonzero(differing):  # quicker than asking whether there is any
             return found + int(differing.any(axis=1).argmax())
         found += rows
         look *= 4

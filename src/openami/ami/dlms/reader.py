@@ -89,10 +89,13 @@ class Reader:
             raise RemoteProtocolError(msg)
 
 
+_SHORT_LENGTHS = [bytes((length,)) for length in range(0x80)]
+
+
 def encode_length(length: int) -> bytes:
     """An A-XDR length or count in its shortest form."""
-    if length < 0x80:
-        return bytes((length,))
+    if 0 <= length < 0x80:
+        return _SHORT_LENGTHS[length]
     octets = length.to_bytes((length.bit_length() + 7) // 8, "big")
     if len(octets) > 4:
         msg = f"A length of {length} does not fit four octets."

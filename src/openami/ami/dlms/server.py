@@ -169,7 +169,7 @@ class ServerConnection(Connection):
         self._move(Sent.AARE_HIGH if response.mechanism.high else Sent.AARE_OPEN, by_us=True)
         asked = self._requested.initiate
         common = response.initiate.conformance & asked.conformance
-        self._agreed = replace(asked, conformance=common)
+        self._agree(replace(asked, conformance=common))
         information = initiate.encode_response(replace(response.initiate, conformance=common))
         self._framing.send(acse.encode_aare(response, self._protection.protect_initiate(information)))
 

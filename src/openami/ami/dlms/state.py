@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 class State(Enum):
     """What the two ends of an association are waiting for."""
 
+    __hash__ = object.__hash__  # there is one of each: quicker than by name, and looked up with every message
+
     IDLE = auto()  # no association; the client may ask for one
     ASSOCIATING = auto()  # the server owes an AARE
     PROVING = auto()  # high level security: the client owes pass 3
@@ -44,6 +46,8 @@ class State(Enum):
 
 class Sent(Enum):
     """The messages that move an association, whichever side sends them."""
+
+    __hash__ = object.__hash__
 
     AARQ = auto()
     AARE_OPEN = auto()
@@ -187,12 +191,13 @@ _LOSING: frozenset[State] = frozenset({State.IDLE, State.ASSOCIATING, State.PROV
 
 def step(state: State, message: Sent) -> State | None:
     """The state a message leads to, or None when it is not allowed there."""
+    target = _TRANSITIONS[state].get(message)
+    if target is not None:
+        return target
     if message in (Sent.UNSOLICITED, Sent.RECEIPT):
         # a push needs no association: the pre-established one of the receiver takes it
         return state
-    if message is Sent.LOST:
-        return State.IDLE
-    return _TRANSITIONS[state].get(message)
+    return State.IDLE if message is Sent.LOST else None
 
 
 def given_up(state: State) -> State:

@@ -197,18 +197,18 @@ class Dialogue:
 
     def knows(self, stream: Stream) -> bool:
         """Whether the layout of a profile is known."""
-        return Layout.is_kept(self.kept_layout(stream.value))
+        return Layout.is_kept(self.kept_layout(stream))
 
     def layout(self, stream: Stream) -> Layout:
         """The layout of a profile that is known."""
         found = self._layouts.get(stream)
         if found is None:
-            found = self._layouts[stream] = Layout.from_json(self.kept_layout(stream.value))
+            found = self._layouts[stream] = Layout.from_json(self.kept_layout(stream))
         return found
 
     def since(self, stream: Stream, until: datetime) -> datetime:
         """From where a profile is asked: its mark, the installation, or as far back as a billing month needs."""
-        mark = self.meter.marks.get(stream.value)
+        mark = self.meter.marks.get(stream)
         known = mark.at if mark else self.meter.installed_at
         return min(known or until - FIRST_LOOK_BACK, until)
 

@@ -139,7 +139,7 @@ def _stamps(profile: Profile, layout: Layout) -> NDArray[np.int64]:
             hint="They are read again with the next session.",
         )
     stamps = _integers(profile, layout.clock)
-    if (stamps == NO_TIME).any():
+    if np.count_nonzero(stamps == NO_TIME):
         raise RemoteProtocolError("A row of the profile has no time.", hint="It cannot be placed.")
     return stamps
 

@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 
 LOGS_AHEAD: Final = timedelta(days=1)
 """A clock that runs ahead stamps its events in the future: they are asked for all the same."""
-_PROFILES: Final = (Stream.LOAD_PROFILE, Stream.DAILY_PROFILE)
 
 _SERIAL: Final = AttributeRef(DATA_CLASS, Obis.of(SERIAL), 2)
 _CLOCK: Final = AttributeRef(CLOCK_CLASS, Obis.of(CLOCK), 2)
@@ -61,12 +60,10 @@ Answer = Encoded | DataAccessResult
 async def read_all(dialogue: Dialogue) -> Collected:
     """Everything that is new at a meter since its marks."""
     meter, session = dialogue.meter, dialogue.session
-    named = [each for each in (*_PROFILES, *LOGS) if each in dialogue.standard.streams]
-    streams = [each for each in named if not dialogue.kept_layout(each.value).get("absent")]
-    await dialogue.learn([each for each in streams if not dialogue.knows(each)])
-    streams = [each for each in streams if dialogue.knows(each)]
+    streams = await _known_streams(dialogue)
+    registers = _registers(dialogue)
     now = dialogue.clock.now()
-    plan = _plan(dialogue, streams, now)
+    plan = _plan(dialogue, streams, registers, now)
     found = dict(zip(plan, await session.ask_all(list(plan.values())), strict=True))
     dialogue.check_serial(found["serial"])
     drift_s = (given(found["clock"]).data().instant(zone=dialogue.zone) - now).total_seconds()
@@ -78,14 +75,14 @@ async def read_all(dialogue: Dialogue) -> Collected:
     reading = _Reading(dialogue, found, now, drift_s)
     profile, daily = await reading.load_profile(), await reading.daily()
     events, marks = await reading.logs([each for each in streams if each in LOGS])
-    registers = [reading.register(obis) for obis in _registers(dialogue)]
+    dials = [reading.register(obis) for obis in registers]
     if must_set:
         await dialogue.set_clock()
     return Collected(
         serial=meter.serial,
         read_at=now,
         profile=profile,
-        registers=(*daily, *registers),
+        registers=(*daily, *dials),
         events=tuple(events),
         marks=marks | _data_marks(profile, daily),
         layouts=dialogue.layouts,
@@ -96,16 +93,25 @@ async def read_all(dialogue: Dialogue) -> Collected:
     )
 
 
-def _plan(dialogue: Dialogue, streams: list[Stream], now: datetime) -> dict[str, AttributeRef]:
+async def _known_streams(dialogue: Dialogue) -> list[Stream]:
+    """The profiles that the meter has, each with a layout that is known by now."""
+    streams = dialogue.standard.streams
+    known = [each for each in streams if dialogue.knows(each)]
+    unknown = [each for each in streams if each not in known and not dialogue.kept_layout(each).get("absent")]
+    if not unknown:
+        return known
+    await dialogue.learn(unknown)
+    return [each for each in streams if dialogue.knows(each)]
+
+
+def _plan(dialogue: Dialogue, streams: list[Stream], registers: list[str], now: datetime) -> dict[str, AttributeRef]:
     """What is asked of a meter, by name: that of a stream, the OBIS code of a register, or one of our own."""
     asked = {"serial": _SERIAL, "clock": _CLOCK}
     now_s = now.replace(microsecond=0)  # stamps of rows are whole seconds
     for stream in streams:
         until = now_s + LOGS_AHEAD if stream in LOGS else now_s
-        asked[stream.value] = _rows_between(
-            dialogue.profile_of(stream), dialogue.since(stream, until), until, dialogue.zone
-        )
-    for obis in _registers(dialogue):
+        asked[stream] = _rows_between(dialogue.profile_of(stream), dialogue.since(stream, until), until, dialogue.zone)
+    for obis in registers:
         asked[obis] = _register_value(obis)
     return asked | {"output": _OUTPUT, "state": _STATE}
 
@@ -139,7 +145,7 @@ class _Reading:
 
     async def load_profile(self) -> LoadProfile | None:
         dialogue, stream = self._dialogue, Stream.LOAD_PROFILE
-        mark = dialogue.meter.marks.get(stream.value)
+        mark = dialogue.meter.marks.get(stream)
         layout, rows = await self._decoded(stream, profiles.interval_rows)
         told_until = mark.at if mark else None
         fresh = rules.new_rows(rows, told_until, dialogue.meter.installed_at)
@@ -149,9 +155,9 @@ class _Reading:
 
     async def daily(self) -> list[RegisterValue]:
         stream = Stream.DAILY_PROFILE
-        if stream.value not in self._found:
+        if stream not in self._found:
             return []
-        mark = self._dialogue.meter.marks.get(stream.value)
+        mark = self._dialogue.meter.marks.get(stream)
         _, values = await self._decoded(stream, profiles.daily_values)
         return [value for value in values if mark is None or value.at > mark.at]
 
@@ -160,7 +166,7 @@ class _Reading:
         events: list[LoggedEvent] = []
         marks: dict[str, Mark] = {}
         for stream in streams:
-            mark = self._dialogue.meter.marks.get(stream.value)
+            mark = self._dialogue.meter.marks.get(stream)
             _, found = await self._decoded(stream, partial(profiles.logged_events, stream=stream))
             fresh = [each for each in found if mark is None or each.at > mark.at or not _told(each, mark)]
             if fresh:
@@ -186,7 +192,7 @@ class _Reading:
         """The rows of a profile; rows that do not fit the kept layout make it be learnt again, once."""
         dialogue = self._dialogue
         layout = dialogue.layout(stream)
-        buffer = given(self._found[stream.value])
+        buffer = given(self._found[stream])
         profile = decode_profile(buffer.raw, zone=dialogue.zone, capture_period_s=layout.interval_s, runs=buffer.runs)
         try:
             return layout, decode(profile, layout)

@@ -32,6 +32,8 @@ _ENVELOPE_OCTETS = {Envelope.SERVICE: 4, Envelope.GENERAL_GLO_DED: 14, Envelope.
 # the bits as plain numbers, which are quicker to combine
 _BOTH, _BROADCAST_KEY = 0x30, 0x40
 
+_USUAL = SecurityControl.both()
+
 _DEDICATED = "dedicated"
 _UNICAST = "unicast"
 _BROADCAST = "broadcast"
@@ -68,7 +70,7 @@ class Ciphering(Protection):
         self.title = title
         self.keys = keys
         self.peer_title = self._usual_title = peer_title
-        self.control = SecurityControl.both() if control is None else control
+        self.control = _USUAL if control is None else control
         self.required = required
         self.envelope = envelope
         self.dedicated_key = dedicated_key

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -13,8 +13,12 @@ from rich.table import Table
 from rich.text import Text
 
 from openami import cli_files, cli_mdus, cli_people, cli_services, cli_testkit, cli_upkeep
+from openami.cli_settings import load_settings
+from openami.shared.areas import AREAS
 from openami.shared.errors import OpenAmiError
-from openami.shared.settings import AREAS, Settings, load_settings
+
+if TYPE_CHECKING:
+    from openami.shared.settings import Settings
 
 app = typer.Typer(
     name="openami",

@@ -10,14 +10,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from openami.demo.areas import Areas
+from openami.cli_settings import load_settings
 from openami.shared.errors import OpenAmiError
 from openami.shared.secrets import load_secrets
-from openami.shared.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from openami.demo.areas import Areas
     from openami.shared.settings import Settings
 
 console = Console(markup=False)
@@ -101,6 +101,8 @@ def add_to(app: typer.Typer) -> None:
 
 
 def _ask(data_dir: Path | None, port: int | None, call: Callable[[Areas], Awaitable[Any]]) -> Any:  # noqa: ANN401
+    from openami.demo.areas import Areas  # noqa: PLC0415 - other commands start faster without it
+
     settings = load_settings(data_dir=data_dir, base_port=port)
     token = service_token(settings)
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from openami.cli_settings import load_settings
 from openami.shared.errors import OpenAmiError
 
 console = Console(markup=False)
@@ -94,6 +95,4 @@ def add_to(app: typer.Typer) -> None:
 
 
 def _contract_folder(data_dir: Path | None) -> Path:
-    from openami.shared.settings import load_settings  # noqa: PLC0415 - as above
-
     return load_settings(data_dir=data_dir).contract_folder

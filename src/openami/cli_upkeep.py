@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from openami.shared.settings import load_settings
+from openami.cli_settings import load_settings
 
 console = Console(markup=False)
 

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from openami.shared.settings import AREAS, SettingsError, load_settings
+from openami.shared.areas import AREAS
+from openami.shared.settings import SettingsError, load_settings
 from openami.shared.supervisor import as_variable
 
 if TYPE_CHECKING:

@@ -7,16 +7,17 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-import httpx
 import typer
 from rich.console import Console
 
+from openami.cli_settings import load_settings
 from openami.shared.errors import OpenAmiError
 from openami.shared.secrets import load_secrets
-from openami.shared.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+
+    import httpx
 
     from openami.shared.settings import Settings
 
@@ -29,7 +30,8 @@ Port = Annotated[int | None, typer.Option("--port", "-p", help="Port of its cons
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 Person = Annotated[str, typer.Option("--as", help="Who you are, for the audit.", show_default=False)]
 
-_TIMEOUT: Final = httpx.Timeout(120.0, connect=5.0)
+_ANSWER_S: Final = 120.0
+_CONNECT_S: Final = 5.0
 
 
 class RefusedError(OpenAmiError):
@@ -98,12 +100,17 @@ async def connected(settings: Settings) -> AsyncIterator[Mdus]:
 
 
 def _client(settings: Settings) -> httpx.AsyncClient:
+    import httpx  # noqa: PLC0415 - other commands start faster without it
+
     token = load_secrets(settings.data_dir / "secrets.json").token("service")
     headers = {"authorization": f"Bearer {token}"}
-    return httpx.AsyncClient(base_url=settings.url_of("mdus"), headers=headers, timeout=_TIMEOUT, trust_env=False)
+    timeout = httpx.Timeout(_ANSWER_S, connect=_CONNECT_S)
+    return httpx.AsyncClient(base_url=settings.url_of("mdus"), headers=headers, timeout=timeout, trust_env=False)
 
 
 async def _answers(settings: Settings) -> bool:
+    import httpx  # noqa: PLC0415 - as above
+
     async with httpx.AsyncClient(trust_env=False, timeout=5.0) as client:
         try:
             return (await client.get(f"{settings.url_of('mdus')}/readyz")).is_success

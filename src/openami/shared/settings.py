@@ -16,7 +16,6 @@ from openami.shared.spans import zone as zone_of
 
 CONSOLE_USERS = "console_users.json"  # in the data folder: the console's users, passwords hashed
 WITH_SECRETS = {"partners", "peer", "collect_keys", "fleet_secret", "postgres_url"}  # their values are never shown
-AREAS = ("field", "headend", "mdus", "office", "web")
 
 
 class SettingsError(OpenAmiError):

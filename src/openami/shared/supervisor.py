@@ -21,11 +21,11 @@ import httpx
 import structlog
 from pydantic import SecretStr
 
+from openami.shared.areas import AREAS
 from openami.shared.errors import OpenAmiError
 from openami.shared.log import bound
 from openami.shared.postgres import EmbeddedPostgres
 from openami.shared.secrets import load_secrets
-from openami.shared.settings import AREAS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,11 +17,13 @@ from openami.ami.dlms.client import ClientConnection
 from openami.ami.dlms.errors import AccessDeniedError, ActionRefusedError, AssociationRefusedError
 from openami.ami.dlms.events import NEED_DATA
 from openami.ami.dlms.gateway import GatewayAddress
+from openami.ami.dlms.protection import Protection
 from openami.ami.dlms.queries import act, opened, read, read_entries, read_profile, write
 from openami.ami.dlms.times import CosemDateTime
 from openami.ami.dlms.wrapper import WrapperBuffer, WrapperFraming
 from openami.ami.meter.fleet import Fleet
 from openami.ami.meter.happenings import happening_of
+from openami.ami.meter.protection import system_title
 from openami.ami.meter.recordings import Flow
 from openami.ami.meter.street import MODERN, build_street, lls_password
 from openami.ami.meter.times import instant_of, seconds_of
@@ -37,6 +39,7 @@ START_S = seconds_of(GENESIS)
 STREET = build_street(10, 1, MODERN)
 (TRANSFORMER,) = STREET.transformers
 SERIAL = "OAE0000001"
+TITLE = system_title("OAC0000001")
 EXPORTING = next(each.serial for each in STREET.devices if each.exports and each.home)
 
 
@@ -65,12 +68,17 @@ def pass_time_at_once(fleet: Fleet, collecting: Collecting, hours: float) -> Non
 class HeadEnd:
     """A client that asks the concentrator, who answers from what it knows."""
 
-    def __init__(self, meter: CachedMeter, password: str | None = None) -> None:
-        self._session = CachedSession(meter, ZONE)
+    def __init__(self, meter: CachedMeter, password: str | None = None, usual_title: bytes = b"") -> None:
+        self._session = CachedSession(meter, ZONE, title=TITLE)
         secret = lls_password(SECRET, meter.serial) if password is None else password
         framing = WrapperFraming.client(address=GatewayAddress(0, meter.serial.encode()))
-        self._client = ClientConnection(framing, password=secret.encode())
+        known = Protection(usual_title=usual_title)
+        self._client = ClientConnection(framing, protection=known, password=secret.encode())
         opened(self._exchange(self._client.send(self._client.associate())))
+
+    @property
+    def stood_in(self) -> bool:
+        return self._client.stood_in
 
     def ask(self, query: Query[T]) -> T:
         return query.result(self._exchange(self._client.send(query.request)))
@@ -146,6 +154,13 @@ def test_it_carries_out_nothing_and_knows_what_it_does_not_know():
         head_end.ask(read("0-0:96.3.10", 70, 3))
     assert head_end.ask(read("1-0:1.8.0", 3, 1)).octets() == bytes.fromhex("0100010800ff")
     assert [each.integer() for each in head_end.ask(read("1-0:1.8.0", 3, 3)).elements()] == [0, 30]
+
+
+@pytest.mark.parametrize(("usual_title", "stood_in"), [(system_title(SERIAL), True), (TITLE, False), (b"", False)])
+def test_it_says_by_its_title_that_it_is_not_the_meter(usual_title: bytes, stood_in: bool):
+    """Without keys, too; a client that does not know the meter's title cannot tell."""
+    _, collecting, _ = lived(1)
+    assert HeadEnd(collecting.meters[SERIAL], usual_title=usual_title).stood_in == stood_in
 
 
 def test_it_speaks_only_to_who_knows_the_password():

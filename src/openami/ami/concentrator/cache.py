@@ -25,6 +25,7 @@ from openami.ami.dlms.errors import AccessDeniedError, ActionRefusedError
 from openami.ami.dlms.obis import Obis
 from openami.ami.dlms.profile_encode import NumberColumn, StampColumn
 from openami.ami.dlms.profile_times import utc_s_to_stamps
+from openami.ami.dlms.protection import Protection
 from openami.ami.dlms.security import Ciphering, Keys, Prover, SendCounter
 from openami.ami.dlms.selection import capture_objects
 from openami.ami.dlms.server import ServerConnection
@@ -204,12 +205,12 @@ class CachedDevice:
 
 
 class CachedSession:
-    """One client's association with what is known of one meter; sealed with its keys under the title of who answers."""
+    """One client's association with what is known of a meter, under the title of who answers; sealed with its keys."""
 
     def __init__(self, meter: CachedMeter, zone_name: str, keys: Keys | None = None, title: bytes = b"") -> None:
         self._device = CachedDevice(meter, zone_name, ciphered=keys is not None)
         if keys is None:
-            self._connection = ServerConnection(WrapperFraming.server())
+            self._connection = ServerConnection(WrapperFraming.server(), protection=Protection(title))
             return
         ciphering = Ciphering(title, keys, sent=meter.sent)
         prover = Prover.of(ciphering, Mechanism.HIGH_GMAC)

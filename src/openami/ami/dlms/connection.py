@@ -16,7 +16,7 @@ from openami.ami.dlms.enums import Conformance
 from openami.ami.dlms.errors import LocalProtocolError, RemoteProtocolError, SecurityFailureError
 from openami.ami.dlms.events import NEED_DATA, NO_PDU_LIMIT, Event, ExceptionResponse, Initiate
 from openami.ami.dlms.general_blocks import OVERHEAD_OCTETS, TAG, GeneralBlocks
-from openami.ami.dlms.protection import PLAIN_PROTECTION, Protection
+from openami.ami.dlms.protection import Protection
 from openami.ami.dlms.references import Invoke
 from openami.ami.dlms.state import FROM_CLIENT, PLAIN, Sent, State, allowed, step
 
@@ -46,8 +46,8 @@ class Connection:
     ) -> None:
         self._framing = framing
         self._offer = initiate
-        self._own_protection = protection or PLAIN_PROTECTION
-        self._protection = PLAIN_PROTECTION
+        self._own_protection = protection or Protection()
+        self._protection = Protection()
         self._prover = prover
         self._state = State.IDLE
         self._agree(Initiate())
@@ -176,7 +176,8 @@ class Connection:
 
     def _begin(self, context: Context, peer_title: bytes, dedicated_key: bytes) -> None:
         """The protection of the association that opens."""
-        self._protection = self._own_protection if context.ciphered else PLAIN_PROTECTION
+        fits = context.ciphered == self._own_protection.ciphered
+        self._protection = self._own_protection if fits else Protection()
         self._protection.meet(peer_title, dedicated_key)
 
     def _put_next_block(self) -> None:

@@ -122,7 +122,7 @@ class ServerConnection(Connection):
         Raises SecurityFailureError when the client's challenge is unacceptable.
         """
         high = self._requested.mechanism.high
-        challenge, title = b"", self._protection.title
+        challenge, title = b"", self._own_protection.title
         if high and self._prover is not None:
             challenge, title = self._prover.begin(), title or self._prover.title
             self._prover.meet(self._requested.authentication, self._requested.system_title)

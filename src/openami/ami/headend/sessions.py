@@ -32,6 +32,7 @@ from openami.ami.dlms.events import (
 )
 from openami.ami.dlms.failures import refused
 from openami.ami.dlms.gateway import GatewayAddress
+from openami.ami.dlms.protection import Protection as PlainProtection
 from openami.ami.dlms.queries import opened
 from openami.ami.dlms.security import Prover
 from openami.ami.dlms.wrapper import WrapperFraming
@@ -55,7 +56,6 @@ if TYPE_CHECKING:
     from openami.ami.headend.model import Meter
     from openami.ami.headend.protections import Protection, Protections
     from openami.ami.headend.shipment import Seals
-    from openami.ami.headend.standards import Standard
     from openami.ami.headend.wires import Wire, Wires
 
 _T = TypeVar("_T")
@@ -323,7 +323,7 @@ class Sessions:
         password = self._sealer.open(meter.sealed_password, context=meter.serial) if meter.sealed_password else b""
         if protection is None:
             return Session(
-                *(wire, self._plain(framing, standard, password, how), self._timing, traffic),
+                *(wire, self._plain(framing, meter, password, how), self._timing, traffic),
                 list_max=list_max,
                 turn=turn,
             )
@@ -336,12 +336,13 @@ class Sessions:
         client = ClientConnection(framing, protection=ciphering, prover=prover, **how)
         return Session(wire, client, self._timing, traffic, protection, reserve, list_max, turn)
 
-    def _plain(self, framing: WrapperFraming, standard: Standard, password: bytes, how: _How) -> ClientConnection:
+    def _plain(self, framing: WrapperFraming, meter: Meter, password: bytes, how: _How) -> ClientConnection:
         """A connection that is not ciphered: a password, or a secret that is proved where the standard wants that."""
+        standard, known = standard_of(meter), PlainProtection(usual_title=meter.system_title)
         if standard.mechanism in {Mechanism.HIGH_MD5, Mechanism.HIGH_SHA1, Mechanism.HIGH_SHA256}:
             prover = Prover(standard.mechanism, password, self._protections.title)
-            return ClientConnection(framing, prover=prover, **how)
-        return ClientConnection(framing, password=password, **how)
+            return ClientConnection(framing, protection=known, prover=prover, **how)
+        return ClientConnection(framing, protection=known, password=password, **how)
 
 
 class _How(TypedDict):

@@ -6,17 +6,14 @@ import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from openami.shared.background import step_back
 from openami.shared.errors import OpenAmiError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from concurrent.futures import Executor
-
-
-STEP_BACK: Final = 10
-"""By how much workers on this machine are nicer than what readers wait for: bulk work takes what they leave."""
 
 
 class NoClusterError(OpenAmiError):
@@ -40,7 +37,7 @@ def workers(scheduler: str | None = None, processes: int | None = None) -> Itera
         method = multiprocessing.get_context("forkserver")
         method.set_forkserver_preload(["openami.mdus.loading.worker"])
         count = processes or os.cpu_count() or 1
-        pools.append(ProcessPoolExecutor(count, mp_context=method, initializer=os.nice, initargs=(STEP_BACK,)))
+        pools.append(ProcessPoolExecutor(count, mp_context=method, initializer=step_back))
         return pools[-1]
 
     try:

@@ -23,7 +23,17 @@ VECTORS = Path(__file__).parents[1] / "vectors" / "web"
 PLAIN = {
     "field": ["work", "status"],
     "headend": ["work", "status", "meters", "messages/counts"],
-    "mdus": ["work", "status", "devices", "events", "orders", "commands", "messages/counts", "messages/quarantine"],
+    "mdus": [
+        "work",
+        "status",
+        "devices",
+        "events",
+        "orders",
+        "commands",
+        "messages/counts",
+        "messages/quarantine",
+        "inspections",
+    ],
     "office": [
         *("work", "status", "devices", "customers", "orders", "connections"),
         *("events", "bills", "tariffs", "messages/counts"),

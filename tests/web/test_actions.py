@@ -82,6 +82,16 @@ async def test_edits_are_approved_and_undone_in_the_users_name(browser: httpx.As
     assert sent(areas)[1] == {"person": "admin", "reason": "mistaken"}
 
 
+async def test_an_inspection_is_assigned_and_done_in_the_users_name(browser: httpx.AsyncClient, areas: Any) -> None:
+    areas.answers["mdus"] |= {"inspections/1/assign": {}, "inspections/1/done": {}}
+    form = {"form_token": await token(browser, "/inspections")}
+    answer = await browser.post("/inspections/1/assign", data=form | {"words": "Jansen"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/inspections")
+    assert sent(areas) == ("/api/inspections/1/assign", {"person": "admin", "to": "Jansen"})
+    await browser.post("/inspections/1/done", data=form | {"words": "Battery replaced"})
+    assert sent(areas) == ("/api/inspections/1/done", {"person": "admin", "note": "Battery replaced"})
+
+
 async def test_forms_of_others_and_of_strangers_do_nothing(
     browser: httpx.AsyncClient, areas: Any, make_console: Any
 ) -> None:

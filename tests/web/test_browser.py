@@ -55,6 +55,7 @@ PATHS = [
     "/values?channel=NMI0000001%2FE1&span=2026-03-01",
     "/values/virtual?name=street.7",
     "/events",
+    "/inspections",
     "/orders",
     "/orders?show=connections",
     "/orders?show=commands",

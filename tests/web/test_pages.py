@@ -34,6 +34,7 @@ PATHS = [
     "/values/virtual",
     "/values/virtual?name=street.7",
     "/events",
+    "/inspections",
     "/orders",
     "/orders?show=connections",
     "/orders?show=commands",
@@ -199,6 +200,35 @@ async def test_the_status_says_who_is_silent_how_far_each_stage_is_and_who_works
         assert words in page, words
     assert (await browser.get("/headend.json")).json()["status"] == status
     assert 'href="/headend"' in (await browser.get("/meters")).text
+
+
+async def test_inspections_say_why_and_who_and_what_next(browser: httpx.AsyncClient, areas: Any) -> None:
+    found = (await browser.get("/inspections.json?device=OAE0000009")).json()
+    assert [(row["serial"], row["rule"], row["state"]) for row in found["rows"]] == [("OAE0000009", "V03", "open")]
+    text = (await browser.get("/inspections")).text
+    assert "agrees with the reader" in text
+    assert "failed in row 3" in text
+    assert text.count('action="/inspections/') == 4, "assign and done, of two"
+    for task in areas.answers["mdus"]["inspections"]["inspections"]:
+        task |= {"state": "done", "note": "=clock <b>replaced"}
+    text = (await browser.get("/inspections?state=done")).text
+    assert 'action="/inspections/' not in text
+    assert "=clock &lt;b&gt;replaced" in text
+    assert areas.asked[-2].url.params["state"] == "done" or areas.asked[-1].url.params.get("state") == "done"
+    areas.answers["mdus"]["inspections"] = {"inspections": []}
+    assert "Nothing to be looked at" in (await browser.get("/inspections")).text
+
+
+async def test_inspections_are_taken_along_as_a_table(browser: httpx.AsyncClient, areas: Any) -> None:
+    areas.answers["mdus"]["inspections.csv"] = {}
+    table = await browser.get("/inspections.csv?state=open")
+    assert (table.status_code, table.headers["content-type"]) == (200, "text/csv; charset=utf-8")
+    assert table.headers["content-disposition"] == 'attachment; filename="inspections.csv"'
+    assert dict(areas.asked[-1].url.params) == {"state": "open"}
+    areas.down.add("mdus")
+    assert (await browser.get("/inspections.csv")).status_code == 503
+    browser.cookies.clear()
+    assert (await browser.get("/inspections.csv")).headers["location"].startswith("/login")
 
 
 async def test_events_carry_the_offices_case(browser: httpx.AsyncClient) -> None:

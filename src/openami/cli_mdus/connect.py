@@ -53,6 +53,11 @@ class Mdus:
         asked = {name: value for name, value in query.items() if value is not None}
         return _answer(await self.client.get(path, params=asked))
 
+    async def text(self, path: str, **query: str) -> str:
+        """A page that is no JSON; questions that are empty are not asked."""
+        response = await self.client.get(path, params={name: value for name, value in query.items() if value})
+        return response.text if response.is_success else str(_answer(response))
+
     async def post(self, path: str, body: Any = None, **request: Any) -> Any:  # noqa: ANN401 - as above
         """A command, as JSON."""
         return _answer(await self.client.post(path, **({"json": body} if body is not None else {}), **request))

@@ -111,6 +111,59 @@ def load(
     console.print(f"{found['rows']} lines of {found['kind']} are known now.")
 
 
+@app.command()
+def inspections(
+    state: Annotated[str, typer.Option(help="open, assigned or done; without it all that are not done.")] = "",
+    as_csv: Annotated[bool, typer.Option("--csv", help="As a table for a spreadsheet.")] = False,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+    port: Port = None,
+) -> None:
+    """What rules ask the field crew to look at: clocks that stay wrong, meters estimated for too long, leaks."""
+    if as_csv:
+        print(ask(data_dir, port, lambda mdus: mdus.text("/api/inspections.csv", state=state)), end="")  # noqa: T201
+        return
+    rows = ask(data_dir, port, lambda mdus: mdus.get("/api/inspections", state=state or None))["inspections"]
+    if as_json:
+        print(json.dumps(rows, ensure_ascii=False))  # noqa: T201 - for another program
+        return
+    table = Table("number", "device", "rule", "does not hold", "since", "state", "who or what")
+    for row in rows:
+        names = ("number", "device", "rule", "sentence", "day", "state")
+        table.add_row(*(str(row[name]) for name in names), row["note"] or row["assigned_to"])
+    console.print(table)
+
+
+Number = Annotated[int, typer.Argument(help="The inspection's number.")]
+
+
+@app.command()
+def assign(
+    number: Number,
+    to: Annotated[str, typer.Argument(help="Who goes.")],
+    person: Person = "",
+    data_dir: DataDir = None,
+    port: Port = None,
+) -> None:
+    """Assign an inspection to somebody of the field crew."""
+    body = {"person": person, "to": to}
+    ask(data_dir, port, lambda mdus: mdus.post(f"/api/inspections/{number}/assign", body))
+    console.print(f"Inspection {number} is assigned to {to}.", markup=False)
+
+
+@app.command()
+def done(
+    number: Number,
+    note: Annotated[str, typer.Argument(help="What was found.")],
+    person: Person = "",
+    data_dir: DataDir = None,
+    port: Port = None,
+) -> None:
+    """Close an inspection; a rule that does not hold on a later day asks for another."""
+    ask(data_dir, port, lambda mdus: mdus.post(f"/api/inspections/{number}/done", {"person": person, "note": note}))
+    console.print(f"Inspection {number} is done.")
+
+
 def add_to(main: typer.Typer) -> None:
     """Put the commands into the main one."""
     main.add_typer(app, name="vee", rich_help_panel="Meter data")

@@ -9,6 +9,7 @@ from openami.mdus.intake.views import PATH as INTAKE
 from openami.mdus.intake.views import IntakeViews
 from openami.mdus.loading import store as _loads  # noqa: F401 - its table belongs to the area
 from openami.mdus.middle import MdusSettings, Middle
+from openami.mdus.vee.inspection_views import InspectionViews
 from openami.mdus.vee.reference_views import ReferenceViews
 from openami.mdus.vee.views import ValueViews
 from openami.mdus.views import Views
@@ -59,6 +60,7 @@ def build(
             *FeedViews(middle).routes(),
             *VirtualViews(middle).routes(),
             *ReferenceViews(middle).routes(),
+            *InspectionViews(middle).routes(),
         ],
         loops=[*(duty.run for duty in middle.duties), *([drop.run] if drop else [])],
         work=[duty.work for duty in middle.duties],

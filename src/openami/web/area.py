@@ -62,6 +62,7 @@ class Console:
             Route("/logout", self._logout, methods=["POST"]),
             Route("/live", self._live),
             Route("/bills/{bill}/document", self._bill_document),
+            Route("/inspections.csv", self._inspections),
         ]
         routes += [Route(action.path, self._action(action), methods=["POST"]) for action in ACTIONS]
         for page in PAGES:
@@ -217,6 +218,19 @@ class Console:
         except OpenAmiError as error:
             return self._problem(request, user, error)
         return HTMLResponse(document, headers=policy("default-src 'none'; style-src 'unsafe-inline'; img-src data:"))
+
+    async def _inspections(self, request: Request) -> Response:
+        """What the field crew has to look at, to take along."""
+        user = self._sessions.user_of(request)
+        if user is None:
+            return _to_login(request)
+        state = request.query_params.get("state", "")
+        try:
+            table = await self._areas.text("mdus", "/api/inspections.csv", state=state)
+        except OpenAmiError as error:
+            return self._problem(request, user, error)
+        headers = {"content-disposition": 'attachment; filename="inspections.csv"'}
+        return Response(table, media_type="text/csv", headers=headers)
 
     async def _nothing_here(self, request: Request) -> Response:
         """An address that no page has."""

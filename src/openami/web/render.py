@@ -49,7 +49,7 @@ _STATES = {
     "good": "delivered processed posted proven confirmed registered done ready connected passed installed ok closed "
     "successful billed reconciled executed fulfilled reconnected result measured fine up yes applied",
     "warn": "pending parked received accepted sent executing announced waiting warning open held estimated cancelling "
-    "running proposed "
+    "running proposed assigned "
     "located",
     "bad": "dead refused failed failing expired rejected alarm critical disconnected cancelled down no",
     "quiet": "removed voided notified info undone",

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from openami.cli_mdus import connect, edits, files, values
+from openami.cli_mdus import connect, edits, files, values, vee
 from openami.cli_mdus.connect import Mdus, RefusedError
+from openami.mdus.vee import inspections
+from openami.mdus.vee.model import Finding
+from openami.shared.quality import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -114,3 +117,24 @@ async def test_values_are_shown_explained_edited_and_summed(
     assert "undone" in await said(edits.undo, made["edit"], reason="mistaken", person="ann")
     with pytest.raises(RefusedError, match="not proposed"):
         await command(monkeypatch, mdus, edits.approve, made["edit"], person="bob")
+
+
+async def test_inspections_are_listed_assigned_and_done_by_commands(
+    mdus: Mdus, world: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asking = Finding("V03", 17, date(2026, 3, 4), Verdict.WV, (0,), {"drift_s": 300, "inspect": True})
+    async with world.middle.database.begin() as tx:
+        await inspections.ask(tx, [asking], world.clock.now())
+    await command(monkeypatch, mdus, vee.inspections, as_json=True)
+    (task,) = json.loads(capsys.readouterr().out)
+    assert (task["rule"], task["device"], task["state"]) == ("V03", "17", "open")
+    await command(monkeypatch, mdus, vee.assign, task["number"], "Jansen", person="ann")
+    await command(monkeypatch, mdus, vee.inspections)
+    assert "Jansen" in capsys.readouterr().out
+    await command(monkeypatch, mdus, vee.done, task["number"], "Battery replaced", person="ann")
+    await command(monkeypatch, mdus, vee.inspections, state="done", as_csv=True)
+    assert "Jansen,Battery replaced" in capsys.readouterr().out
+    with pytest.raises(RefusedError, match="is to be done"):
+        await command(monkeypatch, mdus, vee.done, task["number"], "twice", person="ann")
+    with pytest.raises(RefusedError, match="'lost' is no state"):
+        await command(monkeypatch, mdus, vee.inspections, state="lost", as_csv=True)

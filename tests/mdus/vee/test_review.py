@@ -10,6 +10,7 @@ import pytest
 
 from openami.mdus.series import Calendar, ChannelDays, Provenance, Series
 from openami.mdus.unify.oddities import Oddity
+from openami.mdus.vee import inspections
 from openami.mdus.vee.explain import recompute
 from openami.mdus.vee.history import _spells
 from openami.mdus.vee.review import Review
@@ -138,6 +139,10 @@ async def test_v03_a_clock_that_is_wrong_three_times_in_a_row_is_to_be_inspected
         FIRST + timedelta(days=3): {"drift_s": 300, "failed_in_row": 3, "inspect": True},
     }
     assert all(one.equal for one in proofs)
+    async with mdus.begin() as tx:
+        (task,) = await inspections.listed(tx)
+    third = FIRST + timedelta(days=3)
+    assert (task["rule"], task["device"], task["day"], task["said"]) == ("V03", "1", third, said[third])
 
 
 async def test_without_a_like_day_the_average_load_stands_in(mdus: Database, series: Series, vee: Vee) -> None:

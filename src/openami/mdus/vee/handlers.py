@@ -17,7 +17,7 @@ from openami.mdus.series.knowledge import Knowledge
 from openami.mdus.series.model import ChannelDays, Provenance
 from openami.mdus.series.rules import RANK, RANK_MEASURED
 from openami.mdus.unify.oddities import REFUSED
-from openami.mdus.vee import notes, store
+from openami.mdus.vee import inspections, notes, store
 from openami.mdus.vee.context import facts_of, with_history
 from openami.mdus.vee.engine import evaluate
 from openami.mdus.vee.ruleset import load
@@ -313,6 +313,7 @@ class Vee:
                 about = [days.rows(np.isin(days.channel, told)) for days in about]
             versions = {key: int(n) for days in about for key, n in zip(days.keys(), days.version, strict=True)}
             await store.keep_findings(tx, outcome.findings, versions, stamp, at)
+            await inspections.ask(tx, outcome.findings, at)
             if len(about[0]):
                 await store.retract_findings(tx, outcome.findings, versions)
         await store.keep_open(tx, outcome.days, outcome.open, tried=tried)

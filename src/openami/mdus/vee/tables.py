@@ -116,6 +116,28 @@ reference: Final = Table(
 )
 Index("ix_vee_reference_key", reference.c.kind, reference.c.key, reference.c.day)
 
+# what rules ask the field crew to look at: of a device and a rule one at a time
+inspection: Final = Table(
+    "vee_inspection",
+    metadata,
+    Column("number", BigInteger, Identity(always=True), primary_key=True),
+    Column("device", Text, nullable=False),
+    Column("channel", BigInteger, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("day", Date, nullable=False),
+    Column("said", JSONB, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("assigned_to", Text, nullable=False, server_default=""),
+    Column("note", Text, nullable=False, server_default=""),
+    Column("raised_at", DateTime(timezone=True), nullable=False),
+    Column("changed_at", DateTime(timezone=True), nullable=False),
+)
+Index(
+    "uq_vee_inspection_not_done", inspection.c.device, inspection.c.rule, unique=True,
+    postgresql_where=inspection.c.state != "done",
+)  # fmt: skip
+Index("ix_vee_inspection_state", inspection.c.state, inspection.c.raised_at)
+
 edit: Final = Table(
     "vee_edit",
     metadata,

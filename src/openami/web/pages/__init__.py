@@ -9,6 +9,7 @@ from openami.web.pages import (
     events,
     files,
     headend,
+    inspections,
     landscape,
     messages,
     orders,
@@ -26,6 +27,7 @@ PAGES: tuple[Page, ...] = (
     *values.PAGES,
     *virtual.PAGES,
     *events.PAGES,
+    *inspections.PAGES,
     *orders.PAGES,
     *messages.PAGES,
     *bills.PAGES,
@@ -34,6 +36,7 @@ PAGES: tuple[Page, ...] = (
 )
 ACTIONS: tuple[Action, ...] = (
     *files.ACTIONS,
+    *inspections.ACTIONS,
     *messages.ACTIONS,
     *tariffs.ACTIONS,
     *values.ACTIONS,

@@ -114,11 +114,15 @@ async def test_a_switch_is_proven_when_the_mdus_asks_for_the_position():
         return 200, b""
 
     ams = FakeAms(clock, post)
+    field = PlayedField(ams, clock, lambda _by: asyncio.sleep(0))
+    moving = asyncio.create_task(field.switched(HOME, closed=False))
+    await asyncio.sleep(0)
+    assert not sent, "it does what it is told, not before"
+    ams.hear(cim.encode(cim.request(cim.Verb.CREATE, "EndDeviceControls", source="MDUS", at=NOW)))
     question = cim.request(cim.Verb.GET, "MeterReadings", source="MDUS", at=NOW, reply_address="http://mdus/cim/reply")
     status, answer = ams.hear(cim.encode(question))
     assert (status, cim.decode(answer).header.correlation_id) == (200, question.header.correlation_id)
-    field = PlayedField(ams, clock, lambda _by: asyncio.sleep(0))
-    await field.switched(HOME, closed=False)
+    await moving
     event, reply = sent
     assert event.header.noun == "EndDeviceEvents"
     assert reply.header.correlation_id == question.header.correlation_id

@@ -161,7 +161,7 @@ class Ams(Protocol):
         ...
 
     async def question(self, verb: cim.Verb, noun: str) -> cim.Envelope:
-        """The last message of a kind that the MDUS sent."""
+        """The last message of a kind that the MDUS sent and that was not asked for before."""
         ...
 
 
@@ -192,7 +192,7 @@ class FakeAms:
             raise FieldFailedError(f"A message of the AMS was answered by HTTP {status}: {answer[:300]!r}.")
 
     async def question(self, verb: cim.Verb, noun: str) -> cim.Envelope:
-        """The last message of a kind; waited for, as the MDUS sends it in its own time.
+        """The last message of a kind that was not asked for; waited for, as the MDUS sends it in its own time.
 
         Raises:
             FieldFailedError: none came.
@@ -201,6 +201,7 @@ class FakeAms:
         while time.monotonic() < deadline:
             for one in reversed(self.heard):
                 if (one.header.verb, one.header.noun) == (verb, noun):
+                    self.heard.remove(one)
                     return one
             await asyncio.sleep(LOOK_S)
         raise FieldFailedError(f"The MDUS has sent no {verb.value} {noun}.", hint="Look at its messages to the AMS.")
@@ -242,7 +243,8 @@ class PlayedField:
         await self._tell(cim.MeterReadings((cim.MeterReading(meter=home.identity, readings=(value,)),)))
 
     async def switched(self, home: Home, *, closed: bool) -> None:
-        """The breaker has moved: the event, and the position that the MDUS asks for then."""
+        """The breaker does what the MDUS orders: the event, and the position that the MDUS asks for then."""
+        await self.ams.question(cim.Verb.CREATE, "EndDeviceControls")
         await self.event(home, "switch.connected" if closed else "switch.disconnected")
         question = await self.ams.question(cim.Verb.GET, "MeterReadings")
         now = self.clock.now()

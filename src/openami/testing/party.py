@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Awaitable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -19,7 +20,7 @@ from openami.shared.errors import OpenAmiError
 from openami.testing.faults import Faults, broken
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable, Sequence
 
     from openami.shared.clock import Clock
     from openami.shared.contract.enterprise.messages.common import Log, MessageHeader
@@ -190,7 +191,7 @@ class Party:
         return [one for message in self.sent for one in _parts(message) if isinstance(one, kind)]
 
     async def until(self, found: Callable[[], Any], what: str) -> Any:  # noqa: ANN401 - what is waited for varies
-        """Wait until something is there.
+        """Wait until something is there; `found` looks for it, at once or by asking.
 
         Raises:
             NothingCameError: it is not, in time.
@@ -200,6 +201,8 @@ class Party:
             if not self.driven:
                 await self.flush()
             there = found()
+            if isinstance(there, Awaitable):
+                there = await there
             if there:
                 return there
             waited_s = time.monotonic() - began

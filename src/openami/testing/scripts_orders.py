@@ -79,13 +79,11 @@ async def switched_otherwise(stage: Stage) -> None:
     single = requests.switched_otherwise(home, numbers[0], DISCONNECT, at)
     await stage.sap.send(single, bulk([told], stage.sap.head()))
     await stage.sap.flush()
-    for one in (home, other):
-        expect(await _state(stage, one) == "OFF", "a device that was switched off by hand is off")
+    await _become(stage, "OFF", home, other)
     undone = requests.switch_undone(other, numbers[1], DISCONNECT)
     await stage.sap.send(requests.switch_undone(home, numbers[0], DISCONNECT), bulk([undone], stage.sap.head()))
     await stage.sap.flush()
-    for one in (home, other):
-        expect(await _state(stage, one) == "ON", "a device whose switching was undone is on")
+    await _become(stage, "ON", home, other)
 
 
 @process("8", "load limiting", *pairs(f"{SWITCH}Create"))
@@ -169,6 +167,16 @@ async def _result_of(stage: Stage, request: Any) -> list[str]:  # noqa: ANN401 -
     answer = await stage.sap.confirmation(request)
     each = answer.utilities_connection_status_change_request.device_connection_status
     return [one.utilities_device_connection_status_processing_result_code.lstrip("0") for one in each]
+
+
+async def _become(stage: Stage, state: str, *homes: Home) -> None:
+    """Devices are in a state, soon after MDUS was told: a notification is taken before it is done."""
+    for home in homes:
+
+        async def is_there(home: Home = home) -> bool:
+            return await _state(stage, home) == state
+
+        await stage.sap.until(is_there, f"The state {state} of device {home.device}")
 
 
 async def _state(stage: Stage, home: Home) -> str:

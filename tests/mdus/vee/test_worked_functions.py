@@ -50,7 +50,10 @@ def test_a_calorific_value_in_the_wrong_unit_is_refused() -> None:
 def test_w76_to_w78_gas_in_germany() -> None:
     z = gas.state_number(D(253), D(22))
     assert z == D("0.9427")
+    # exactly 0.942695, at 985.64 mbar around it and 22 mbar in it; half a digit less is another number
+    assert gas.state_number(D(253), D("21.95")) == D("0.9426")
     assert gas.energy_de_kwh(D(1874), D("11.316"), z).quantize(D("0.01")) == D("19991.07")
+    assert gas.energy_de_kwh(D(1874), D("11.316"), z).quantize(D(1)) == 19991
     assert gas.energy_de_kwh(D(100), D("10.55"), D("0.9764")) == D("1030.102")
     assert gas.energy_de_kwh(D(100), D("10.55"), D("0.9764"), standard_volume=True) == D("1055.00")
 
@@ -65,9 +68,11 @@ def test_w80_degree_days() -> None:
 
 
 def test_w81_an_inserted_reading_is_checked_to_both_sides() -> None:
-    assert not gas.within_tolerance(D(500), D(300), D("0.6"))
-    assert not gas.within_tolerance(D(100), D(300), D("0.6"))
-    assert gas.within_tolerance(D(480), D(300), D("0.6"))
+    readings, expected = [D(1000), D(1500), D(1600)], [D(300), D(300)]
+    assert gas.fits_neighbours(readings, expected, D("0.6")) == [False, False]
+    assert gas.fits_neighbours(readings, expected, D("0.667")) == [True, True], "66.7 % on either side"
+    assert gas.fits_neighbours(readings, expected, D("0.6"), overridden=True) == [True, True]
+    assert gas.fits_neighbours([D(1000), D(1480), D(1600)], expected, D("0.6")) == [True, True]
 
 
 @pytest.mark.parametrize(("corrected", "percent", "within"), [("96", "1.83", True), ("104", "10.3", False)])
@@ -103,6 +108,8 @@ def test_w85_a_gap_between_two_readings() -> None:
     parts = water.even_fill(1_435_531, 1_442_337, 35)
     assert int(parts.sum()) == 6806
     assert set(parts.tolist()) == {194, 195}
+    precise = water.even_fill(1_435_531_000, 1_442_337_000, 35)
+    assert set(precise.tolist()) <= {194_457, 194_458}
 
 
 def test_w86_and_w87_night_flow_and_leakage() -> None:

@@ -55,9 +55,15 @@ def energy_de_kwh(volume_m3: Decimal, heating_value: Decimal, z: Decimal, *, sta
     return volume_m3 * (1 if standard_volume else z) * heating_value
 
 
-def within_tolerance(advance: Decimal, expected: Decimal, share: Decimal) -> bool:
-    """GA4: a reading's advance against what was expected; asked towards both neighbours of an inserted reading."""
-    return abs(advance - expected) <= share * expected
+def fits_neighbours(
+    readings: Sequence[Decimal], expected: Sequence[Decimal], share: Decimal, *, overridden: bool = False
+) -> list[bool]:
+    """GA4: whether the advances to and from an inserted reading are about what was expected; one override clears both.
+
+    `readings` are the one before, the inserted one, and the one after.
+    """
+    advances = [after - before for before, after in pairwise(readings)]
+    return [overridden or abs(one - own) <= share * own for one, own in zip(advances, expected, strict=True)]
 
 
 def corrector_deviation(uncorrected: Decimal, corrected: Decimal, expected_z: Decimal) -> Decimal:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from openami.mdus.vee.model import Facts, Fired, Parameters
 
 
+_ROOT: Final = 2**31
+"""Two squares of numbers below it have a sum that fits 64 bits."""
 _BASE_V: Final = 120
 _BASE_A: Final = 5
 
@@ -99,8 +101,11 @@ def reactive(facts: Facts, p: Parameters, _: Mapping[str, Fired]) -> Fired:
     active, pulses = facts.days.values, found[0]
     without = (active == 0) & (pulses > p["reactive_pulses"])
     factor, below = p.ratio("min_power_factor")
-    # active / sqrt(active^2 + reactive^2) < factor, squared to stay in whole numbers
-    low = (active > 0) & (active**2 * below**2 < factor**2 * (active**2 + pulses**2))
+    # active / sqrt(active^2 + reactive^2) < factor, squared to stay in whole numbers, wide where squares overflow
+    most = max(int(np.abs(one).max(initial=0)) for one in (active, pulses))
+    wide: Any = object if most * below > _ROOT else np.int64
+    active2, reactive2 = (one.astype(wide) ** 2 for one in (active, pulses))
+    low = (active > 0) & np.asarray(active2 * below**2 < factor**2 * (active2 + reactive2), np.bool_)
     return failing((without | low) & facts.present)
 
 

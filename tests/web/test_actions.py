@@ -233,6 +233,62 @@ async def test_tariffs_say_what_changes_when_and_what_can_be_taken_back(browser:
     assert "The office has no tariffs" in (await browser.get("/tariffs")).text
 
 
+async def test_a_bill_is_voided_with_a_reason_and_leads_to_its_reversal(browser: httpx.AsyncClient, areas: Any) -> None:
+    page = (await browser.get("/bills/700000013")).text
+    assert "Void this bill" in page
+    assert "openami bill 2026-03" in page
+    areas.answers["office"] = areas.answers["office"] | {"bills/void": {"reversal": "700000099"}}
+    form = {"form_token": await token(browser, "/bills/700000013"), "why": " wrong meter "}
+    answer = await browser.post("/bills/700000013/void", data=form)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/bills/700000099")
+    assert sent(areas) == ("/api/bills/void", {"bill": "700000013", "why": "wrong meter", "who": "admin"})
+
+
+@pytest.mark.parametrize("changed", [{"state": "voided"}, {"reverses": "700000001"}])
+async def test_what_cannot_be_voided_has_no_form_for_it(
+    browser: httpx.AsyncClient, areas: Any, changed: dict[str, str]
+) -> None:
+    bill = areas.answers["office"]["bills/700000013"] | changed
+    areas.answers["office"] = areas.answers["office"] | {"bills/700000013": bill}
+    assert "Void this bill" not in (await browser.get("/bills/700000013")).text
+
+
+async def test_what_was_not_billed_says_why_until_a_later_run_billed_it(browser: httpx.AsyncClient, areas: Any) -> None:
+    why = [{"rule": "B02", "text": "Meter E1: 3 of 1486 intervals have not arrived."}]
+    missing = {"contract": "000600000001", "state": "withheld", "findings": why, "bill": None}
+    failed: dict[str, Any] = {"contract": "000600000002", "state": "failed", "findings": [], "bill": None}
+    billed = missing | {"state": "billed", "findings": []}
+    march = {"id": 1, "first_day": "2026-03-01", "items": [missing, failed]}
+    areas.answers["office"] = areas.answers["office"] | {"billing-runs": [march]}
+    page = (await browser.get("/bills")).text
+    assert "3 of 1486 intervals have not arrived" in page
+    assert "/customers?q=000600000002" in page
+    again = march | {"id": 2, "items": [billed]}
+    april = {"id": 3, "first_day": "2026-04-01", "items": [missing]}
+    areas.answers["office"] = areas.answers["office"] | {"billing-runs": [april, again, march]}
+    left = (await browser.get("/bills.json")).json()["not_billed"]
+    assert [(one["contract"], one["month"]) for one in left] == [
+        ("000600000001", "2026-04"),
+        ("000600000002", "2026-03"),
+    ]
+    areas.answers["office"] = areas.answers["office"] | {"billing-runs": [again]}
+    assert "Not billed" not in (await browser.get("/bills")).text
+
+
+async def test_a_bill_has_units_everywhere_and_no_endless_fractions(browser: httpx.AsyncClient, areas: Any) -> None:
+    bill = areas.answers["office"]["bills/700000013"]
+    line = bill["document"]["lines"][0] | {
+        "quantity": "0.3225806451612903225806451613", "unit": "months", "estimated": "0", "price_unit": "EUR/m3"
+    }  # fmt: skip
+    document = bill["document"] | {"lines": [line]}
+    areas.answers["office"] = areas.answers["office"] | {"bills/700000013": bill | {"document": document}}
+    page = (await browser.get("/bills/700000013")).text
+    assert "0.323 months" in page
+    assert "0.3225" not in page
+    assert "EUR/m³" in page
+    assert page.count("694.242 kWh") == 2, "the difference of the register and the sum of intervals"
+
+
 async def test_messages_are_asked_for_by_local_days(browser: httpx.AsyncClient, areas: Any) -> None:
     query = "object=Utilities+Device&partner=sap&first=2026-03-01&last=2026-03-01"
     assert (await browser.get(f"/messages?area=mdus&{query}")).status_code == 200

@@ -51,7 +51,7 @@ _STATES = {
     "warn": "pending parked received accepted sent executing announced waiting warning open held estimated cancelling "
     "running proposed assigned "
     "located",
-    "bad": "dead refused failed failing expired rejected alarm critical disconnected cancelled down no",
+    "bad": "dead refused failed failing withheld expired rejected alarm critical disconnected cancelled down no",
     "quiet": "removed voided notified info undone",
 }
 _KIND_OF = {word: kind for kind, words in _STATES.items() for word in words.split()}
@@ -76,6 +76,8 @@ def environment(zone_name: str) -> Environment:
     made.filters["thousands"] = thousands
     made.filters["amount"] = lambda value, unit, scale=0: NONE if value is None else amount(value, unit, scale)
     made.filters["milli"] = milli
+    made.filters["unit"] = lambda text: text.replace("m3", "m³")
+    made.filters["quantity"] = quantity
     made.filters["money"] = money
     made.filters["percent"] = lambda rate: f"{(Decimal(rate) * 100).normalize():f}\u00a0%"
     made.filters["plain"] = lambda text: str(text).replace("_", " ")
@@ -121,6 +123,11 @@ def milli(value: int | None, unit: str = "") -> str:
         return NONE
     shown = {"m3": "m³", "M3": "m³", "KWH": "kWh"}.get(unit, unit)
     return f"{thousands(Decimal(value).scaleb(-3))} {shown}".strip()
+
+
+def quantity(amount_text: str) -> str:
+    """A decimal number of the books, at thousandths: a part of a month has no end."""
+    return thousands(round(Decimal(amount_text), 3).normalize() + 0)
 
 
 def money(amount_text: str, currency: str) -> str:

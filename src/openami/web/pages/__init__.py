@@ -35,6 +35,7 @@ PAGES: tuple[Page, ...] = (
     *customers.PAGES,
 )
 ACTIONS: tuple[Action, ...] = (
+    *bills.ACTIONS,
     *files.ACTIONS,
     *inspections.ACTIONS,
     *messages.ACTIONS,

@@ -179,3 +179,14 @@ def test_a_terminal_shows_it_and_does_what_it_says_not(text: str) -> None:
     assert "\x1b[2J" not in result.output
     shown = text.replace("\x1b", "\\x1b").replace("\x85", "\\x85")
     assert shown in result.output
+
+
+def test_a_person_reads_words_and_whole_values() -> None:
+    result = runner.invoke(cli.app, ["decode", str(VECTORS / "p1" / "telegram_v5.txt")], env={"COLUMNS": "80"})
+    assert "import, rate 1 " in result.output
+    assert "…" not in result.output, "what is long goes on in the next line"
+    assert "2017-01-02T15:10:05Z" in result.output
+    assert "None" not in result.output
+    wired = next((VECTORS / "mbus" / "libmbus" / "test-frames").glob("kamstrup*.hex"))
+    shown = runner.invoke(cli.app, ["decode", str(wired)]).output
+    assert ("OBIS" in result.output, "OBIS" in shown) == (True, False)

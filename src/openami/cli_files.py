@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -21,6 +22,15 @@ class BadKeyError(OpenAmiError):
     """A key that is not hexadecimal digits."""
 
 
+_WHOLE: Final[dict[str, Any]] = {"no_wrap": True}
+_COLUMNS: Final[dict[str, dict[str, Any]]] = {
+    "OBIS": _WHOLE,
+    "what": {},
+    "value": {"max_width": 16},
+    "unit": _WHOLE,
+    "time": _WHOLE,
+}
+"""What is shown of a reading; what is too long goes on in the next line."""
 _LINE_ENDS: Final = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}
 """What JSON lets stand in a text, and some programs take for the end of a line."""
 
@@ -76,12 +86,25 @@ def _show_telegram(told: dict[str, Any]) -> None:
     if told["error"]:
         console.print(Text.assemble((_safe(title), "bold"), "  ", (_safe(told["error"]), "red")))
     if told["readings"]:
-        table = Table("what", "value", "unit", "time", title=_safe(title), title_justify="left")
-        for reading in told["readings"]:
-            name = reading.get("obis") or reading.get("quantity") or ""
-            shown = (name, str(reading["value"]), reading["unit"] or "", reading["time"] or "")
-            table.add_row(*(_safe(text) for text in shown))
+        rows = [_words(reading) for reading in told["readings"]]
+        table = Table(title=_safe(title), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        for place, (column, form) in enumerate(_COLUMNS.items()):
+            if any(row[place] for row in rows):
+                table.add_column(column, overflow="fold", **form)
+        for row in rows:
+            kept = [text for place, text in enumerate(row) if any(each[place] for each in rows)]
+            table.add_row(*map(_safe, kept))
         console.print(table)
+
+
+def _words(reading: dict[str, Any]) -> tuple[str, ...]:
+    """A reading in the columns that a person sees."""
+    from openami.ami.telegrams.names import meaning  # noqa: PLC0415 - other commands start faster
+
+    obis = reading.get("obis", "")
+    value = "" if reading["value"] is None else str(reading["value"])
+    time = (reading["time"] or "").replace("+00:00", "Z")
+    return obis, meaning(obis) if obis else reading["quantity"], value, reading["unit"] or "", time
 
 
 def _safe(text: str) -> str:

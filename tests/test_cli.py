@@ -8,7 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from openami import cli, cli_people
-from openami.shared.secrets import password_matches
+from openami.cli_people import NotRunningError
+from openami.shared.secrets import load_secrets, password_matches
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +20,20 @@ runner = CliRunner()
 @pytest.mark.parametrize(
     "command",
     [
-        *("demo", "up", "serve", "status", "password", "logs", "reset", "version", "backup", "restore", "settings"),
+        *(
+            "demo",
+            "up",
+            "serve",
+            "status",
+            "password",
+            "token",
+            "logs",
+            "reset",
+            "version",
+            "backup",
+            "restore",
+            "settings",
+        ),
         *("devices", "bills", "bill", "read", "disconnect", "reconnect", "decode", "ingest", "services"),
     ],
 )
@@ -39,6 +53,15 @@ def test_an_error_says_what_was_found_and_what_to_do_without_a_traceback(tmp_pat
     assert "There is no area 'moon'" in done.stderr
     assert "field, headend, mdus, office, web" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_scripts_get_the_token_that_the_areas_expect(tmp_path: Path) -> None:
+    refused = runner.invoke(cli.app, ["token", "--data-dir", str(tmp_path)])
+    assert isinstance(refused.exception, NotRunningError), "asking makes no secrets"
+    assert list(tmp_path.iterdir()) == []
+    secrets = load_secrets(tmp_path / "secrets.json")
+    shown = runner.invoke(cli.app, ["token", "--data-dir", str(tmp_path)]).output
+    assert shown == f"{secrets.token('service')}\n"
 
 
 def test_a_password_is_shown_once_and_kept_hashed(tmp_path: Path) -> None:

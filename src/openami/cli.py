@@ -118,6 +118,15 @@ def password(
 
 
 @app.command()
+def token(data_dir: DataDir = None) -> None:
+    """Show the token with which scripts ask the areas of this installation; who has it may do everything.
+
+    For example: curl -H "authorization: Bearer $(openami token)" http://127.0.0.1:8401/api/bills
+    """
+    print(cli_people.service_token(_settings(data_dir)))  # noqa: T201 - for another program
+
+
+@app.command()
 def reset(
     data_dir: DataDir = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,

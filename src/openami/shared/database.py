@@ -45,10 +45,11 @@ class Database:
         """Take a `postgresql+psycopg://` URL; nothing is opened before first use.
 
         Connections are not tried out before each use: that is a round trip every time, and after a restart of the
-        server the pool is renewed at the first error, which every loop and every sender of ours survives.
+        server the pool is renewed at the first error, which every loop and every sender of ours survives. The one
+        that was used last is used next: it has the statements prepared and the server's caches filled.
         """
         self.url = url
-        self.engine = create_async_engine(url, pool_size=pool_size, max_overflow=0)
+        self.engine = create_async_engine(url, pool_size=pool_size, max_overflow=0, pool_use_lifo=True)
         self._reader = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @asynccontextmanager

@@ -151,3 +151,13 @@ async def test_many_devices_are_one_round_trip_each_way(books: Database):
         await store.save_devices(tx, many, cause="bulk", at=NOW)
         assert len(await store.load_devices(tx, [one.id for one in many])) == len(many)
         assert await tx.scalar(select(func.count()).select_from(journal_table)) == len(many)
+
+
+async def test_slices_that_nobody_looked_at_are_replaced_also_when_the_device_was_thought_new(books: Database):
+    """Another transaction may have been first: `before` does not have the device, but the database has."""
+    mine = replace(WHOLE, systems=(SystemSlice(DAYS, SystemId("AMS2")),), registers=())
+    async with books.begin() as tx:
+        await store.save_devices(tx, [WHOLE], cause="first", at=NOW, before={})
+    async with books.begin() as tx:
+        await store.save_devices(tx, [mine], cause="second", at=NOW, before={})
+        assert await store.load_devices(tx, ["4711"]) == {"4711": mine}

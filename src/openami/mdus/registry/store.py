@@ -7,7 +7,7 @@ from datetime import date, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import delete, select, text
+from sqlalchemy import Boolean, delete, literal_column, select, text
 
 from openami.mdus.registry.ids import DeviceId, PointId, SystemId, TaskId, bare, device_mrid
 from openami.mdus.registry.model import (
@@ -44,7 +44,10 @@ if TYPE_CHECKING:
 
 _SLICES: Final = (system_table, register_table, location_table, logical_table, point_table)
 _OWN: Final = tuple(column.name for column in device_table.c if column is not device_table.c.transformer)
-_SAVE: Final = upsert_rows(device_table, _OWN)
+_SAVE: Final = upsert_rows(device_table, _OWN).returning(
+    device_table.c.device_key,
+    literal_column("device.xmax = 0", Boolean).label("is_new"),  # no older version of the row was locked
+)
 _ADD: Final = {
     table.name: insert_rows(table, [column.name for column in table.c if column.name != "sequence"])
     for table in _SLICES
@@ -138,17 +141,20 @@ async def save_devices(
     """Write devices and one line of the journal each; with what was `before` (by bare id), only slices that differ."""
     if not devices:
         return
-    await transaction.execute(_SAVE, given(lists_of([_device_row(one) for one in devices], _OWN)))
+    saved = await transaction.execute(_SAVE, given(lists_of([_device_row(one) for one in devices], _OWN)))
+    known = {row.device_key: None for row in saved if not row.is_new} | dict(before or {})
     for table in _SLICES:
-        await _save_slices(transaction, table, devices, before or {})
+        await _save_slices(transaction, table, devices, known)
     await write_journal(transaction, [(f"device {one.id}", one) for one in devices], cause, at)
 
 
 async def _save_slices(
-    transaction: AsyncConnection, table: Table, devices: Sequence[Device], before: Mapping[str, Device]
+    transaction: AsyncConnection, table: Table, devices: Sequence[Device], before: Mapping[str, Device | None]
 ) -> None:
+    """Write the slices that differ from those `before`: None if nobody has looked; who is not among them is new."""
     rows = {bare(one.id): _slice_rows(table, one) for one in devices}
-    known = {key: _slice_rows(table, before[key]) if key in before else None for key in rows}
+    known = {key: _slice_rows(table, one) if one is not None else None for key, one in before.items()}
+    known = {key: known.get(key, []) for key in rows}
     changed = [key for key, own in rows.items() if own != known[key]]
     written = [key for key in changed if known[key] != []]
     if written:

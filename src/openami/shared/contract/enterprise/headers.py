@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid as uuids
-from typing import TYPE_CHECKING, Final
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
 
 from openami.shared.contract.enterprise.errors import MissingMessageId
 from openami.shared.contract.enterprise.messages.common import MessageHeader
 from openami.shared.contract.enterprise.model import Bulk
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from openami.shared.contract.enterprise.model import HeadedMessage
 
 OPEN_END = dt.date(9999, 12, 31)
@@ -71,13 +74,16 @@ def same_id(first: str, second: str) -> bool:
 SUBJECTS_MAX: Final = 20
 """How many items of a bulk message are named by their ids."""
 _POINT: Final = "utilities_measurement_task_assignment_role.utilities_point_of_delivery_external_identification"
-_PLACES: Final = (
-    "id",
-    "utilities_device_id",
-    "utilities_device.utilities_device_id",
-    "utilties_measurement_task.utilties_device.utilities_device_id",
-    "utilities_measurement_task.utilities_device.utilities_device_id",
-    f"{_POINT}.utilities_point_of_delivery_party_id",
+_PLACES: Final = tuple(
+    tuple(place.split("."))
+    for place in (
+        "id",
+        "utilities_device_id",
+        "utilities_device.utilities_device_id",
+        "utilties_measurement_task.utilties_device.utilities_device_id",
+        "utilities_measurement_task.utilities_device.utilities_device_id",
+        f"{_POINT}.utilities_point_of_delivery_party_id",
+    )
 )
 
 
@@ -89,15 +95,29 @@ def subject(message: HeadedMessage) -> str:
 
 def _named(item: HeadedMessage) -> list[str]:
     """The ids that a person looks for: object, device, and the devices of a connection request."""
-    field = next((name for name in item.__dataclass_fields__ if name not in _NO_CONTENT), None)
+    message: Any = type(item)
+    field = _content_of(message)
     content = getattr(item, field) if field is not None else None
-    found = [_at(content, place) for place in _PLACES]
+    kind: Any = type(content)
+    found = [_at(content, place) for place in _places_of(kind)]
     found += [one.utilities_device_id for one in getattr(content, "device_connection_status", ())]
     return [one for one in found if one]
 
 
-def _at(content: object, place: str) -> str | None:
-    for name in place.split("."):
+@cache
+def _content_of(kind: type[HeadedMessage]) -> str | None:
+    """The part of a message that says what it is about."""
+    return next((name for name in kind.__dataclass_fields__ if name not in _NO_CONTENT), None)
+
+
+@cache
+def _places_of(kind: type[Any]) -> list[Sequence[str]]:
+    """Where such a part may have ids."""
+    return [place for place in _PLACES if hasattr(kind, place[0])]
+
+
+def _at(content: object, place: Sequence[str]) -> str | None:
+    for name in place:
         content = getattr(content, name, None)
     return content if isinstance(content, str) else None
 

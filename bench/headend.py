@@ -14,23 +14,26 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import uvloop
 
 from openami.ami.dlms import data as d
-from openami.ami.dlms.device import serve
+from openami.ami.dlms.device import respond, serve
 from openami.ami.dlms.enums import DataAccessResult, Mechanism
 from openami.ami.dlms.errors import AccessDeniedError
+from openami.ami.dlms.events import GetRequest, GetResponse
 from openami.ami.dlms.obis import Obis
 from openami.ami.dlms.profile_encode import NumberColumn, StampColumn, encode_profile
 from openami.ami.dlms.profile_times import utc_s_to_stamps
-from openami.ami.dlms.security import Ciphering, Keys, Prover
+from openami.ami.dlms.security import Ciphering, Keys, Prover, SendCounter
 from openami.ami.dlms.selection import CLOCK_COLUMN, CaptureObject, RangeSelection
 from openami.ami.dlms.server import ServerConnection
+from openami.ami.dlms.service_get import RESPONSE_TAG, decode_request, encode_response
 from openami.ami.dlms.times import CosemDateTime
 from openami.ami.dlms.wrapper import WrapperBuffer, WrapperFraming
 from openami.ami.headend import command_store, store
@@ -50,6 +53,8 @@ from openami.shared.service import settle_memory
 if TYPE_CHECKING:
     from openami.ami.dlms.axdr import Encoded
     from openami.ami.dlms.data import Data
+    from openami.ami.dlms.events import Event
+    from openami.ami.dlms.framing import Delivery
     from openami.ami.dlms.references import Selection
 
 START = datetime(2026, 3, 1, 23, tzinfo=UTC)
@@ -65,6 +70,8 @@ QUICK, LONG = os.environ.get("QUICK") == "1", os.environ.get("LONG") == "1"
 METERS = 60 if QUICK else 10_000 if LONG else 4000
 ORDERS = 15 if QUICK else 60
 HOURS = 3
+SEALED_GET = 0xC8  # glo-get-request
+ANY_SERIAL = b"?" * 10
 
 
 class CannedMeter:
@@ -119,12 +126,43 @@ class CannedMeter:
         return CannedMeters.rows(obis, int(first.timestamp()), int(last.timestamp()), len(columns) - 1)
 
 
+class CannedConnection(ServerConnection):
+    """The end of one meter: what another has been asked is answered in the octets of its answer."""
+
+    answers: ClassVar[dict[tuple[bytes, int], bytes]] = {}
+
+    def __init__(self, meter: CannedMeter, sent: SendCounter) -> None:
+        ciphering = Ciphering(title_of(meter.serial), KEYS, sent=sent)
+        prover = Prover.of(ciphering, Mechanism.HIGH_GMAC)
+        super().__init__(WrapperFraming.server(), protection=ciphering, prover=prover)
+        self._meter = meter
+
+    def _take(self, delivery: Delivery) -> Event | None:
+        if delivery.apdu[0] != SEALED_GET:
+            return super()._take(delivery)
+        plain, _ = self._protection.unprotect(delivery.apdu)
+        form, invoke, asked = plain[1:2], plain[2:3], plain[3:]
+        key = form + asked, self._meter.state
+        if key not in self.answers:
+            self.answers[key] = self._answered(plain).replace(self._meter.serial.encode(), ANY_SERIAL)
+        answer = self.answers[key].replace(ANY_SERIAL, self._meter.serial.encode())
+        self._framing.send(self._protection.protect(bytes((RESPONSE_TAG,)) + form + invoke + answer))
+        return None
+
+    def _answered(self, plain: bytes) -> bytes:
+        """What follows the tag, the form and the invoke-id in the answer to a request."""
+        request = decode_request(plain)
+        assert isinstance(request, GetRequest)
+        response = respond(self, self._meter, request)
+        assert isinstance(response, GetResponse)
+        return encode_response(replace(response, listed=request.listed))[3:]
+
+
 class CannedMeters(asyncio.Protocol):
     """One connection of the head-end to a concentrator of canned meters."""
 
     now = START
     meters: ClassVar[dict[bytes, CannedMeter]] = {}
-    _cache: ClassVar[dict[tuple[Obis, int, int], Encoded]] = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The head-end is on the line."""
@@ -139,31 +177,30 @@ class CannedMeters(asyncio.Protocol):
             address = frame.gateway_address.physical_address
             meter = self.meters[address]
             if frame.apdu[:1] == b"\x60":
-                sent = SENT.setdefault(address, Ciphering(title_of(meter.serial), KEYS).sent)
-                ciphering = Ciphering(title_of(meter.serial), KEYS, sent=sent)
-                self._ends[address] = ServerConnection(
-                    WrapperFraming.server(), protection=ciphering, prover=Prover.of(ciphering, Mechanism.HIGH_GMAC)
-                )
+                self._ends[address] = CannedConnection(meter, SENT.setdefault(address, SendCounter()))
             self._transport.write(serve(self._ends[address], meter, frame.encode()))  # type: ignore[attr-defined]
 
     @classmethod
     def rows(cls, obis: Obis, first_s: int, last_s: int, columns: int) -> Encoded:
-        """Rows of a span: the same for all meters, made once."""
-        key = (obis, first_s, last_s)
-        if key not in cls._cache:
-            period_s = {LOAD: INTERVAL_S, DAILY: 86400}.get(obis, 10**9)
-            ends = np.arange(-(-first_s // period_s) * period_s, min(last_s, int(cls.now.timestamp())) + 1, period_s)
-            stamps = StampColumn(utc_s_to_stamps(ends.astype(np.int64), zone=UTC))
-            status = [NumberColumn(d.Tag.UNSIGNED8, np.zeros(len(ends), np.int64))] if obis == LOAD else []
-            numbers = [
-                NumberColumn(d.Tag.UNSIGNED32, 100 + np.arange(len(ends), dtype=np.int64))
-                for _ in range(columns - len(status))
-            ]
-            cls._cache[key] = encode_profile([stamps, *status, *numbers])
-        return cls._cache[key]
+        """Rows of a span: the same for all meters."""
+        period_s = {LOAD: INTERVAL_S, DAILY: 86400}.get(obis, 10**9)
+        ends = np.arange(-(-first_s // period_s) * period_s, min(last_s, int(cls.now.timestamp())) + 1, period_s)
+        stamps = StampColumn(utc_s_to_stamps(ends.astype(np.int64), zone=UTC))
+        status = [NumberColumn(d.Tag.UNSIGNED8, np.zeros(len(ends), np.int64))] if obis == LOAD else []
+        numbers = [
+            NumberColumn(d.Tag.UNSIGNED32, 100 + np.arange(len(ends), dtype=np.int64))
+            for _ in range(columns - len(status))
+        ]
+        return encode_profile([stamps, *status, *numbers])
+
+    @classmethod
+    def to(cls, instant: datetime) -> None:
+        """Another instant, at which everything is answered anew."""
+        cls.now = instant
+        CannedConnection.answers.clear()
 
 
-SENT: dict[bytes, Any] = {}
+SENT: dict[bytes, SendCounter] = {}
 
 
 def title_of(serial: str) -> bytes:
@@ -181,7 +218,7 @@ async def serve_meters(count: int) -> None:
     reader = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     while line := await reader.readline():
-        CannedMeters.now = datetime.fromisoformat(line.decode().strip())
+        CannedMeters.to(datetime.fromisoformat(line.decode().strip()))
         print("ok", flush=True)
 
 

@@ -93,7 +93,9 @@ def ours(line: Line) -> list[int]:
     profiles: list[Any] = list(answer.results[-len(PROFILES) :])
     for single in answer.results[: -len(PROFILES)]:
         single.data()  # type: ignore[union-attr]
-    decoded = [decode_profile(each.raw, zone=zone("UTC"), capture_period_s=INTERVAL_S) for each in profiles]
+    decoded = [
+        decode_profile(each.raw, zone=zone("UTC"), capture_period_s=INTERVAL_S, runs=each.runs) for each in profiles
+    ]
     ask(ReleaseRequest())
     values: list[int] = decoded[0].columns[2].values.tolist()
     return values

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from openami.mdus.registry.errors import RegistryError
+from openami.mdus.registry.errors import PeriodError, RegistryError
 from openami.mdus.registry.ids import bare
 from openami.mdus.services import calculation_rules as rules
 from openami.mdus.services import calculation_store as store
@@ -154,6 +154,8 @@ class Calculations:
         try:
             zone_name = self.codes.zone(sent.time_zone_code, self.zone)
             span = translate.span_of(sent.start_date, sent.start_time, sent.end_date, sent.end_time, zone_name)
+            if not span.duration_s:
+                raise PeriodError(f"The period of {sent.start_date} is empty.", hint="Send an end after the start.")
             order = self._order(item, zone_name)
             profile = await self.remote.profile(tx, sent.utilities_time_series_id)
             self._shift(order["unit"], profile.unit_code)

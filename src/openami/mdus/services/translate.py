@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lxml import etree
 
+from openami.mdus.registry.errors import PeriodError
 from openami.mdus.registry.ids import PointId, ProfileId, SystemId, TaskId
 from openami.mdus.registry.model import (
     Address,
@@ -192,14 +193,23 @@ def profile_of(message: UtilitiesTimeSeriesERPMeasurementTaskAssignmentChangeReq
 
 
 def span_of(start: date, start_time: time, end: date, end_time: time, zone_name: str) -> Span:
-    """Two local dates with times as a span: an end of hh:mm:59 is the last second that belongs to it."""
+    """Two local dates with times as a span: an end of hh:mm:59 is the last second that belongs to it.
+
+    Raises:
+        PeriodError: it ends before it begins.
+    """
     if end >= OPEN_DATE:
         last = OPEN_INSTANT
     else:
         last = _local(end, end_time, zone_name)
         last += timedelta(seconds=1) if end_time.second == _ALMOST_MIDNIGHT.second else timedelta()
     first = _local(start, start_time, zone_name)
-    return Span(first, max(first, last))
+    if last < first:
+        raise PeriodError(
+            f"The period from {start} {start_time} ends at {end} {end_time}, before it begins.",
+            hint="Turn the two around.",
+        )
+    return Span(first, last)
 
 
 def _instant(day: date | None, at: time | None, zone_name: str) -> datetime | None:

@@ -1,11 +1,15 @@
 """Processes that do bulk work: they take what readers leave, their PostgreSQL servers too, and end with who began them.
 
+They keep their memory: each batch takes and frees the same hundreds of megabytes, and pages that go back to the system
+come again empty, one fault each; how long that takes swings with the machine more than all else does.
+
 Linux shares processor time between sessions first, and looks only within a session at who is nicer; a worker and each
 process of PostgreSQL are sessions of their own. Where a kernel does not do so, being nice is all there is.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import socket
 import threading
@@ -14,11 +18,26 @@ from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any, Final
 
+import pyarrow as pa
 from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
 STEP_BACK: Final = 10
 """By how much nicer bulk work is than what readers wait for."""
+_M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8  # <malloc.h> of the GNU C library
+_KEPT_BYTES: Final = (1 << 31) - 1
+
+
+def keep_memory() -> None:
+    """Have this process keep what it frees for its next batch, of numpy and Arrow in one heap, before threads begin.
+
+    A C library that has no such options goes on as ever.
+    """
+    options = getattr(ctypes.CDLL(None), "mallopt", None)
+    if options is not None:
+        for option, value in ((_M_TRIM_THRESHOLD, _KEPT_BYTES), (_M_MMAP_MAX, 0), (_M_ARENA_MAX, 1)):
+            options(option, value)
+        pa.set_memory_pool(pa.system_memory_pool())
 
 
 def step_back() -> None:

@@ -8,7 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from openami.shared.background import step_back
+from openami.shared.background import keep_memory, step_back
 from openami.shared.errors import OpenAmiError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def workers(scheduler: str | None = None, processes: int | None = None) -> Itera
         method = multiprocessing.get_context("forkserver")
         method.set_forkserver_preload(["openami.mdus.loading.worker"])
         count = processes or os.cpu_count() or 1
-        pools.append(ProcessPoolExecutor(count, mp_context=method, initializer=step_back))
+        pools.append(ProcessPoolExecutor(count, mp_context=method, initializer=_begin))
         return pools[-1]
 
     try:
@@ -45,6 +45,11 @@ def workers(scheduler: str | None = None, processes: int | None = None) -> Itera
     finally:
         for one in pools:
             one.shutdown(cancel_futures=True)
+
+
+def _begin() -> None:
+    keep_memory()
+    step_back()
 
 
 @contextmanager

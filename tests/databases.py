@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
 from contextlib import asynccontextmanager
@@ -35,6 +36,9 @@ async def fresh(postgres: EmbeddedPostgres, prefix: str, *, template: str | None
     """A database that nobody has used, empty or a copy of a template; it goes with the block."""
     name = f"{prefix}_{os.getpid()}_{next(_numbers)}"
     made = Database(postgres.ensure_database(name, template=template))
-    yield made
-    await made.close()
-    postgres.drop_database(name)
+    try:
+        yield made
+    finally:
+        await made.close()
+        # beside the loop: whatever a test left running may say goodbye, instead of holding the server up
+        await asyncio.to_thread(postgres.drop_database, name)

@@ -40,3 +40,8 @@ def test_decoding_a_telegram_imports_no_database_and_no_web(tmp_path: Path) -> N
     file.write_text(P1)
     loaded = _loaded_by(f"from openami.cli import app; app(['decode', {str(file)!r}], standalone_mode=False)")
     assert loaded & (HEAVY - {"numpy"}) == set(), "columns of DLMS profiles are arrays"
+
+
+def test_the_console_needs_no_database_and_imports_none() -> None:
+    kept_out = {"sqlalchemy", "psycopg", "numpy", "pyarrow", "duckdb"}
+    assert _loaded_by("import openami.web.area") & kept_out == set()

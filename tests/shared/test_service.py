@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from openami.shared import service
+from openami.shared.database import Database
 from openami.shared.errors import OpenAmiError
 from openami.shared.service import Area, Work, create_app, json_body, settle_memory
 
@@ -89,6 +90,17 @@ async def test_health_needs_no_token_but_the_rest_does(area: Area) -> None:
     assert (await stranger.get("/healthz")).json()["alive"] is True
     assert (await stranger.get("/readyz")).status_code == 200
     assert (await stranger.get("/api/work")).status_code == 401
+
+
+@pytest.mark.postgres
+async def test_an_area_is_ready_while_its_database_answers(area: Area, database: Database) -> None:
+    area.database = database
+    assert (await client_of(area).get("/readyz")).status_code == 200
+    area.database = Database("postgresql+psycopg://openami:opensesame@127.0.0.1:1/nowhere?connect_timeout=5")
+    answer = await client_of(area).get("/readyz")
+    assert (answer.status_code, answer.json()["ready"]) == (503, False)
+    assert "127.0.0.1" in answer.json()["found"], "where nothing answers"
+    assert "opensesame" not in answer.text
 
 
 async def test_an_area_that_answers_everything_still_tells_its_health(area: Area) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import psycopg
 from psycopg.types.array import ListBinaryDumper
-from sqlalchemy import ARRAY, LargeBinary, bindparam, func, select, update
+from sqlalchemy import ARRAY, LargeBinary, bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
@@ -67,6 +67,11 @@ class Database:
         """A connection for reading: each statement is its own, which spares the round trips of BEGIN and ROLLBACK."""
         async with self._reader.connect() as connection:
             yield connection
+
+    async def answer(self) -> None:
+        """Ask it something, for what comes of it alone: it answers, or the driver says why not."""
+        async with self.read() as connection:
+            await connection.execute(text("SELECT 1"))
 
     async def migrate(self, package: str) -> None:
         """Bring the database to the newest revision in the folder `migrations` of a package (`openami.office`)."""

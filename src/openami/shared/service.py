@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from prometheus_client import CollectorRegistry, Gauge, ProcessCollector, generate_latest
-from sqlalchemy import text
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -112,8 +111,7 @@ def _house_routes(area: Area) -> Sequence[Route]:
     async def readyz(_request: Request) -> Response:
         if area.database is not None:
             try:
-                async with area.database.read() as connection:
-                    await connection.execute(text("SELECT 1"))
+                await area.database.answer()
             except Exception as error:  # noqa: BLE001 - whatever it is, we are not ready
                 return JSONResponse({"area": area.name, "ready": False, "found": str(error)}, status_code=503)
         return JSONResponse({"area": area.name, "ready": True})

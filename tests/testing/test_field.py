@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from tests.certificates import free_port
 
@@ -80,6 +81,11 @@ async def test_a_program_that_fails_is_told_with_its_words():
         await ProgramField(f"{sys.executable} -c \"print('no such meter'); exit(3)\"").discover(HOME)
 
 
+def about(*homes: Home) -> cim.Request:
+    """What the MDUS asks of the meters of homes."""
+    return cim.Request(query=cim.GetMeterReadings(devices=tuple(home.identity for home in homes)))
+
+
 @pytest.mark.enable_socket
 async def test_a_fake_ams_speaks_the_field_seam_over_http(tmp_path: Path):
     clock = SharedClock.create(tmp_path / "clock", NOW)
@@ -94,6 +100,9 @@ async def test_a_fake_ams_speaks_the_field_seam_over_http(tmp_path: Path):
     async with listening(hear, mdus), played_field(peer, ours, clock, "AMS1") as field:
         await field.discover(HOME)
         await field.deliver(HOME, DAY, wh=100, register_wh=10_000)
+        asked = cim.request(cim.Verb.GET, "MeterReadings", source="MDUS", at=NOW, parameters=about(HOME))
+        async with httpx.AsyncClient(trust_env=False) as client:
+            await client.post(f"http://{ours.host}:{ours.port}/cim", content=cim.encode(asked))
         await field.read(HOME, NOW, 42_000)
         await field.event(HOME, "tamper.cover_open")
         await field.wait(timedelta(hours=3))
@@ -118,8 +127,25 @@ async def test_a_switch_is_proven_when_the_mdus_asks_for_the_position():
     moving = asyncio.create_task(field.switched(HOME, closed=False))
     await asyncio.sleep(0)
     assert not sent, "it does what it is told, not before"
-    ams.hear(cim.encode(cim.request(cim.Verb.CREATE, "EndDeviceControls", source="MDUS", at=NOW)))
-    question = cim.request(cim.Verb.GET, "MeterReadings", source="MDUS", at=NOW, reply_address="http://mdus/cim/reply")
+    other = Home(ManualClock(NOW), 8)
+    for home in (HOME, other):
+        control = cim.EndDeviceControl(
+            code=cim.control_code("disconnect"), devices=(cim.ControlledDevice(names=home.identity.names),)
+        )
+        order = cim.EndDeviceControls((control,))
+        ams.hear(cim.encode(cim.request(cim.Verb.CREATE, "EndDeviceControls", source="MDUS", at=NOW, payload=order)))
+    question, others = (
+        cim.request(
+            cim.Verb.GET,
+            "MeterReadings",
+            source="MDUS",
+            at=NOW,
+            parameters=about(home),
+            reply_address="http://mdus/cim/reply",
+        )
+        for home in (HOME, other)
+    )
+    ams.hear(cim.encode(others))
     status, answer = ams.hear(cim.encode(question))
     assert (status, cim.decode(answer).header.correlation_id) == (200, question.header.correlation_id)
     await moving

@@ -160,8 +160,8 @@ class Ams(Protocol):
         """Send a message to the MDUS."""
         ...
 
-    async def question(self, verb: cim.Verb, noun: str) -> cim.Envelope:
-        """The last message of a kind that the MDUS sent and that was not asked for before."""
+    async def question(self, verb: cim.Verb, noun: str, home: Home) -> cim.Envelope:
+        """The last message of a kind that the MDUS sent about a home and that was not asked for before."""
         ...
 
 
@@ -172,12 +172,12 @@ class FakeAms:
     clock: Clock
     post: Post
     source: str = "AMS1"
-    heard: list[cim.Envelope] = field(default_factory=list)
+    heard: list[tuple[cim.Envelope, bytes]] = field(default_factory=list)
 
     def hear(self, body: bytes) -> tuple[int, bytes]:
         """Take a posted message; what HTTP answers."""
         message = cim.decode(body)
-        self.heard.append(message)
+        self.heard.append((message, body))
         answer = cim.acknowledge if message.header.async_reply else cim.reply_to
         return 200, cim.encode(answer(message.header, source=self.source, at=self.clock.now()))
 
@@ -191,20 +191,22 @@ class FakeAms:
         if status not in {200, 202}:
             raise FieldFailedError(f"A message of the AMS was answered by HTTP {status}: {answer[:300]!r}.")
 
-    async def question(self, verb: cim.Verb, noun: str) -> cim.Envelope:
-        """The last message of a kind that was not asked for; waited for, as the MDUS sends it in its own time.
+    async def question(self, verb: cim.Verb, noun: str, home: Home) -> cim.Envelope:
+        """The last message of a kind about a home that was not asked for; waited for: the MDUS has its own time.
 
         Raises:
             FieldFailedError: none came.
         """
         deadline = time.monotonic() + ANSWER_S
         while time.monotonic() < deadline:
-            for one in reversed(self.heard):
-                if (one.header.verb, one.header.noun) == (verb, noun):
-                    self.heard.remove(one)
+            for place, (one, body) in reversed(list(enumerate(self.heard))):
+                if (one.header.verb, one.header.noun) == (verb, noun) and f">{home.serial}<".encode() in body:
+                    del self.heard[place]
                     return one
             await asyncio.sleep(LOOK_S)
-        raise FieldFailedError(f"The MDUS has sent no {verb.value} {noun}.", hint="Look at its messages to the AMS.")
+        raise FieldFailedError(
+            f"The MDUS has sent no {verb.value} {noun} of {home.serial}.", hint="Look at its messages to the AMS."
+        )
 
 
 @dataclass(slots=True)
@@ -237,16 +239,17 @@ class PlayedField:
         await self._tell(cim.MeterReadings(tuple(_day(home, day, wh, register_wh) for home in homes)))
 
     async def read(self, home: Home, at: datetime, register_wh: int) -> None:
-        """The register at an instant."""
+        """The register at an instant, when the MDUS has asked for it."""
+        await self.ams.question(cim.Verb.GET, "MeterReadings", home)
         kind = _reading_type("electricity.delivered.register")
         value = cim.Reading(reading_type=kind, at=at, value=Decimal(register_wh).scaleb(-3))
         await self._tell(cim.MeterReadings((cim.MeterReading(meter=home.identity, readings=(value,)),)))
 
     async def switched(self, home: Home, *, closed: bool) -> None:
         """The breaker does what the MDUS orders: the event, and the position that the MDUS asks for then."""
-        await self.ams.question(cim.Verb.CREATE, "EndDeviceControls")
+        await self.ams.question(cim.Verb.CREATE, "EndDeviceControls", home)
         await self.event(home, "switch.connected" if closed else "switch.disconnected")
-        question = await self.ams.question(cim.Verb.GET, "MeterReadings")
+        question = await self.ams.question(cim.Verb.GET, "MeterReadings", home)
         now = self.clock.now()
         kind = _reading_type("switch.position")
         value = cim.Reading(reading_type=kind, at=now, value=Decimal(int(closed)))

@@ -32,7 +32,8 @@ class WorldsAms:
     async def send(self, message: cim.Envelope) -> None:
         await self.world.ams(message)
 
-    async def question(self, verb: cim.Verb, noun: str) -> cim.Envelope:
+    async def question(self, verb: cim.Verb, noun: str, home: Home) -> cim.Envelope:
+        del home
         return self.world.told(verb, noun)[-1]  # type: ignore[no-any-return]
 
 

@@ -6,6 +6,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 from lxml import etree
 from tests.certificates import free_port
@@ -73,6 +74,16 @@ def test_what_happens_at_any_moment_is_told_in_whole_seconds():
     home.until = home.since + timedelta(days=3, microseconds=7)
     for message in home.initialization():
         assert decode(encode(message)) == message
+
+
+async def test_a_line_that_breaks_without_a_word_is_told_by_its_kind(monkeypatch: pytest.MonkeyPatch):
+    async def breaks(*_: object, **__: object) -> httpx.Response:
+        raise httpx.ReadError("")
+
+    monkeypatch.setattr(httpx.AsyncClient, "post", breaks)
+    async with poster(Peer("http://mdus.test", "OFFICE")) as post:
+        with pytest.raises(NobodyThereError, match="ReadError"):
+            await post("/services", b"")
 
 
 async def test_a_shared_clock_goes_on_while_somebody_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

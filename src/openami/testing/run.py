@@ -231,7 +231,9 @@ def _chosen(names: Sequence[str], known: Any, command: str) -> list[Any]:  # noq
 @contextlib.asynccontextmanager
 async def poster(peer: Peer, folder: str = "") -> AsyncIterator[Post]:
     """A way to post bodies to a system: below `folder` of its URL, or at the path that is given."""
-    async with httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False, auth=(peer.user, peer.password)) as client:
+    # a connection that lay idle may be closed by the other side just when it is used again
+    limits, auth = httpx.Limits(keepalive_expiry=1), (peer.user, peer.password)
+    async with httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False, auth=auth, limits=limits) as client:
 
         async def post(where: str, body: bytes) -> tuple[int, bytes]:
             path = f"/{folder}/{where}" if folder else where
@@ -239,7 +241,8 @@ async def poster(peer: Peer, folder: str = "") -> AsyncIterator[Post]:
                 response = await client.post(peer.url.rstrip("/") + path, content=body, headers={"content-type": XML})
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 raise NobodyThereError(
-                    f"{peer.url} cannot be reached: {error or repr(error)}.", hint="Does it run, is that its address?"
+                    f"{peer.url} cannot be reached: {str(error) or repr(error)}.",
+                    hint="Does it run, is that its address?",
                 ) from error
             return response.status_code, response.content
 

@@ -275,6 +275,11 @@ async def test_what_was_not_billed_says_why_until_a_later_run_billed_it(browser:
     assert "Not billed" not in (await browser.get("/bills")).text
 
 
+@pytest.mark.parametrize("query", ["state=voided", "division=steam", "q=nobody+at+all"])
+async def test_bills_that_nobody_has_are_said_to_be_none(browser: httpx.AsyncClient, query: str) -> None:
+    assert "No bills like that." in (await browser.get(f"/bills?{query}")).text
+
+
 async def test_a_bill_has_units_everywhere_and_no_endless_fractions(browser: httpx.AsyncClient, areas: Any) -> None:
     bill = areas.answers["office"]["bills/700000013"]
     line = bill["document"]["lines"][0] | {

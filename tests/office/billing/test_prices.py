@@ -110,6 +110,16 @@ def test_tiers_are_split_by_days_and_hold_the_stated_bounds_together(make_input:
     assert bill.lines[1].name == "Energy, from 10.000 kWh, 1 March to 10 March"
 
 
+def test_a_tier_of_which_a_few_days_leave_nothing_has_no_line(make_input: Make) -> None:
+    """Of 1 and 1.001 kWh a month the first day has 0.032 kWh each."""
+    tiers = (Tier(Decimal("0.1"), Decimal(1)), Tier(Decimal("0.2"), Decimal("1.001")), Tier(Decimal("0.3")))
+    tariff = replace(FLAT, buckets=(Bucket("all", "Energy", tiers),), levies=(), standing=(), demand=())
+    bill = calculate(make_input(priced(tariff, change(date(2026, 3, 2), energy__all__3="0.4")), values=100))
+    first_day = [(line.quantity, line.price) for line in bill.lines if line.name.endswith(", 1 March")]
+    assert first_day == [(Decimal("0.032"), Decimal("0.1")), (Decimal("4.768"), Decimal("0.3"))]
+    assert sum(line.quantity for line in bill.lines) == Decimal((31 * 48 - 2) * 100) / 1000
+
+
 def test_two_rates_of_tax_are_two_taxes(make_input: Make) -> None:
     tariff = priced(FLAT, change(date(2026, 3, 11), vat_rate="0.09"))
     bill = calculate(make_input(tariff, values=500))

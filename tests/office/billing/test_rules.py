@@ -153,6 +153,11 @@ def test_b06_a_register_that_turned_over_is_compared_by_what_passed(make_input: 
     assert "began again at zero" in render(document | {"state": "posted"})
 
 
+def test_a_register_that_was_read_once_has_not_moved_by_anything_known(make_slice: MakeSlice) -> None:
+    for side in ({"opening": None}, {"closing": None}):
+        assert replace(make_slice(MARCH), **side).register_difference_milli is None  # type: ignore[arg-type]
+
+
 def test_b06_a_register_of_unknown_digits_or_one_that_fell_a_little_is_not_proven(
     make_input: Make, make_slice: MakeSlice
 ) -> None:

@@ -87,8 +87,8 @@ class _Run:
         """The line, with its days where it has not all of the bill."""
         if self.whole:
             return line
-        last_day = self.past_last_day - timedelta(days=1)
-        return replace(line, name=f"{line.name}, {_short(self.first_day)} to {_short(last_day)}")
+        first, last = (_short(day) for day in (self.first_day, self.past_last_day - timedelta(days=1)))
+        return replace(line, name=f"{line.name}, {first if first == last else f'{first} to {last}'}")
 
 
 def energy_lines(parts: Sequence[Part]) -> Iterator[BillLine]:

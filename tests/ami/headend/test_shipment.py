@@ -64,11 +64,24 @@ def test_every_kind_of_a_one_way_meter_is_shipped(kind: str) -> None:
         ([device(concentrator_host=" ")], "concentrator_host of device E0001 is missing"),
         ([device(gateway_address="xyz")], "gateway_address 'xyz'"),
         ([device(), device()], "E0001 stands in the shipment twice"),
+        ([device(encryption_key="00" * 15)], "The keys of device E0001 do not fit"),
+        ([device(encryption_key="secret")], "encryption_key of device E0001 is not hexadecimal"),
+        ([device(system_title="4F41Z")], "system_title of device E0001 is not hexadecimal"),
+        ([device(encryption_key="00" * 16, security_suite=3)], "security_suite 3 of device E0001 is not from 0 to 2"),
+        ([device(link="pigeon")], "link 'pigeon' of device E0001 is unknown"),
+        ([device(profile="klingon")], "The profile of device E0001"),
     ],
 )
 def test_a_bad_shipment_names_the_device_and_the_field(body: object, found: str) -> None:
     with pytest.raises(BadShipmentError, match=found):
         rows_of(body, SEALER, NOW)
+
+
+def test_a_meter_that_dials_in_has_no_address_and_a_password_meter_its_title() -> None:
+    """The title tells a concentrator's cache from the meter where there are no keys."""
+    (row,) = rows_of([device(link="dial-in", concentrator_host=None, system_title="4F41450000000001")], SEALER, NOW)
+    assert (row["host"], row["port"], row["sealed_keys"]) == ("", 0, None)
+    assert row["system_title"] == bytes.fromhex("4F41450000000001")
 
 
 def test_gateway_addresses_are_octets_or_a_number_or_absent() -> None:

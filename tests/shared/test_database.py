@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from openami.shared.database import (
     Database,
+    SharedJson,
     given,
     insert_rows,
     lists_of,
@@ -216,3 +217,22 @@ async def test_octets_go_to_the_server_as_they_are(database: Database) -> None:
     async with database.read() as connection:
         found = (await connection.execute(select(things.c.octets).order_by(things.c.id))).scalars().all()
     assert found == [*given_, None, None, None, b""]
+
+
+@pytest.mark.postgres
+async def test_json_that_many_rows_share_is_read_once(database: Database) -> None:
+    things = Table("thing", MetaData(), Column("id", Integer, primary_key=True), Column("facts", SharedJson))
+    facts = [{"b": [1, None, 'ä"{'], "a": {"x": 1.5}}, [], {"a": {"x": 1.5}, "b": [1, None, 'ä"{']}, None, {}]
+    async with database.begin() as transaction:
+        await transaction.run_sync(things.metadata.create_all)
+        await transaction.execute(insert_rows(things, ("facts",)), given({"facts": facts}))
+        await transaction.execute(things.insert().values(facts={"alone": True}))
+        joined = things.c.facts.concat({"z": 0})
+        await transaction.execute(things.update().where(things.c.id == 5).values(facts=joined))
+    async with database.read() as connection:
+        query = select(things.c.facts).order_by(things.c.id)
+        found, again = [(await connection.execute(query)).scalars().all() for _ in range(2)]
+        rows = (await connection.execute(select(things).where(things.c.id == 1))).all()
+    assert found == [*facts[:4], {"z": 0}, {"alone": True}]
+    assert found[0] is found[2], "PostgreSQL writes equal values alike"
+    assert found[0] is again[0] is rows[0].facts

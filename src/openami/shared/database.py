@@ -9,25 +9,26 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, TypeVar, cast
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import psycopg
 from psycopg.types.array import ListBinaryDumper
-from sqlalchemy import ARRAY, LargeBinary, bindparam, func, select, text, update
+from sqlalchemy import ARRAY, LargeBinary, Text, bindparam, func, select, text, type_coerce, update
+from sqlalchemy import cast as cast_to
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
-from sqlalchemy.types import UserDefinedType
+from sqlalchemy.types import TypeDecorator, UserDefinedType
 
 from openami.shared.array_literals import ArrayLiteral, array_literal
 from openami.shared.packing import PackedOctets, pack
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
-    from typing import Any
 
     from psycopg import AsyncConnection as PsycopgConnection
-    from sqlalchemy import Connection, Dialect, Table, TableValuedAlias, Update
+    from sqlalchemy import ColumnElement, Connection, Dialect, Table, TableValuedAlias, Update
     from sqlalchemy.dialects.postgresql import Insert
     from sqlalchemy.types import TypeEngine
 
@@ -216,9 +217,29 @@ class _JsonArray(UserDefinedType[list[object]]):
         return lambda values: array_literal([None if value is None else json.dumps(value) for value in values or ()])
 
 
+class SharedJson(TypeDecorator[Any]):
+    """`jsonb` whose values many rows have in common: each is read once, and nobody may change what he gets."""
+
+    impl = JSONB
+    cache_ok = True
+
+    def column_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        """As a text, which the driver leaves alone."""
+        return type_coerce(cast_to(column, Text), self)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> Any:  # noqa: ANN401, ARG002
+        """What that text says."""
+        return None if value is None else _read_json(value)
+
+
+@lru_cache(maxsize=1024)
+def _read_json(value: str) -> Any:  # noqa: ANN401
+    return json.loads(value)
+
+
 def array_of(element: TypeEngine[Any]) -> TypeEngine[Any]:
     """The type of a parameter that holds many values of a column's type."""
-    if isinstance(element, JSONB):
+    if isinstance(element, JSONB | SharedJson):
         return _JsonArray()
     if isinstance(element, PackedOctets):
         return _PackedArray()

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from tests.shared.test_database import TURNS, cancelled_after
 
 from openami.ami.headend import store
-from openami.ami.headend.model import Purpose
+from openami.ami.headend.model import Mark, Purpose, Stream
 from openami.ami.headend.shipment import rows_of
 from openami.ami.headend.store import SESSIONS_KEPT, SessionRecord, session_table
 from openami.ami.headend.tables import metadata
@@ -112,3 +112,33 @@ async def test_locked_meters_tell_how_they_stand(narrow: Database) -> None:
         rows = await store.lock_meters(transaction, ["E2", "E1", "nobody"])
     assert list(rows) == ["E1", "E2"]
     assert (rows["E1"].failures, rows["E1"].counter_received, rows["E1"].removed_at) == (0, -1, None)
+
+
+async def test_a_mark_keeps_its_codes_and_never_moves_back(narrow: Database) -> None:
+    await shipped(narrow, "E1", "E2")
+    log, load = Stream.STANDARD_LOG.value, Stream.LOAD_PROFILE.value
+    later = START + timedelta(hours=1)
+    async with narrow.begin() as transaction:
+        await store.move_marks(transaction, {"E1": {log: Mark(later, (3, 3, 7)), load: Mark(START)}})
+        await store.move_marks(
+            transaction, {"E1": {log: Mark(START, (1,)), load: Mark(later)}, "E2": {load: Mark(START)}}
+        )
+        found = await store.marks_of(transaction, ["E1", "E2", "nobody"])
+        known = await store.due_meters(transaction, later, limit=9, offset_s=0)
+    assert found == {"E1": {log: Mark(later, (3, 3, 7)), load: Mark(later)}, "E2": {load: Mark(START)}}
+    assert {meter.serial: meter.marks for meter in known} == found
+
+
+async def test_who_is_due_is_known_as_well_as_one_who_is_asked_for(narrow: Database) -> None:
+    await shipped(narrow, "E1")
+    learnt = {"load": {"width": 3}}
+    async with narrow.begin() as transaction:
+        wishes = {"list_max": 7, "pdu_octets_max": 512}
+        await store.change_meter(
+            transaction, "E1", communication=wishes, mrid="4711", usage_point="8716", period_s=3600
+        )
+        await store.learn_layouts(transaction, {"E1": learnt})
+        (due,) = await store.due_meters(transaction, START, limit=9, offset_s=5)
+        known = await store.load_meter(transaction, "E1", offset_s=5)
+    assert due == known
+    assert (due.list_max, due.pdu_octets_max, due.period_s, due.offset_s, due.layouts) == (7, 512, 3600, 5, learnt)

@@ -30,7 +30,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 
 from openami.ami.headend.model import Address, Kind, Link, Mark, Meter
 from openami.ami.headend.tables import metadata
-from openami.shared.database import columns_of, given, insert_rows, rows_given, update_rows
+from openami.shared.database import SharedJson, columns_of, given, insert_rows, rows_given, update_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -63,7 +63,7 @@ meter_table = Table(
     Column("keys_changed_at", _Instant),
     Column("push_counter", BigInteger, nullable=False, server_default="-1"),
     Column("debugging", Boolean, nullable=False, server_default="false"),
-    Column("communication", JSONB, nullable=False, server_default="{}"),
+    Column("communication", SharedJson, nullable=False, server_default="{}"),
     Column("channels", JSONB, nullable=False, server_default="{}"),
     Column("profile", Text, nullable=False, server_default="generic"),
     Column("lifecycle", Text),
@@ -81,7 +81,7 @@ meter_table = Table(
     Column("offset_s", Integer),
     Column("period_s", Integer),
     Column("schedule_disabled", Boolean, nullable=False, server_default="false"),
-    Column("layouts", JSONB, nullable=False, server_default="{}"),
+    Column("layouts", SharedJson, nullable=False, server_default="{}"),
     Column("next_due_at", _Instant),
     Column("failures", Integer, nullable=False, server_default="0"),
     Column("last_attempt_at", _Instant),
@@ -106,7 +106,7 @@ mark_table = Table(
     Column("serial", Text, primary_key=True),
     Column("stream", Text, primary_key=True),
     Column("at", _Instant, nullable=False),
-    Column("codes", JSONB, nullable=False, server_default="[]"),
+    Column("codes", SharedJson, nullable=False, server_default="[]"),
 )
 
 session_table = Table(
@@ -197,7 +197,7 @@ def meter_of(row: Row[Any], marks: Mapping[str, Mark] | None = None, *, offset_s
         failures=row.failures,
         offset_s=offset_s if row.offset_s is None else row.offset_s,
         period_s=row.period_s,
-        layouts=dict(row.layouts),
+        layouts=row.layouts,
         marks=dict(marks or {}),
     )
 
@@ -327,8 +327,14 @@ _LEARN = (
     .where(meter_table.c.serial == _GIVEN_LAYOUTS.c.serial)
     .values(layouts=meter_table.c.layouts.concat(_GIVEN_LAYOUTS.c.layouts))
 )
+_SPOKEN_WITH = (
+    *("serial", "host", "port", "physical_address", "network_id", "link", "sealed_password", "sealed_keys"),
+    *("system_title", "counter_received", "debugging", "communication", "profile", "mrid", "usage_point"),
+    *("installed_at", "removed_at", "discovered_at", "failures", "offset_s", "period_s", "layouts"),
+)
+"""What `meter_of` needs of a row."""
 _DUE_METERS = (
-    select(meter_table)
+    select(*(meter_table.c[name] for name in _SPOKEN_WITH))
     .where(meter_table.c.next_due_at <= bindparam("now"), meter_table.c.serial != func.all(_SERIALS))
     .order_by(meter_table.c.next_due_at, meter_table.c.serial)
     .limit(bindparam("most", type_=Integer))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import Column, Integer, LargeBinary, MetaData, Table, Text, select, text
@@ -222,7 +222,13 @@ async def test_octets_go_to_the_server_as_they_are(database: Database) -> None:
 @pytest.mark.postgres
 async def test_json_that_many_rows_share_is_read_once(database: Database) -> None:
     things = Table("thing", MetaData(), Column("id", Integer, primary_key=True), Column("facts", SharedJson))
-    facts = [{"b": [1, None, 'ä"{'], "a": {"x": 1.5}}, [], {"a": {"x": 1.5}, "b": [1, None, 'ä"{']}, None, {}]
+    facts: list[Any] = [
+        {"b": [1, None, 'ä"{'], "a": {"x": 1.5}},
+        [],
+        {"a": {"x": 1.5}, "b": [1, None, 'ä"{']},
+        None,
+        {},
+    ]
     async with database.begin() as transaction:
         await transaction.run_sync(things.metadata.create_all)
         await transaction.execute(insert_rows(things, ("facts",)), given({"facts": facts}))

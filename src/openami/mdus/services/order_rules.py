@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from openami.mdus.services.codes import Pick
 from openami.shared.spans import Span, local_day
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from openami.mdus.services.order_model import OrderPolicy, ReadingOrder
+
+
+CLOCK_LAG: Final = timedelta(minutes=5)
+"""How far a meter's clock may be behind ours: its reading on demand then seems to be older than the question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,7 @@ Decision = Answer | Wait | Ask | Fail
 def search_span(order: ReadingOrder, policy: OrderPolicy) -> Span:
     """Where a reading may lie that answers the order, in the worst case."""
     day = local_day(order.zone, order.scheduled_on)
-    start = order.asked_at if order.on_demand and order.asked_at else day.start
+    start = order.asked_at - CLOCK_LAG if order.on_demand and order.asked_at else day.start
     start = max(start, order.not_before or start)
     return Span(start, max(start, day.end, order.asked_at or day.end) + policy.tolerance + timedelta(seconds=1))
 
@@ -117,10 +121,10 @@ def _collect(order: ReadingOrder, now: datetime, policy: OrderPolicy) -> Decisio
 
 
 def _on_demand(order: ReadingOrder, readings: Sequence[Candidate]) -> Candidate | None:
-    """The first reading taken after we asked; the meter's clock may be a little behind ours."""
+    """The first reading taken after we asked."""
     if order.asked_at is None:
         return None
-    since = order.asked_at - timedelta(minutes=5)
+    since = order.asked_at - CLOCK_LAG
     return min((one for one in readings if one.at >= since), key=lambda one: one.at, default=None)
 
 

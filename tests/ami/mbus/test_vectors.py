@@ -1,7 +1,11 @@
-"""Frames of real meters (BSD-3-Clause, see the vectors' SOURCES.md) against the values another decoder found."""
+"""Frames of real meters (BSD-3-Clause, see the vectors' SOURCES.md) against the values another decoder found.
+
+Each frame has its values twice: in base units (`.norm.xml`), and as sent, beside the unit that they count (`.xml`).
+"""
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -26,6 +30,7 @@ from openami.ami.mbus.records import Function, Record
 VECTORS = Path(__file__).parents[2] / "vectors" / "mbus" / "libmbus"
 GOOD = sorted(VECTORS.glob("test-frames/*.hex"))
 FAULTY = sorted([*VECTORS.glob("error-frames/*.hex"), *VECTORS.glob("unsupported-frames/*.hex")])
+SAID = sorted(VECTORS.glob("error-frames/*.xml"))
 UNITS = {"m^3": "m3", "m^3/h": "m3/h", "-": "", "Units for H.C.A.": "units"}
 QUANTITIES = {
     "Fabrication No": "fabrication number",
@@ -34,6 +39,13 @@ QUANTITIES = {
     "Time point (date)": "time point",
     "Time point (date & time)": "time point",
 }
+COUNTED = re.compile(
+    r"(?:[A-Z].*? \()?\s*(?P<step>\d[\d.e-]*)?\s*(?P<prefix>my|m|k|M|)\s*"
+    r"(?P<symbol>Wh|J|W|m\^3/h|m\^3|deg C|%RH|V|A|seconds|hours|days)\)?"
+)
+PREFIXES = {"my": Decimal("1e-6"), "m": Decimal("1e-3"), "": Decimal(1), "k": Decimal(1000), "M": Decimal(1_000_000)}
+SYMBOLS = {"m^3": "m3", "m^3/h": "m3/h", "deg C": "°C", "%RH": "", "seconds": "s", "hours": "s", "days": "s"}
+SECONDS = {"hours": 3600, "days": 86_400}
 FUNCTIONS = {
     "Instantaneous value": Function.INSTANTANEOUS,
     "Maximum value": Function.MAXIMUM,
@@ -72,12 +84,12 @@ def telegram_of(path: Path) -> VariableData | FixedData:
     return decode_telegram(frame)
 
 
-def expected_of(path: Path) -> etree._Element:
-    return etree.fromstring(path.with_name(path.stem + ".norm.xml").read_bytes())
+def expected_of(path: Path, suffix: str = ".norm.xml") -> etree._Element:
+    return etree.fromstring(path.with_name(path.stem + suffix).read_bytes())
 
 
 def test_all_vectors_are_there():
-    assert (len(GOOD), len(FAULTY)) == (46, 15)
+    assert (len(GOOD), len(FAULTY), len(SAID)) == (46, 15, 5)
 
 
 @pytest.mark.parametrize("path", GOOD, ids=lambda path: path.stem)
@@ -115,28 +127,63 @@ def test_records(path: Path):
         check(element, record)
 
 
+@pytest.mark.parametrize("path", GOOD, ids=lambda path: path.stem)
+def test_records_as_they_were_sent(path: Path):
+    telegram, elements = telegram_of(path), expected_of(path, ".xml").findall("DataRecord")
+    if isinstance(telegram, FixedData):
+        expected = [(each.findtext("Value"), each.findtext("Unit")) for each in elements]
+        shown = [
+            (str(each.value), "reserved but historic" if each.historic else each.unit) for each in telegram.counters
+        ]
+        assert shown == expected
+        return
+    elements = [element for element in elements if element.findtext("Function") in FUNCTIONS]
+    for element, record in zip(elements, telegram.records, strict=True):
+        check_place(element, record)
+        check_counted(element.findtext("Unit") or "", element.findtext("Value") or "", record)
+
+
+def check_counted(unit: str, value: str, record: Record) -> None:
+    """The value is a count of the unit, which holds a power of ten: `Volume (1e-2  m^3)`."""
+    counted = COUNTED.fullmatch(unit)
+    if counted is None or record.value is None:
+        assert counted or record.unit in ("", "units"), unit
+        check_value(value, record)
+        return
+    step, prefix, symbol = counted.group("step", "prefix", "symbol")
+    difference = unit.startswith("Temperature Difference")  # which they count in degrees, and we in kelvins
+    assert record.unit == ("K" if difference else SYMBOLS.get(symbol, symbol))
+    one = Decimal(step or 1) * PREFIXES[prefix] * SECONDS.get(symbol, 1)
+    check_value(str(Decimal(value) * one), record, max(one, Decimal(1)))
+
+
 def check(element: etree._Element, record: Record) -> None:
     quantity, unit = element.findtext("Quantity") or "", element.findtext("Unit") or ""
-    assert record.function is FUNCTIONS[element.findtext("Function") or ""]
-    assert record.storage == int(element.findtext("StorageNumber") or "")
-    assert record.tariff == int(element.findtext("Tariff") or "0")
-    assert record.subunit == int(element.findtext("Device") or "0")
+    check_place(element, record)
     assert record.quantity in (quantity, QUANTITIES.get(quantity, quantity.lower()))
     assert record.unit == UNITS.get(unit, unit.replace("Â", ""))
     check_value(element.findtext("Value") or "", record)
 
 
-def check_value(expected: str, record: Record) -> None:
+def check_place(element: etree._Element, record: Record) -> None:
+    assert record.function is FUNCTIONS[element.findtext("Function") or ""]
+    assert record.storage == int(element.findtext("StorageNumber") or "")
+    assert record.tariff == int(element.findtext("Tariff") or "0")
+    assert record.subunit == int(element.findtext("Device") or "0")
+
+
+def check_value(expected: str, record: Record, one: Decimal = Decimal(1)) -> None:
+    """Numbers are printed with six digits behind the point, of `one`."""
     match record.value:
         case bytes() as data:  # the manufacturer's own: the other decoder guesses a number
             assert data in record.raw.data
         case LocalTime(wall, _, valid):
-            assert not valid or f"{wall:%Y-%m-%dT%H:%M:00Z}" == expected
+            assert not valid or f"{wall:%Y-%m-%dT%H:%M:00}" == expected.removesuffix("Z")
         case None:  # no digits of BCD, no date: we say so, the other decoder prints something
             raw = record.raw.data
             assert raw == bytes(len(raw)) or any(nibble > "9" for nibble in raw.hex())
         case int() | Decimal() as number:
-            assert abs(number - Decimal(expected)) <= Decimal("1e-6") * (1 + abs(Decimal(expected)))
+            assert abs(number - Decimal(expected)) <= Decimal("1e-6") * (one + abs(Decimal(expected)))
         case other:
             assert str(other) == expected
 
@@ -147,6 +194,18 @@ def test_faulty_frames_are_refused_with_their_reason(path: Path):
         telegram_of(path)
     assert type(caught.value) is ERRORS[path.stem]
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("path", SAID, ids=lambda path: path.stem)
+def test_what_a_slave_reports_is_said_in_the_words_of_the_other_decoder(path: Path):
+    said = expected_of(path, ".xml").findtext("SlaveInformation/Error") or ""
+    with pytest.raises(SlaveError) as caught:
+        telegram_of(path.with_suffix(".hex"))
+    assert letters(caught.value.meaning) == letters(said)
+
+
+def letters(text: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", text.lower())
 
 
 def test_a_damaged_byte_is_found_by_the_checksum():

@@ -7,9 +7,13 @@ from decimal import Decimal as D  # noqa: N817 - numbers stay readable
 import numpy as np
 import pytest
 
+from openami.mdus.series.determinants import combine
+from openami.mdus.series.model import ChannelSpan
 from openami.mdus.vee import gas, registers, water
 from openami.mdus.vee.estimates.shapes import split
 from openami.mdus.vee.water import Backflow, Flow
+from openami.mdus.virtual.model import terms_of
+from openami.shared.quality import VALID
 
 
 def test_w12_and_w13_readings_as_if_a_register_had_no_end() -> None:
@@ -21,6 +25,17 @@ def test_w12_and_w13_readings_as_if_a_register_had_no_end() -> None:
     assert (total.tolist(), piece.tolist()) == ([45_210, 12], [0, 1])
     for nothing in registers.unrolled(at_s[:0], at_s[:0], 100_000, 10):
         assert not nothing.size
+
+
+def test_w12_with_a_meter_multiplier_of_40() -> None:
+    """3280 kWh: registers stay as they are read (enterprise services 3.7), a virtual channel applies the multiplier."""
+    at_s = np.arange(2) * 720 * 3600
+    total, _ = registers.unrolled(at_s, np.array([99_950, 32]), 100_000, 10)
+    hours = split(np.diff(total), 720)
+    span = ChannelSpan(17, 3600, np.arange(720) * 3600, hours, np.full(720, VALID), np.zeros(720, np.uint8))
+    ((member, factor),) = [(term.member, term.factor) for term in terms_of("40*17")]
+    assert (member, int(hours.sum())) == (17, 82)
+    assert combine([(factor, span)]).values.sum() == 3280
 
 
 def test_w57_longer_intervals_are_split() -> None:

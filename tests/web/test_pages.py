@@ -219,18 +219,6 @@ async def test_inspections_say_why_and_who_and_what_next(browser: httpx.AsyncCli
     assert "Nothing to be looked at" in (await browser.get("/inspections")).text
 
 
-async def test_inspections_are_taken_along_as_a_table(browser: httpx.AsyncClient, areas: Any) -> None:
-    areas.answers["mdus"]["inspections.csv"] = {}
-    table = await browser.get("/inspections.csv?state=open")
-    assert (table.status_code, table.headers["content-type"]) == (200, "text/csv; charset=utf-8")
-    assert table.headers["content-disposition"] == 'attachment; filename="inspections.csv"'
-    assert dict(areas.asked[-1].url.params) == {"state": "open"}
-    areas.down.add("mdus")
-    assert (await browser.get("/inspections.csv")).status_code == 503
-    browser.cookies.clear()
-    assert (await browser.get("/inspections.csv")).headers["location"].startswith("/login")
-
-
 async def test_events_carry_the_offices_case(browser: httpx.AsyncClient) -> None:
     rows = (await browser.get("/events.json?device=OAE0000009")).json()["rows"]
     assert [(row["name"], row["case_state"]) for row in rows] == [("memory.failed", "open")]

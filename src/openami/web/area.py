@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import structlog
 from starlette.middleware import Middleware
@@ -16,11 +16,12 @@ from starlette.staticfiles import StaticFiles
 from openami.shared.clock import RealClock
 from openami.shared.errors import OpenAmiError
 from openami.shared.service import Area
+from openami.shared.spreadsheet import as_csv
 from openami.web.areas import AreaDownError, Areas, NotThereError
 from openami.web.headers import SecurityHeaders, policy
 from openami.web.pages import ACTIONS, PAGES
 from openami.web.pages.landscape import counters
-from openami.web.render import HERE, environment, json_safe, local_instant
+from openami.web.render import HERE, environment, json_safe, local_instant, local_rows
 from openami.web.session import COOKIE, LIFETIME, BrakedError, Sessions
 
 if TYPE_CHECKING:
@@ -33,11 +34,13 @@ if TYPE_CHECKING:
 
     from openami.shared.clock import Clock
     from openami.shared.settings import Settings
-    from openami.web.page import Action, Page
+    from openami.web.page import Action, Page, Table
 
 log = structlog.get_logger()
 
 LIVE_EVERY_S = 1.0
+BYTE_ORDER_MARK = "\ufeff"
+"""Without it spreadsheets read UTF-8 as something older."""
 
 
 class ForeignFormError(OpenAmiError):
@@ -62,11 +65,12 @@ class Console:
             Route("/logout", self._logout, methods=["POST"]),
             Route("/live", self._live),
             Route("/bills/{bill}/document", self._bill_document),
-            Route("/inspections.csv", self._inspections),
         ]
         routes += [Route(action.path, self._action(action), methods=["POST"]) for action in ACTIONS]
         for page in PAGES:
             routes.append(Route("/index.json" if page.path == "/" else f"{page.path}.json", self._json(page)))
+            if page.table is not None:
+                routes.append(Route(f"{page.path}.csv", self._csv(page, page.table)))
             routes.append(Route(page.path, self._html(page)))
         routes.append(Route("/{nothing:path}", self._nothing_here))
         return [Mount("", routes=routes, middleware=[Middleware(SecurityHeaders)])]
@@ -89,6 +93,7 @@ class Console:
                 title=page.title.format(**{"id": "", **request.path_params}),
                 here=page.section or page.path,
                 json_path=("/index.json" if path == "/" else f"{path}.json") + query,
+                csv_path=f"{path}.csv{query}" if page.table else None,
                 **data,
                 **page.dress(data),
             )
@@ -104,6 +109,24 @@ class Console:
             except OpenAmiError as error:
                 body = {"error": type(error).__name__, "found": error.found, "hint": error.hint}
                 return JSONResponse(body, _status(error))
+
+        return show
+
+    def _csv(self, page: Page, table: Table) -> Any:  # noqa: ANN401 - a Starlette endpoint
+        async def show(request: Request) -> Response:
+            user = self._sessions.user_of(request)
+            if user is None:
+                return _to_login(request)
+            try:
+                found = list(table(await self._data(page, request, whole=True)))
+            except OpenAmiError as error:
+                return self._problem(request, user, error)
+            name = quote(request.url.path.strip("/").replace("/", "-"))
+            return Response(
+                BYTE_ORDER_MARK + as_csv(local_rows(found, self._settings.zone)),
+                media_type="text/csv",
+                headers={"content-disposition": f'attachment; filename="{name}"'},
+            )
 
         return show
 
@@ -219,19 +242,6 @@ class Console:
             return self._problem(request, user, error)
         return HTMLResponse(document, headers=policy("default-src 'none'; style-src 'unsafe-inline'; img-src data:"))
 
-    async def _inspections(self, request: Request) -> Response:
-        """What the field crew has to look at, to take along."""
-        user = self._sessions.user_of(request)
-        if user is None:
-            return _to_login(request)
-        state = request.query_params.get("state", "")
-        try:
-            table = await self._areas.text("mdus", "/api/inspections.csv", state=state)
-        except OpenAmiError as error:
-            return self._problem(request, user, error)
-        headers = {"content-disposition": 'attachment; filename="inspections.csv"'}
-        return Response(table, media_type="text/csv", headers=headers)
-
     async def _nothing_here(self, request: Request) -> Response:
         """An address that no page has."""
         user = self._sessions.user_of(request)
@@ -240,9 +250,9 @@ class Console:
         error = NotThereError(f"There is no page {request.url.path}.", hint="The pages are in the bar above.")
         return self._problem(request, user, error)
 
-    async def _data(self, page: Page, request: Request) -> dict[str, Any]:
-        """What a page shows, gathered now and for local days of the installation."""
-        request.state.now, request.state.zone = self._clock.now(), self._settings.zone
+    async def _data(self, page: Page, request: Request, *, whole: bool = False) -> dict[str, Any]:
+        """What a page shows, gathered now and for local days of the installation; of lists a part, or the whole."""
+        request.state.now, request.state.zone, request.state.whole = self._clock.now(), self._settings.zone, whole
         return await page.load(self._areas, request)
 
     def _problem(self, request: Request, user: str, error: OpenAmiError) -> Response:
@@ -253,7 +263,7 @@ class Console:
         return page
 
     def _render(self, template: str, request: Request, user: str | None, **values: Any) -> HTMLResponse:  # noqa: ANN401
-        given = {"here": "", "json_path": None, "problems": [], **values}
+        given = {"here": "", "json_path": None, "csv_path": None, "problems": [], **values}
         given |= {
             "user": user,
             "now": self._clock.now().isoformat() if user else None,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from starlette.datastructures import FormData
     from starlette.requests import Request
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     Act = Callable[[Areas, Request, FormData, str], Awaitable[str]]
     Load = Callable[[Areas, Request], Awaitable[dict[str, Any]]]
+    Table = Callable[[dict[str, Any]], Iterable[dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Page:
     """One page of the console.
 
     `load` returns plain JSON values; `dress` adds what only the HTML needs (drawings), so that the JSON stays data.
+    `table` picks of them the rows that a spreadsheet gets: of a list all that was asked for, not only the part shown.
     """
 
     path: str
@@ -38,3 +40,10 @@ class Page:
     load: Load
     section: str = ""
     dress: Callable[[dict[str, Any]], dict[str, Any]] = field(default=lambda _data: {})
+    table: Table | None = None
+
+
+def listed(data: dict[str, Any]) -> Iterable[dict[str, Any]]:
+    """The table of a page that is one list."""
+    rows: list[dict[str, Any]] = data["rows"]
+    return rows

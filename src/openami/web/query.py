@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 PAGE_SIZE = 50
+WHOLE_MAX = 100_000
+"""Rows that a table of a whole list may have: more are a matter for the areas' own JSON."""
 OFFSET_MAX = 10_000_000
 OFFSET_DIGITS_MAX = 12  # leading zeros must not lead around the bound
 
@@ -69,8 +71,27 @@ def day_of(request: Request, name: str) -> date | None:
     return day
 
 
+def is_whole(request: Request) -> bool:
+    """Whether a whole list was asked for (as a table) and not a page of it."""
+    whole: bool = request.state.whole
+    return whole
+
+
+def refuse_too_long(count: int) -> None:
+    """See that a whole list can be handed over: cutting it in silence would make wrong sums.
+
+    Raises:
+        BadQueryError: it has too many rows.
+    """
+    if count > WHOLE_MAX:
+        raise BadQueryError(f"There are more than {WHOLE_MAX:,} rows.", hint="Ask for fewer: days, a state.")
+
+
 def paged(rows: Sequence[Any], request: Request, path: str, wanted: Mapping[str, str]) -> dict[str, Any]:
     """A slice of a list with the way to its neighbours: `rows`, and `pages` for the links below it."""
+    if is_whole(request):
+        refuse_too_long(len(rows))
+        return {"rows": list(rows), "pages": links(path, wanted, 0, shown=len(rows), more=False, total=len(rows))}
     offset = offset_of(request)
     cut = list(rows[offset : offset + PAGE_SIZE])
     return {

@@ -105,6 +105,17 @@ def is_instant(value: object) -> bool:
         return False
 
 
+def local_rows(value: Any, zone_name: str) -> Any:  # noqa: ANN401 - any JSON value
+    """Values with their instants in the installation's zone, and the offset: once a year an hour is there twice."""
+    if isinstance(value, dict):
+        return {key: local_rows(one, zone_name) for key, one in value.items()}
+    if isinstance(value, list):
+        return [local_rows(one, zone_name) for one in value]
+    if isinstance(value, str) and is_instant(value) and not value.startswith(_NO_END):
+        return datetime.fromisoformat(value).astimezone(zone(zone_name)).isoformat(sep=" ")
+    return value
+
+
 def tag(state: object) -> Markup:
     """A state as a coloured tag."""
     text = str(state).replace("_", " ")

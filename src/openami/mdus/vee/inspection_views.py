@@ -16,6 +16,7 @@ from starlette.routing import Route
 from openami.mdus.answers import as_response, limit_of
 from openami.mdus.vee import inspections
 from openami.shared.service import json_body
+from openami.shared.spreadsheet import as_csv
 
 if TYPE_CHECKING:
     from typing import Any
@@ -46,7 +47,7 @@ class InspectionViews:
 
     async def table(self, request: Request) -> Response:
         """Inspections as CSV."""
-        return Response(inspections.as_csv(await self._rows(request)), media_type="text/csv")
+        return Response(as_csv(await self._rows(request)), media_type="text/csv")
 
     async def assign(self, request: Request) -> Response:
         """Say who goes."""

@@ -6,8 +6,6 @@ alike), and each of a rule whose very sentence is a task. What was done is asked
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,7 +18,7 @@ from openami.shared.audit import AuditRecord, append
 from openami.shared.errors import OpenAmiError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from datetime import datetime
 
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
 OPEN, ASSIGNED, DONE = STATES = ("open", "assigned", "done")
 TASKS: Final = frozenset({"V27", "V36", "WA1"})
 """Rules that say where the field has to look: a meter that is estimated for too long, a leak."""
-COLUMNS: Final = ("number", "device", "rule", "sentence", "day", "said", "state", "assigned_to", "note", "raised_at")
 WORDS_MAX: Final = 500
 
 _RAISE: Final = text(
@@ -90,15 +87,3 @@ async def change(tx: AsyncConnection, number: int, state: str, words: str, perso
     if device is None:
         raise InspectionError(f"No inspection {number} is to be done.", hint="GET /api/inspections lists them.")
     await append(tx, audit, AuditRecord(at, person, f"inspection {state}", device, words, None, {"number": number}))
-
-
-def as_csv(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Inspections as a spreadsheet reads them; no text of them is taken for a formula."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(COLUMNS)
-    for row in rows:
-        said = ", ".join(f"{name} {value}" for name, value in row["said"].items())
-        cells = [str(row[name]) if name != "said" else said for name in COLUMNS]
-        writer.writerow([f"'{cell}" if cell[:1] in {"=", "+", "-", "@", "\t"} else cell for cell in cells])
-    return out.getvalue()

@@ -6,7 +6,7 @@ import asyncio
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from openami.web.page import Action, Page
+from openami.web.page import Action, Page, listed
 from openami.web.query import paged, words
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _fits(bill: dict[str, Any], wanted: dict[str, str]) -> bool:
 
 
 PAGES = (
-    Page("/bills", "bills.html", "Bills", load_list),
+    Page("/bills", "bills.html", "Bills", load_list, table=listed),
     Page("/bills/{id}", "bill.html", "Bill {id}", load_one, section="/bills"),
 )
 ACTIONS = (Action("/bills/{id}/void", void),)

@@ -10,6 +10,8 @@ from openami.web.page import Page
 from openami.web.query import paged, words
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from starlette.requests import Request
 
     from openami.web.areas import Areas
@@ -43,4 +45,13 @@ def _fits(customer: dict[str, Any], text: str) -> bool:
     return all(word in " ".join(known).casefold() for word in text.casefold().split())
 
 
-PAGES = (Page("/customers", "customers.html", "Customers", load),)
+def table(data: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A row for each contract, beside its customer."""
+    for customer in data["rows"]:
+        who = {key: value for key, value in customer.items() if key != "contracts"}
+        for contract in customer["contracts"]:
+            bills = [bill["id"] for bill in contract["bills"]]
+            yield {"customer": who, "contract": contract | {"bills": bills}}
+
+
+PAGES = (Page("/customers", "customers.html", "Customers", load, table=table),)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from openami.shared.spans import local_date
@@ -106,8 +107,23 @@ def _of(device: str, rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row for row in rows if row["device"] == device]
 
 
+def table(data: dict[str, Any]) -> list[dict[str, Any]]:
+    """The intervals of the days shown, each from its start."""
+    series = data["series"] or {"times": [], "values": [], "qualities": []}
+    return [
+        {
+            "device": data["device"]["serial"],
+            "from": start,
+            "value": Decimal(value).scaleb(series["scale"]),
+            "unit": series["unit"],
+            "quality": quality,
+        }
+        for start, value, quality in zip(series["times"], series["values"], series["qualities"], strict=True)
+    ]
+
+
 def _utc(instant: datetime) -> str:
     return instant.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-PAGES = (Page("/devices/{id}", "device.html", "Device {id}", load, section="/devices", dress=dress),)
+PAGES = (Page("/devices/{id}", "device.html", "Device {id}", load, section="/devices", dress=dress, table=table),)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from openami.web.page import Page
+from openami.web.page import Page, listed
 from openami.web.query import paged, words
 
 if TYPE_CHECKING:
@@ -84,4 +84,4 @@ def _problems(middle: object, meters: object) -> list[str]:
     return [f"{name} does not answer: its columns are empty." for name in silent]
 
 
-PAGES = (Page("/devices", "devices.html", "Devices", load),)
+PAGES = (Page("/devices", "devices.html", "Devices", load, table=listed),)

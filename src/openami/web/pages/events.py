@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from openami.web.page import Page
+from openami.web.page import Page, listed
 from openami.web.query import paged, words
 
 if TYPE_CHECKING:
@@ -50,4 +50,4 @@ def _fits(row: dict[str, Any], wanted: dict[str, str]) -> bool:
     return wanted["device"].casefold() in f"{row['device']} {row['serial']}".casefold()
 
 
-PAGES = (Page("/events", "events.html", "Events", load),)
+PAGES = (Page("/events", "events.html", "Events", load, table=listed),)

@@ -57,7 +57,7 @@ async def replay_delivery(areas: Areas, request: Request, _form: FormData, _user
 
 
 PAGES = (
-    Page("/files", "files.html", "Files", load),
+    Page("/files", "files.html", "Files", load, table=lambda data: data["files"]),
     Page("/files/{number:int}", "file.html", "File {number}", load_one, section="/files"),
 )
 ACTIONS = (

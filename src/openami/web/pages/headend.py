@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from openami.web.page import Page
+from openami.web.page import Page, listed
 from openami.web.query import paged, words
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def _fits(row: dict[str, Any], wanted: dict[str, str]) -> bool:
 
 
 PAGES = (
-    Page("/meters", "meters.html", "Head-end", load_list),
+    Page("/meters", "meters.html", "Head-end", load_list, table=listed),
     Page("/headend", "headend.html", "Head-end status", load_status, section="/meters"),
     Page("/meters/{serial}", "meter.html", "Meter {serial}", load_one, section="/meters"),
 )

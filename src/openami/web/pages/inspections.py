@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
-from openami.web.page import Action, Page
+from openami.web.page import Action, Page, listed
 from openami.web.query import paged, words
 
 if TYPE_CHECKING:
@@ -29,12 +28,7 @@ async def load(areas: Areas, request: Request) -> dict[str, Any]:
     rows = [row | {"serial": serials.get(row["device"])} for row in found["inspections"]]
     named = wanted["device"].casefold()
     shown = [row for row in rows if named in f"{row['device']} {row['serial']}".casefold()]
-    asked = f"?{urlencode({'state': wanted['state']})}" if wanted["state"] else ""
-    return paged(shown, request, "/inspections", wanted) | {
-        "wanted": wanted,
-        "states": STATES,
-        "csv": f"/inspections.csv{asked}",
-    }
+    return paged(shown, request, "/inspections", wanted) | {"wanted": wanted, "states": STATES}
 
 
 async def assign(areas: Areas, request: Request, form: FormData, user: str) -> str:
@@ -51,7 +45,7 @@ async def done(areas: Areas, request: Request, form: FormData, user: str) -> str
     return "/inspections"
 
 
-PAGES = (Page("/inspections", "inspections.html", "Inspections", load, section="/events"),)
+PAGES = (Page("/inspections", "inspections.html", "Inspections", load, section="/events", table=listed),)
 ACTIONS = (
     Action("/inspections/{number:int}/assign", assign),
     Action("/inspections/{number:int}/done", done),

@@ -12,7 +12,17 @@ from openami.shared.contract.enterprise.catalogue import catalogue
 from openami.shared.spans import local_midnight
 from openami.web.areas import NotThereError
 from openami.web.page import Action, Page
-from openami.web.query import PAGE_SIZE, BadQueryError, choice, day_of, links, offset_of, words
+from openami.web.query import (
+    PAGE_SIZE,
+    BadQueryError,
+    choice,
+    day_of,
+    is_whole,
+    links,
+    offset_of,
+    refuse_too_long,
+    words,
+)
 
 if TYPE_CHECKING:
     from starlette.datastructures import FormData
@@ -22,6 +32,8 @@ if TYPE_CHECKING:
 
 SEAM_AREAS = ("mdus", "office", "headend")
 """The middle first: it sees both seams."""
+AT_ONCE = 500
+"""Messages that an area gives in one answer at most."""
 OTHERS = 20
 """How many other messages about the same object are shown with one."""
 STATES = ("pending", "delivered", "dead", "received", "parked", "processed", "refused")
@@ -37,9 +49,11 @@ async def load_list(areas: Areas, request: Request) -> dict[str, Any]:
         wanted["reference"] = _uuid(wanted["reference"])
     asked = {name: text for name, text in wanted.items() if name not in {"first", "last"}}
     asked |= _times(wanted["first"], wanted["last"], request.state.zone)
-    found = await areas.get(area, "/api/messages", limit=PAGE_SIZE + 1, offset=offset, **asked)
-    messages = found["messages"][:PAGE_SIZE]
-    more = len(found["messages"]) > PAGE_SIZE
+    if is_whole(request):
+        messages, more, offset = await _all(areas, area, asked), False, 0
+    else:
+        found = (await areas.get(area, "/api/messages", limit=PAGE_SIZE + 1, offset=offset, **asked))["messages"]
+        messages, more = found[:PAGE_SIZE], len(found) > PAGE_SIZE
     return {
         "area": area,
         "areas": list(SEAM_AREAS),
@@ -49,6 +63,22 @@ async def load_list(areas: Areas, request: Request) -> dict[str, Any]:
         "messages": messages,
         "pages": links("/messages", {"area": area, **wanted}, offset, shown=len(messages), more=more),
     }
+
+
+async def _all(areas: Areas, area: str, asked: dict[str, str]) -> list[dict[str, Any]]:
+    """Every message that was asked for, as many at once as an area gives.
+
+    Those that come meanwhile push the ones before them onto the next page: each counts once.
+    """
+    found: dict[tuple[str, int], dict[str, Any]] = {}
+    offset = 0
+    while True:
+        page = (await areas.get(area, "/api/messages", limit=AT_ONCE, offset=offset, **asked))["messages"]
+        found |= {(one["direction"], one["sequence"]): one for one in page}
+        refuse_too_long(len(found))
+        if len(page) < AT_ONCE:
+            return list(found.values())
+        offset += AT_ONCE
 
 
 async def load_one(areas: Areas, request: Request) -> dict[str, Any]:
@@ -146,7 +176,7 @@ ACTIONS = (
     Action("/messages/{area}/out/{sequence:int}/cancel", cancel),
 )
 PAGES = (
-    Page("/messages", "messages.html", "Messages", load_list),
+    Page("/messages", "messages.html", "Messages", load_list, table=lambda data: data["messages"]),
     Page(
         "/messages/{area}/quarantine", "quarantine.html", "Quarantine of {area}", load_quarantine, section="/messages"
     ),

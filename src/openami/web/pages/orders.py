@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from openami.web.page import Page
+from openami.web.page import Page, listed
 from openami.web.query import choice, paged, words
 
 if TYPE_CHECKING:
@@ -57,4 +57,4 @@ def _with_commands(documents: list[dict[str, Any]], commands: list[dict[str, Any
     return [document | {"command": known.get(document["id"])} for document in newest]
 
 
-PAGES = (Page("/orders", "orders.html", "Orders", load),)
+PAGES = (Page("/orders", "orders.html", "Orders", load, table=listed),)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from openami.shared.spans import local_date
 from openami.web.page import Action, Page
-from openami.web.query import words
+from openami.web.query import is_whole, refuse_too_long, words
 
 if TYPE_CHECKING:
     from starlette.datastructures import FormData
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from openami.web.areas import Areas
 
 _SHOWN = 400
-"""Intervals of which a page shows each; more are a matter for the JSON."""
+"""Intervals of which a page shows each; the table has all."""
 
 
 async def load(areas: Areas, request: Request) -> dict[str, Any]:
@@ -36,7 +37,7 @@ async def load(areas: Areas, request: Request) -> dict[str, Any]:
     shown = (
         {"virtual": None}
         | explained
-        | {"intervals": explained["intervals"][:_SHOWN], "all": len(explained["intervals"])}
+        | {"intervals": _shown(explained["intervals"], request), "all": len(explained["intervals"])}
     )
     found = {"wanted": wanted, "channels": [], "explained": shown, "determinants": determinants, **edits}
     if shown["virtual"]:  # it is computed when it is read: nothing is kept of it
@@ -54,7 +55,32 @@ async def _overview(areas: Areas, request: Request) -> dict[str, Any]:
     )
     yesterday = local_date(request.state.zone, request.state.now - timedelta(days=1))
     listed = [one | {"span": str(min(yesterday, _last_day(one)))} for one in channels["channels"] if one["interval_s"]]
-    return {"channels": listed[:_SHOWN], "day": str(yesterday), **virtual, **reference}
+    return {"channels": _shown(listed, request), "day": str(yesterday), **virtual, **reference}
+
+
+def _shown(rows: list[dict[str, Any]], request: Request) -> list[dict[str, Any]]:
+    if not is_whole(request):
+        return rows[:_SHOWN]
+    refuse_too_long(len(rows))
+    return rows
+
+
+def table(data: dict[str, Any]) -> list[dict[str, Any]]:
+    """The intervals of a channel with the rules that spoke; before one was asked for, the channels."""
+    found = data["explained"]
+    if found is None:
+        channels: list[dict[str, Any]] = data["channels"]
+        return channels
+    known = {name: found.get(name) for name in ("channel", "virtual", "device", "obis", "unit")}
+    return [
+        known
+        | one
+        | {
+            "value": None if one["value"] is None else Decimal(one["value"]).scaleb(found["scale"]),
+            "fired": [f"{each['rule']} {each['verdict']}" for each in one.get("fired", [])],
+        }
+        for one in found["intervals"]
+    ]
 
 
 def _last_day(channel: dict[str, Any]) -> date:
@@ -97,7 +123,7 @@ def _body(wanted: dict[str, str]) -> dict[str, Any]:
 
 
 PAGES = (
-    Page("/values", "values.html", "Values", load),
+    Page("/values", "values.html", "Values", load, table=table),
     Page("/values/preview", "preview.html", "Edit values", load_preview, section="/values"),
 )
 ACTIONS = (

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from tests.certificates import certificate, free_port
 
+from openami.shared.contract import field as cim
 from openami.shared.contract.enterprise import codec
 from openami.shared.contract.enterprise.examples import example
 from openami.shared.seam.tls import client_context
@@ -24,6 +26,7 @@ from openami.shared.secrets import load_secrets
 from openami.shared.supervisor import DATABASES
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator
 
     from openami.shared.postgres import EmbeddedPostgres
@@ -61,6 +64,62 @@ async def served(area: str, environment: dict[str, str], ready: str, **client: A
             await process.wait()
 
 
+def with_tls(postgres: EmbeddedPostgres, folder: Path, base_port: int, **ports: int) -> tuple[dict[str, str], str]:
+    """Settings of an area with a TLS door, and the fingerprint of a certificate that its partners may show."""
+    authority = certificate(folder, "authority")
+    certificate(folder, "localhost", authority)
+    _, shown = certificate(folder, "client", authority)
+    files = {"certificate": "localhost.pem", "key": "localhost.key", "client_authorities": "authority.pem"}
+    tls = {"host": "localhost", **ports} | {name: str(folder / file) for name, file in files.items()}
+    environment = {
+        "DATA_DIR": str(folder / "data"),
+        "BASE_PORT": str(base_port),
+        "POSTGRES_URL": postgres.url("").rstrip("/"),
+        "TLS": json.dumps(tls),
+    }
+    return environment, hashlib.sha256(shown.public_bytes(serialization.Encoding.DER)).hexdigest()
+
+
+def client_of(folder: Path) -> ssl.SSLContext:
+    """How that partner calls."""
+    files = {"certificate": folder / "client.pem", "key": folder / "client.key"}
+    return client_context(authorities=folder / "authority.pem", **files)
+
+
+async def test_a_head_end_of_a_vendor_comes_by_its_password_or_its_certificate(
+    postgres: EmbeddedPostgres, tmp_path: Path
+):
+    postgres.ensure_database(DATABASES["mdus"])
+    plain, tls = free_port(), free_port()
+    environment, card = with_tls(postgres, tmp_path, plain - 2, mdus_port=tls)
+    environment |= {
+        "FIELD_PARTNERS": json.dumps(
+            {"VENDOR": {"password": "known"}, "CARD": {"certificate_sha256": card, "operations": ["* MeterConfig"]}}
+        ),
+    }
+    payload = cim.MeterReadings((cim.MeterReading(meter=cim.Identity.named("M1")),))
+    readings = cim.encode(cim.event(cim.Verb.CREATED, payload, source="AMS1", at=datetime(2026, 3, 1, tzinfo=UTC)))
+    showing = client_of(tmp_path)
+    url = f"https://localhost:{tls}"
+    async with served("mdus", environment, f"{url}/healthz", verify=showing) as partner:
+        by_card = await partner.post(f"{url}/cim/send", content=readings)
+        assert [one.code for one in _errors(by_card)] == ["3.1"], "known, but it may tell of meters only"
+        by_password = await partner.post(
+            f"http://127.0.0.1:{plain}/cim/send", content=readings, auth=("VENDOR", "known")
+        )
+        assert by_password.status_code == 200
+        assert [one.code for one in _errors(by_password)] == ["0.0"], "taken: it waits until somebody knows the meter"
+        stranger = await partner.post(f"{url}/cim/send", content=readings, auth=("VENDOR", "guessed"))
+        assert stranger.status_code == 401
+    postgres.drop_database(DATABASES["mdus"])
+
+
+def _errors(answer: httpx.Response) -> tuple[cim.FieldError, ...]:
+    reply = cim.decode(answer.content).reply
+    assert reply is not None
+    return tuple(reply.errors)
+
+
 async def quarantined(environment: dict[str, str], reason: str) -> bool:
     """Whether the area, asked at its door for people, has set a message aside for a reason."""
     token = load_secrets(Path(environment["DATA_DIR"]) / "secrets.json").token("service")
@@ -72,30 +131,14 @@ async def quarantined(environment: dict[str, str], reason: str) -> bool:
 async def test_serve_opens_the_tls_door_for_partners_with_their_certificates(
     postgres: EmbeddedPostgres, tmp_path: Path
 ):
-    authority = certificate(tmp_path, "authority")
-    certificate(tmp_path, "localhost", authority)
-    _, shown = certificate(tmp_path, "client", authority)
     postgres.ensure_database(DATABASES["office"])
     plain, tls = free_port(), free_port()
-    rights = {"certificate_sha256": hashlib.sha256(shown.public_bytes(serialization.Encoding.DER)).hexdigest()}
-    environment = {
-        "DATA_DIR": str(tmp_path / "data"),
-        "BASE_PORT": str(plain - 1),
-        "POSTGRES_URL": postgres.url("").rstrip("/"),
-        "PARTNERS": json.dumps({"READER": rights | {"operations": ["MeterReading*"]}}),
-        "TLS": json.dumps(
-            {
-                "host": "localhost",
-                "office_port": tls,
-                "certificate": str(tmp_path / "localhost.pem"),
-                "key": str(tmp_path / "localhost.key"),
-                "client_authorities": str(tmp_path / "authority.pem"),
-            }
-        ),
+    environment, card = with_tls(postgres, tmp_path, plain - 1, office_port=tls)
+    environment |= {
+        "PARTNERS": json.dumps({"READER": {"certificate_sha256": card, "operations": ["MeterReading*"]}}),
     }
-    paths = {name: tmp_path / f"client.{name}" for name in ("pem", "key")}
     trusting = client_context(authorities=tmp_path / "authority.pem", certificate=None, key=None)
-    showing = client_context(authorities=tmp_path / "authority.pem", certificate=paths["pem"], key=paths["key"])
+    showing = client_of(tmp_path)
     url = f"https://localhost:{tls}"
     async with served("office", environment, f"{url}/healthz", verify=showing) as partner:
         result, event = (codec.encode(example(root)) for root in (RESULT, EVENT))

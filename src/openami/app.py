@@ -23,8 +23,10 @@ from openami.shared.postgres import EmbeddedPostgres
 from openami.shared.seam import Inbox, Outbox, Seam, SeamTables
 from openami.shared.seam.access import Rights
 from openami.shared.seam.enterprise import CONTENT_TYPE as SOAP
+from openami.shared.seam.enterprise import PATH as SERVICES_PATH
 from openami.shared.seam.enterprise import EnterpriseDoor
 from openami.shared.seam.field import CONTENT_TYPE as CIM
+from openami.shared.seam.field import PATH as CIM_PATH
 from openami.shared.seam.field import FieldDoor
 from openami.shared.seam.tls import client_context, tls_server
 from openami.shared.seam.transport import HttpTransport, Partner
@@ -35,6 +37,7 @@ from openami.shared.settings import CONSOLE_USERS
 from openami.shared.supervisor import DATABASES
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
@@ -44,10 +47,11 @@ if TYPE_CHECKING:
     from openami.shared.clock import Clock
     from openami.shared.contract.enterprise.catalogue import Side
     from openami.shared.contract.enterprise.codes import CodeTable
-    from openami.shared.settings import Settings
+    from openami.shared.settings import PartnerSettings, PeerSettings, Settings
 
 CLOCK_FILE = "clock"
 AMS = "AMS1"
+_TLS_DOORS = {SERVICES_PATH: {"mdus", "office"}, CIM_PATH: {"mdus", "headend"}}
 
 
 @dataclass(slots=True)
@@ -88,8 +92,10 @@ class Seams:
         self.inbox = Inbox(database, parts.clock, tables)
         self._doors: list[FieldDoor | EnterpriseDoor] = []
 
-    def field(self, *, source: str, partners: dict[str, Partner], passwords: dict[str, str]) -> FieldDoor:
-        """Open the field door: who we are, to whom we send, who may send to us."""
+    def field(self, *, source: str, partner: str, at: Partner, passwords: dict[str, str]) -> FieldDoor:
+        """Open the field door: who we are, our one partner, who may send to us."""
+        settings = self._parts.settings
+        tls = _peer_tls(settings.field_peer)
         door = FieldDoor(
             database=self._database,
             clock=self._parts.clock,
@@ -97,25 +103,16 @@ class Seams:
             inbox=self.inbox,
             source=source,
             passwords=passwords,
+            rights=_rights(settings.field_partners),
         )
-        self.outbox.connect(Seam.FIELD, HttpTransport(partners, content_type=CIM).deliver, door.answered)
+        transport = HttpTransport({partner: _as_peer(at, settings.field_peer)}, content_type=CIM, tls=tls)
+        self.outbox.connect(Seam.FIELD, transport.deliver, door.answered)
         self._doors.append(door)
         return door
 
     def enterprise(self, *, side: Side, partner: str, at: Partner, passwords: dict[str, str]) -> EnterpriseDoor:
         """Open the enterprise door: which side we are, our one partner, who may send to us."""
         settings = self._parts.settings
-        rights = {
-            user: Rights(
-                one.password.get_secret_value() if one.password else None, one.certificate_sha256, tuple(one.operations)
-            )
-            for user, one in settings.partners.items()
-        }
-        peer, tls = settings.peer, None
-        if peer.user:
-            at = Partner(at.url, peer.user, peer.password.get_secret_value())
-        if peer.authorities or peer.certificate:
-            tls = client_context(authorities=peer.authorities, certificate=peer.certificate, key=peer.key)
         door = EnterpriseDoor(
             database=self._database,
             clock=self._parts.clock,
@@ -124,9 +121,10 @@ class Seams:
             side=side,
             partner=partner,
             passwords=passwords,
-            rights=rights,
+            rights=_rights(settings.partners),
             bulk_bytes_max=settings.bulk_bytes_max,
         )
+        at, tls = _as_peer(at, settings.peer), _peer_tls(settings.peer)
         transport = HttpTransport({partner: at}, content_type=SOAP, tls=tls)
         self.outbox.connect(Seam.ENTERPRISE, transport.deliver)
         door.carry = transport.deliver
@@ -151,6 +149,28 @@ class Seams:
         own = area.activity
         area.activity = lambda: own() + self.outbox.delivered + self.inbox.processed
         return area
+
+
+def _rights(partners: Mapping[str, PartnerSettings]) -> dict[str, Rights]:
+    """What partners of a seam show, and may do, by user name."""
+    return {
+        user: Rights(
+            one.password.get_secret_value() if one.password else None, one.certificate_sha256, tuple(one.operations)
+        )
+        for user, one in partners.items()
+    }
+
+
+def _as_peer(at: Partner, peer: PeerSettings) -> Partner:
+    """A partner, called by the user that the settings name, if they do."""
+    return Partner(at.url, peer.user, peer.password.get_secret_value()) if peer.user else at
+
+
+def _peer_tls(peer: PeerSettings) -> ssl.SSLContext | None:
+    """How TLS is spoken with a peer, where it is not the usual way."""
+    if not (peer.authorities or peer.certificate):
+        return None
+    return client_context(authorities=peer.authorities, certificate=peer.certificate, key=peer.key)
 
 
 def clock_of(settings: Settings) -> Clock:
@@ -202,14 +222,18 @@ async def serve_area(name: str, settings: Settings, *, supervised: bool) -> None
 def _tls_listener(
     name: str, settings: Settings, application: ASGIApp
 ) -> tuple[uvicorn.Server, asyncio.Task[None]] | None:
-    """The enterprise services over TLS, where that is set and the area has any."""
-    if settings.tls is None or name not in {"mdus", "office"}:
-        return None
+    """The doors of an area over TLS, where that is set: its services; the field seam once a partner of it is named."""
     tls = settings.tls
+    paths = [path for path, areas in _TLS_DOORS.items() if name in areas]
+    if not settings.field_partners and CIM_PATH in paths:
+        paths.remove(CIM_PATH)
+    if tls is None or not paths:
+        return None
     server = tls_server(
         application,
         host=tls.host,
-        port=tls.mdus_port if name == "mdus" else tls.office_port,
+        port=getattr(tls, f"{name}_port"),
+        paths=paths,
         certificate=tls.certificate,
         key=tls.key,
         client_authorities=tls.client_authorities,
@@ -262,7 +286,8 @@ def _headend(parts: Parts) -> Area:
     seams = Seams(parts, database, seam)
     door = seams.field(
         source=AMS,
-        partners={"mdus": parts.partner("mdus", user=AMS, link="field")},
+        partner="mdus",
+        at=parts.partner("mdus", user=AMS, link="field"),
         passwords={"MDUS": parts.password("field")},
     )
     area = build(
@@ -296,7 +321,8 @@ def _mdus(parts: Parts) -> Area:
     seams = Seams(parts, database, seam)
     field_door = seams.field(
         source="MDUS",
-        partners={AMS: parts.partner("headend", user="MDUS", link="field")},
+        partner=AMS,
+        at=parts.partner("headend", user="MDUS", link="field"),
         passwords={AMS: parts.password("field")},
     )
     enterprise_door = seams.enterprise(
@@ -314,6 +340,8 @@ def _mdus(parts: Parts) -> Area:
             reply_address=f"{settings.url_of('mdus')}/cim/reply",
             judging=Judging(settings.rule_set, settings.data_dir / "rulesets"),
             second_person=settings.edits_need_approval,
+            uploads_by_point=settings.uploads_by_point,
+            events_one_by_one=settings.events_one_by_one,
             keep=timedelta(days=settings.keep_days) if settings.keep_days else None,
             keep_deliveries=timedelta(days=settings.keep_deliveries_days) if settings.keep_deliveries_days else None,
             drop_folder=settings.drop_folder or settings.data_dir / "drop",

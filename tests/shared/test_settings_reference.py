@@ -12,6 +12,8 @@ from openami import cli
 from openami.shared.settings import WITH_SECRETS, PartnerSettings, PeerSettings, Settings, TlsSettings
 from openami.shared.settings_reference import HIDDEN, told, values
 
+FIELD = (("field_partners.*", PartnerSettings), ("field_peer", PeerSettings))
+
 
 @pytest.mark.parametrize(
     ("name", "default", "words"),
@@ -22,6 +24,9 @@ from openami.shared.settings_reference import HIDDEN, told, values
         ("partners", "", "TOML tables"),
         ("partners.*.operations", "", "Patterns"),
         ("tls.mdus_port", "`8443`", "MDUS"),
+        ("tls.headend_port", "`8445`", "field_partners"),
+        ("field_partners.*.operations", "", "Patterns"),
+        ("uploads_by_point", "`false`", "point of delivery"),
         ("tls.certificate", "needed", "certificate"),
         ("peer.password", "", "password"),
     ],
@@ -35,7 +40,7 @@ def test_a_setting_is_told_with_its_default(name: str, default: str, words: str)
 def test_every_setting_of_every_table_is_told() -> None:
     names = {one.name for one in told()}
     assert set(Settings.model_fields) <= names
-    for table, model in (("partners.*", PartnerSettings), ("peer", PeerSettings), ("tls", TlsSettings)):
+    for table, model in (("partners.*", PartnerSettings), ("peer", PeerSettings), ("tls", TlsSettings), *FIELD):
         assert {f"{table}.{name}" for name in model.model_fields} <= names
 
 
@@ -51,6 +56,8 @@ def test_secrets_are_not_shown() -> None:
         collect_keys={"1234": SecretStr("hush")},
         peer=PeerSettings(user="MDUS", password=SecretStr("hush")),
         partners={"SAP": PartnerSettings(password=SecretStr("hush"))},
+        field_peer=PeerSettings(user="MDUS", password=SecretStr("hush")),
+        field_partners={"AMS1": PartnerSettings(password=SecretStr("hush"))},
     )
     shown = {name: value for name, value, _ in values(settings)}
     assert "hush" not in str(shown)

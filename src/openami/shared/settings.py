@@ -15,7 +15,15 @@ from openami.shared.spans import UnknownZoneError
 from openami.shared.spans import zone as zone_of
 
 CONSOLE_USERS = "console_users.json"  # in the data folder: the console's users, passwords hashed
-WITH_SECRETS = {"partners", "peer", "collect_keys", "fleet_secret", "postgres_url"}  # their values are never shown
+WITH_SECRETS = {
+    "partners",
+    "peer",
+    "field_partners",
+    "field_peer",
+    "collect_keys",
+    "fleet_secret",
+    "postgres_url",
+}  # their values are never shown
 
 
 class SettingsError(OpenAmiError):
@@ -35,7 +43,7 @@ class Address(NamedTuple):
 
 
 class PartnerSettings(BaseModel):
-    """Who may call our enterprise services: user name -> password, certificate, operations."""
+    """Who may call us on a seam: user name -> password, certificate, operations."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -51,7 +59,7 @@ class PartnerSettings(BaseModel):
 
 
 class PeerSettings(BaseModel):
-    """How we call a partner's enterprise services."""
+    """How we call the partner on a seam."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -70,6 +78,7 @@ class TlsSettings(BaseModel):
     host: str = Field(default="127.0.0.1", description="Address to listen on; loopback unless you say otherwise.")
     mdus_port: int = Field(default=8443, ge=1, le=65535, description="Port of the MDUS.")
     office_port: int = Field(default=8444, ge=1, le=65535, description="Port of the office.")
+    headend_port: int = Field(default=8445, ge=1, le=65535, description="Port of the head-end, with `field_partners`.")
     certificate: Path = Field(description="The certificate that we show, with those of its issuers.")
     key: Path = Field(description="Its private key.")
     client_authorities: Path | None = Field(default=None, description="Issuers of client certificates.")
@@ -104,10 +113,16 @@ class Settings(BaseSettings):
         default={}, description="Who else may call the enterprise services (TOML tables)."
     )
     peer: PeerSettings = Field(default=PeerSettings(), description="How we call your SAP or MDUS (TOML table).")
+    field_partners: dict[str, PartnerSettings] = Field(
+        default={}, description="Who else may call the field seam (IEC 61968-9), a head-end for example (TOML tables)."
+    )
+    field_peer: PeerSettings = Field(
+        default=PeerSettings(), description="How we call a head-end, or an MDUS, of yours (TOML table)."
+    )
     bulk_bytes_max: int = Field(
         default=16 * 1024 * 1024, ge=64 * 1024, description="Bytes from which on a bulk message leaves in parts."
     )
-    tls: TlsSettings | None = Field(default=None, description="The enterprise services over TLS (TOML table).")
+    tls: TlsSettings | None = Field(default=None, description="What partners call, over TLS (TOML table).")
     homes: int = Field(default=50, ge=1, le=10_000, description="Homes of the simulated street.")
     seed: int = Field(default=1, description="Seed of the simulated street.")
     street: Literal["plain", "modern"] = Field(
@@ -122,6 +137,10 @@ class Settings(BaseSettings):
     fleet_secret: SecretStr | None = Field(default=None, description="Root of the simulated meters' passwords.")
     rule_set: str = Field(default="default", description="VEE rule set of channels whose master data name none.")
     edits_need_approval: bool = Field(default=False, description="Whether a second person must approve an edit.")
+    uploads_by_point: bool = Field(
+        default=False, description="Whether interval uploads name point of delivery and OBIS code, not a profile."
+    )
+    events_one_by_one: bool = Field(default=False, description="Whether each event leaves in a message of its own.")
     gas_day_starts_h: int = Field(default=0, ge=0, le=23, description="Local hour at which gas days begin, often 6.")
     keep_days: int = Field(default=0, ge=0, description="Days that values are kept at all; 0: for ever.")
     keep_deliveries_days: int = Field(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import html
 import ssl
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -20,7 +21,7 @@ from openami.shared.contract.enterprise import codec
 from openami.shared.contract.enterprise.catalogue import Side
 from openami.shared.contract.enterprise.examples import example
 from openami.shared.seam import Inbox, Outbox, Seam, seam_tables
-from openami.shared.seam.access import CERTIFICATE, Rights, known_partner
+from openami.shared.seam.access import CERTIFICATE, Rights, known_partner, partners_of
 from openami.shared.seam.enterprise import EnterpriseDoor
 from openami.shared.seam.model import Envelope
 from openami.shared.seam.tls import TlsFileError, client_context, tls_server
@@ -80,11 +81,19 @@ def test_operations_are_named_by_patterns():
     assert Rights("x").permits(f"{CREATE}_Out")
 
 
-def test_a_partner_without_any_proof_is_a_wrong_setting(tmp_path: Path):
+@pytest.mark.parametrize("table", ["partners", "field_partners"])
+def test_a_partner_without_any_proof_is_a_wrong_setting(tmp_path: Path, table: str):
     with pytest.raises(SettingsError, match="give a password"):
-        load_settings(data_dir=tmp_path, partners={"SAP": {"operations": ["*"]}})
-    settings = load_settings(data_dir=tmp_path, partners={"SAP": {"certificate_sha256": PRINT}})
-    assert settings.partners["SAP"].password is None
+        load_settings(data_dir=tmp_path, **{table: {"SAP": {"operations": ["*"]}}})
+    settings = load_settings(data_dir=tmp_path, **{table: {"SAP": {"certificate_sha256": PRINT}}})
+    assert getattr(settings, table)["SAP"].password is None
+
+
+def test_a_named_partner_counts_before_the_password_of_the_link():
+    named = Rights("its own", operations=("created MeterReadings",))
+    known = partners_of({"AMS1": "derived", "MDUS": "derived"}, {"AMS1": named})
+    assert known == {"AMS1": named, "MDUS": Rights("derived")}
+    assert partners_of({}, None) == {}
 
 
 def test_passwords_are_not_in_what_is_printed():
@@ -133,11 +142,15 @@ async def test_an_operation_that_a_partner_may_not_call_is_refused_with_the_reas
         notification = "UtilitiesDeviceERPSmartMeterLocationNotification"
         told = await client.post(f"/services/{notification}_Out", content=codec.encode(example(notification)))
         assert told.status_code == 500, "what has no confirmation is answered by a fault"
-        assert b"may not call" in told.content
+        assert (
+            f"READER may not call {notification}_Out. "
+            f'If it is to: "{notification}_Out" in the operations of [partners.READER].'
+        ) in html.unescape(told.text)
     await outbox._deliver_batch()
     (refusal,) = heard
     (item,) = refusal.log.item
     assert (item.category_code, item.type_id) == ("PRE.AUE", "OAMI015")
+    assert item.note.endswith(f'If it is to: "{CREATE}_Out" in the operations of [partners.READER].')
 
 
 @pytest.mark.enable_socket
@@ -158,6 +171,7 @@ async def test_over_tls_a_partner_is_known_by_its_certificate(tmp_path: Path):
         app,
         host="127.0.0.1",
         port=port,
+        paths=("/services", "/cim"),
         certificate=tmp_path / "localhost.pem",
         key=tmp_path / "localhost.key",
         client_authorities=tmp_path / "authority.pem",
@@ -179,14 +193,17 @@ async def test_over_tls_a_partner_is_known_by_its_certificate(tmp_path: Path):
             await transport.deliver(envelope)
             await transport.close()
         async with httpx.AsyncClient(verify=showing, trust_env=False) as client_:
-            assert (await client_.get(f"{url}/api/messages")).status_code == 404, "only services are shown"
+            hidden = await client_.get(f"{url}/api/messages")
+            assert (hidden.status_code, hidden.text) == (404, "Only /services and /cim can be called here.\n")
+            assert (await client_.get(f"{url}/cimx")).status_code == 404
+            assert (await client_.post(f"{url}/cim/send")).status_code == 202
         async with httpx.AsyncClient(verify=ssl.create_default_context(), trust_env=False) as stranger:
             with pytest.raises(httpx.ConnectError):
                 await stranger.get(f"{url}/services")
     finally:
         server.should_exit = True
         await running
-    assert shown == [None, "u"], "the password alone is not enough, with the certificate it is"
+    assert shown == [None, "u", None], "the password alone is not enough, with the certificate it is"
 
 
 def test_missing_tls_files_are_told(tmp_path: Path):
@@ -195,6 +212,7 @@ def test_missing_tls_files_are_told(tmp_path: Path):
             lambda *_: None,  # type: ignore[arg-type]
             host="h",
             port=1,
+            paths=("/services",),
             certificate=tmp_path / "a",
             key=tmp_path / "b",
             client_authorities=None,

@@ -20,6 +20,7 @@ from openami.shared.contract.enterprise.examples import example
 from openami.shared.contract.scan_records import SCAN_FROM_BYTES
 from openami.shared.errors import OpenAmiError
 from openami.shared.seam import Inbox, Outbox, Seam, SeamTables, enterprise, seam_tables
+from openami.shared.seam.access import Rights
 from openami.shared.seam.enterprise import EnterpriseDoor
 from openami.shared.seam.field import FieldDoor
 from openami.shared.service import Area, create_app
@@ -73,7 +74,8 @@ async def middle(database: Database, clock: ManualClock) -> Middle:
     stores: dict[str, Any] = {"database": database, "clock": clock, "inbox": inbox, "outbox": outbox}
     passwords = {"sap": "secret", "AMS1": "secret"}
     enterprise = EnterpriseDoor(**stores, side=Side.MDUS, partner="office", passwords=passwords)
-    door = FieldDoor(**stores, source="MDUS", passwords=passwords)
+    rights = {"READER": Rights("secret", operations=("created Meter*",))}
+    door = FieldDoor(**stores, source="MDUS", passwords=passwords, rights=rights)
     app = create_app(Area("mdus", clock, database, routes=[*enterprise.routes(), *door.routes()]), token="t")
     client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://mdus", auth=("sap", "secret"))
     made = Middle(database, tables, inbox, outbox, enterprise, door, client)
@@ -214,6 +216,33 @@ async def test_what_a_door_does_not_take_is_refused_with_a_code(middle: Middle) 
     reply = cim.decode(answer.content).reply
     assert reply is not None
     assert (reply.result, reply.errors[0].code) == (cim.Result.FAILED, "2.12")
+
+
+async def test_a_partner_of_the_field_seam_sends_what_it_may_and_is_told_what_it_may_not(middle: Middle) -> None:
+    reader = ("READER", "secret")
+    taken = await middle.client.post("/cim/send", content=readings(str(uuid4())), auth=reader)
+    assert _result(taken) is cim.Result.OK
+    payload = cim.UsagePointConfig()
+    event = cim.encode(cim.event(cim.Verb.CREATED, payload, source="AMS1", at=_at()))
+    refused = await middle.client.post("/cim/send", content=event, auth=reader)
+    assert refused.status_code == 200
+    reply = cim.decode(refused.content).reply
+    assert reply is not None
+    assert (reply.result, reply.errors[0].code) == (cim.Result.FAILED, "3.1")
+    assert reply.errors[0].reason == (
+        "READER may not send created UsagePointConfig. "
+        'If it is to: "created UsagePointConfig" in the operations of [field_partners.READER].'
+    )
+    assert len(middle.handled) == 1
+    async with middle.database.begin() as transaction:
+        aside = (await transaction.execute(select(middle.tables.quarantine))).one()
+    assert (aside.partner, aside.body) == ("READER", event)
+    assert (await middle.client.post("/cim/send", content=event, auth=("READER", "wrong"))).status_code == 401
+
+
+def _result(answer: httpx.Response) -> cim.Result | None:
+    reply = cim.decode(answer.content).reply
+    return reply.result if reply is not None else None
 
 
 @pytest.mark.parametrize("body", [b"", b"<x/>", b"\xff\xfe", readings("00000000-0000-4000-8000-000000000001")[:200]])

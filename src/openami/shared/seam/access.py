@@ -37,9 +37,9 @@ class Rights:
         return not self.operations or any(fnmatch.fnmatchcase(operation, pattern) for pattern in self.operations)
 
 
-def partner_of(request: Request, passwords: Mapping[str, str]) -> str | None:
-    """The partner whose user and password the request carries, or None."""
-    return known_partner(request, {user: Rights(password) for user, password in passwords.items()})
+def partners_of(passwords: Mapping[str, str], rights: Mapping[str, Rights] | None) -> dict[str, Rights]:
+    """Everybody whom a door knows: by password alone those who may do everything, then all others, who count."""
+    return {user: Rights(password) for user, password in passwords.items()} | dict(rights or {})
 
 
 def known_partner(request: Request, partners: Mapping[str, Rights]) -> str | None:
@@ -54,6 +54,11 @@ def known_partner(request: Request, partners: Mapping[str, Rights]) -> str | Non
         if rights.password is None and rights.certificate_sha256 and _shows(shown, rights):
             return name
     return None
+
+
+def permit(operation: str, table: str, partner: str) -> str:
+    """What to do for a partner that may not call an operation: told to its people, done by ours."""
+    return f'If it is to: "{operation}" in the operations of [{table}.{partner}].'
 
 
 def stranger() -> Response:

@@ -26,7 +26,7 @@ from openami.shared.contract.enterprise.model import Response as Answer
 from openami.shared.contract.enterprise.wsdl import operation_wsdl, side_wsdl
 from openami.shared.contract.scan_records import SCAN_FROM_BYTES
 from openami.shared.errors import OpenAmiError
-from openami.shared.seam.access import Rights, known_partner, stranger
+from openami.shared.seam.access import Rights, known_partner, partners_of, permit, stranger
 from openami.shared.seam.arrivals import Arrival
 from openami.shared.seam.model import Envelope, InboundMessage, Seam
 from openami.shared.seam.remembered import Remembered
@@ -120,7 +120,7 @@ class EnterpriseDoor:
         self._outbox = outbox
         self._inbox = inbox
         self._fresh = Remembered()
-        self._partners = {user: Rights(password) for user, password in passwords.items()} | dict(rights or {})
+        self._partners = partners_of(passwords, rights)
         self._bulk_bytes_max = bulk_bytes_max
         self._system_id = side.value.upper()
         inbox.connect(Seam.ENTERPRISE, self._handle, self._refuse, self._handle_many)
@@ -243,9 +243,7 @@ class EnterpriseDoor:
     def _check_permission(self, partner: str, message: Message) -> None:
         operation = codec.operation_of(message).name
         if not self._partners[partner].permits(operation):
-            raise NotPermittedError(
-                f"{partner} may not call {operation}.", hint="Its operations are in the settings of the partner."
-            )
+            raise NotPermittedError(f"{partner} may not call {operation}.", hint=permit(operation, "partners", partner))
 
     async def _say_no(self, body: bytes, error: Refusal) -> Response:
         """A message that was recognised but breaks its schema gets a negative confirmation, other bytes a fault."""

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from openami.shared.contract import field as contract
 from openami.shared.errors import OpenAmiError
-from openami.shared.seam.access import partner_of, stranger
+from openami.shared.seam.access import Rights, known_partner, partners_of, permit, stranger
 from openami.shared.seam.arrivals import Arrival
 from openami.shared.seam.model import Envelope, Seam
 
@@ -36,6 +36,19 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 CONTENT_TYPE = "application/xml; charset=utf-8"
+PATH = "/cim"
+
+
+class NotTakenError(contract.FieldContractError):
+    """The message is of the contract, but this side has no handler for it."""
+
+    code = "2.12"
+
+
+class NotPermittedError(contract.FieldContractError):
+    """The partner is known, but not allowed to send this."""
+
+    code = "3.1"
 
 
 class FieldDoor:
@@ -53,8 +66,12 @@ class FieldDoor:
         inbox: Inbox,
         source: str,
         passwords: Mapping[str, str],
+        rights: Mapping[str, Rights] | None = None,
     ) -> None:
-        """Take the area's stores, the name that we give as Source, and the passwords of the partners by user name."""
+        """Take the area's stores, the name that we give as Source, and who may send to us.
+
+        `passwords` by user name are for partners that may do everything, `rights` for all others.
+        """
         self.source = source
         self.handlers: dict[tuple[contract.Verb, str], FieldHandler] = {}
         self.on_answer: AnswerHandler | None = None
@@ -62,11 +79,13 @@ class FieldDoor:
         self._clock = clock
         self._outbox = outbox
         self._inbox = inbox
-        self._passwords = passwords
+        self._partners = partners_of(passwords, rights)
 
     def routes(self) -> list[Route]:
         """The four paths of the HTTP profile."""
-        return [Route(f"/cim/{role}", self._receive, methods=["POST"]) for role in ("request", "get", "send", "reply")]
+        return [
+            Route(f"{PATH}/{role}", self._receive, methods=["POST"]) for role in ("request", "get", "send", "reply")
+        ]
 
     async def send(
         self, transaction: AsyncConnection, message: contract.Envelope, *, partner: str, business_key: str = ""
@@ -77,7 +96,7 @@ class FieldDoor:
             id=_uuid(header.message_id),
             seam=Seam.FIELD,
             partner=partner,
-            operation=f"{header.verb.value} {header.noun}",
+            operation=_operation(header),
             path=contract.path_of(header),
             body=contract.encode(message),
             business_key=business_key,
@@ -97,7 +116,7 @@ class FieldDoor:
         await self.on_answer(transaction, sent, answer)
 
     async def _receive(self, request: Request) -> Response:
-        partner = partner_of(request, self._passwords)
+        partner = known_partner(request, self._partners)
         if partner is None:
             return stranger()
         body = await request.body()
@@ -106,6 +125,13 @@ class FieldDoor:
         except contract.FieldContractError as error:
             await self._inbox.set_aside(seam=Seam.FIELD, partner=partner, body=body, reason=str(error))
             return Response(contract.encode_fault(error), status_code=400, media_type=CONTENT_TYPE)
+        operation = _operation(message.header)
+        if not self._partners[partner].permits(operation):
+            denied = NotPermittedError(
+                f"{partner} may not send {operation}.", hint=permit(operation, "field_partners", partner)
+            )
+            await self._inbox.set_aside(seam=Seam.FIELD, partner=partner, body=body, reason=str(denied))
+            return Response(contract.encode(self._failed(message.header, denied)), media_type=CONTENT_TYPE)
         async with self._database.begin() as transaction:
             answer = await self._answer_once(transaction, partner, message, body)
         status = contract.http_status(contract.decode(answer))
@@ -121,7 +147,7 @@ class FieldDoor:
                 seam=Seam.FIELD,
                 partner=partner,
                 id=_uuid(header.message_id),
-                operation=f"{header.verb.value} {header.noun}",
+                operation=_operation(header),
                 body=body,
                 reference_id=_uuid(header.correlation_id),
             ),
@@ -138,19 +164,25 @@ class FieldDoor:
     async def _handle(self, transaction: AsyncConnection, message: contract.Envelope) -> contract.Envelope:
         header = message.header
         handler = self.handlers.get((header.verb, header.noun))
-        now = self._clock.now()
         if handler is None:
-            reason = f"{self.source} takes no {header.verb.value} {header.noun}."
-            error = contract.FieldError.of("2.12", reason)
-            return contract.reply_to(header, source=self.source, at=now, result=contract.Result.FAILED, errors=(error,))
+            return self._failed(header, NotTakenError(f"{self.source} takes no {_operation(header)}."))
         try:
             async with transaction.begin_nested():
                 return await handler(transaction, message)
         except OpenAmiError as reason:
             log.warning("field.refused", verb=header.verb.value, noun=header.noun, reason=str(reason))
-            code = reason.code if isinstance(reason, contract.FieldContractError) else "5.1"
-            error = contract.FieldError.of(code, str(reason))
-            return contract.reply_to(header, source=self.source, at=now, result=contract.Result.FAILED, errors=(error,))
+            return self._failed(header, reason)
+
+    def _failed(self, header: contract.Header, reason: OpenAmiError) -> contract.Envelope:
+        code = reason.code if isinstance(reason, contract.FieldContractError) else "5.1"
+        error = contract.FieldError.of(code, str(reason))
+        now = self._clock.now()
+        return contract.reply_to(header, source=self.source, at=now, result=contract.Result.FAILED, errors=(error,))
+
+
+def _operation(header: contract.Header) -> str:
+    """What a message of the field seam is called in rights and lists: its verb and its noun."""
+    return f"{header.verb.value} {header.noun}"
 
 
 def _uuid(identifier: str) -> uuid.UUID:

@@ -1,4 +1,4 @@
-"""The enterprise door over TLS: a listener of its own that shows nothing but the services, and knows certificates."""
+"""Doors over TLS: a listener of its own that shows nothing but what partners call, and knows certificates."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from openami.shared.errors import OpenAmiError
 from openami.shared.seam.access import CERTIFICATE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-OPEN_PATHS = ("/services", "/healthz")
+HEALTH = "/healthz"
 
 
 class TlsFileError(OpenAmiError):
@@ -37,13 +38,13 @@ class CertificateProtocol(HttpToolsProtocol):
             self.scope[CERTIFICATE] = hashlib.sha256(shown).hexdigest()  # type: ignore[typeddict-unknown-key]
 
 
-def services_only(app: ASGIApp) -> ASGIApp:
-    """The application as partners see it: its services, and whether it is alive."""
+def doors_only(app: ASGIApp, paths: Sequence[str]) -> ASGIApp:
+    """The application as partners see it: its doors at `paths`, and whether it is alive."""
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
         path = str(scope.get("path", ""))
-        if scope["type"] == "http" and not any(path == one or path.startswith(f"{one}/") for one in OPEN_PATHS):
-            await PlainTextResponse("Only /services is offered here.\n", 404)(scope, receive, send)
+        if scope["type"] == "http" and not any(path == one or path.startswith(f"{one}/") for one in (*paths, HEALTH)):
+            await PlainTextResponse(f"Only {' and '.join(paths)} can be called here.\n", 404)(scope, receive, send)
             return
         await app(scope, receive, send)
 
@@ -51,9 +52,16 @@ def services_only(app: ASGIApp) -> ASGIApp:
 
 
 def tls_server(
-    app: ASGIApp, *, host: str, port: int, certificate: Path, key: Path, client_authorities: Path | None
+    app: ASGIApp,
+    *,
+    host: str,
+    port: int,
+    paths: Sequence[str],
+    certificate: Path,
+    key: Path,
+    client_authorities: Path | None,
 ) -> uvicorn.Server:
-    """A listener with TLS; `client_authorities` are the issuers whose certificates clients may show.
+    """A listener with TLS for the doors at `paths`; `client_authorities` issue the certificates that clients may show.
 
     Raises:
         TlsFileError: one of the files is missing.
@@ -65,7 +73,7 @@ def tls_server(
     if client_authorities is not None:
         options = {"ssl_ca_certs": str(client_authorities), "ssl_cert_reqs": ssl.CERT_OPTIONAL}
     config = uvicorn.Config(
-        services_only(app),
+        doors_only(app, paths),
         host=host,
         port=port,
         log_level="warning",

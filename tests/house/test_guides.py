@@ -19,7 +19,7 @@ GUIDE = (Path(__file__).parents[2] / "docs/guides/connect-your-sap.md").read_tex
 
 def test_every_table_of_settings_can_be_loaded(tmp_path: Path) -> None:
     *settings, constants = re.findall(r"```toml\n(.*?)```", GUIDE, re.DOTALL)
-    assert len(settings) == 3
+    assert len(settings) == 4
     for block in settings:
         load_settings(data_dir=tmp_path, **tomllib.loads(block))
     (tmp_path / "constants.toml").write_text(constants, encoding="utf-8")

@@ -42,13 +42,11 @@ class Concentrator:
         await self._writer.drain()
 
     async def acknowledgements(self, count: int) -> bytes:
-        async with asyncio.timeout(10):
-            return await self._reader.readexactly(count)
+        return await self._reader.readexactly(count)
 
     async def the_end(self) -> bytes:
         """Whatever comes until the collector hangs up."""
-        async with asyncio.timeout(10):
-            return await self._reader.read()
+        return await self._reader.read()
 
     def hang_up(self) -> None:
         self._writer.close()
@@ -103,9 +101,8 @@ class Station:
 
     async def eventually(self, reached: Callable[[], Awaitable[bool]]) -> None:
         """Wait until a loop of the collector has done what is asked."""
-        async with asyncio.timeout(10):
-            while not await reached():  # noqa: ASYNC110 - the database is what is watched
-                await asyncio.sleep(0.01)
+        while not await reached():  # noqa: ASYNC110 - the database is what is watched
+            await asyncio.sleep(0.01)
 
     async def told(self) -> list[tuple[str, datetime, int]]:
         """Serial, instant and litres of every reading that the MDUS was told of, in order."""

@@ -199,15 +199,14 @@ async def amqtt_broker() -> AsyncIterator[int]:
 
 
 async def reachable(port: int) -> None:
-    async with asyncio.timeout(10):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                await asyncio.sleep(0.01)
-                continue
-            writer.close()
-            return
+    while True:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            await asyncio.sleep(0.01)
+            continue
+        writer.close()
+        return
 
 
 @asynccontextmanager
@@ -238,8 +237,7 @@ async def test_messages_of_a_broker_are_kept(station: Station, broker: Callable[
 
         loop = topics.subscribe(source, take, identifier=identifier_of(source), subscribed=subscribed.set)
         async with running(loop), aiomqtt.Client("127.0.0.1", port) as gateway:
-            async with asyncio.timeout(20):
-                await subscribed.wait()
+            await subscribed.wait()
             await gateway.publish("meters/1/other", b"not ours", qos=1)
             await gateway.publish("meters/1/raw", RADIO, qos=1)
             await gateway.publish("meters/2/raw", b"", qos=1)
@@ -263,7 +261,7 @@ async def test_a_message_is_sent_again_until_it_is_kept(station: Station):
 
         name = identifier_of(source)
         failing = asyncio.create_task(topics.subscribe(source, refuse, identifier=name, subscribed=subscribed.set))
-        async with asyncio.timeout(20), aiomqtt.Client("127.0.0.1", port) as gateway:
+        async with aiomqtt.Client("127.0.0.1", port) as gateway:
             await subscribed.wait()
             await gateway.publish("meters/1", RADIO, qos=1)
             with pytest.raises(OSError, match="the disk is full"):

@@ -67,10 +67,9 @@ class Collector:
         writer.close()
 
     async def heard(self, count: int) -> None:
-        async with asyncio.timeout(20):
-            while len(self.readings) < count:
-                self._heard.clear()
-                await self._heard.wait()
+        while len(self.readings) < count:
+            self._heard.clear()
+            await self._heard.wait()
 
     def distinct(self) -> set[tuple[str, datetime, int | None]]:
         return {(each.identification, each.instant, each.volume_litres) for each in self.readings}
@@ -105,9 +104,8 @@ class RunningField:
         return await self.area.work[0]()
 
     async def quiet(self) -> None:
-        async with asyncio.timeout(20):
-            while (await self.work()).pending:  # noqa: ASYNC110 - the loops of the area are what we wait for
-                await asyncio.sleep(0.005)
+        while (await self.work()).pending:  # noqa: ASYNC110 - the loops of the area are what we wait for
+            await asyncio.sleep(0.005)
 
 
 @pytest.fixture

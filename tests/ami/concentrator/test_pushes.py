@@ -81,9 +81,8 @@ class Out:
     async def settle(self) -> None:
         """Until the loop waits for time again."""
         self.field.pushes_due.set()
-        async with asyncio.timeout(20):
-            while self.field.pushes_due.is_set() or self.pushes.busy:  # noqa: ASYNC110 - another task's work
-                await asyncio.sleep(0)
+        while self.field.pushes_due.is_set() or self.pushes.busy:  # noqa: ASYNC110 - another task's work
+            await asyncio.sleep(0)
 
 
 @asynccontextmanager

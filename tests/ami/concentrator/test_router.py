@@ -58,8 +58,7 @@ class HeadEnd:
     async def exchange(self, octets: bytes) -> Event:
         self._writer.write(octets)
         while True:
-            async with asyncio.timeout(5):
-                received = await self._reader.read(65536)
+            received = await self._reader.read(65536)
             if not received:
                 raise ConnectionResetError
             self._client.receive_data(received)

@@ -36,6 +36,7 @@ from openami.ami.dlms.times import CosemDateTime
 from openami.ami.dlms.wrapper import WrapperBuffer, WrapperFraming
 from openami.ami.headend.area import HeadEnd, HeadEndSettings
 from openami.ami.headend.tables import metadata, seam
+from openami.ami.headend.wires import Wire
 from openami.shared.contract import field as contract
 from openami.shared.seam import Inbox, Outbox
 from openami.shared.seam.field import FieldDoor
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from openami.ami.dlms.references import Selection
+    from openami.ami.headend.turns import Turn
     from openami.shared.clock import ManualClock
     from openami.shared.database import Database
 
@@ -164,6 +166,7 @@ class Street:
         self.meters: dict[bytes, StreetMeter] = {}
         self.port = 0
         self.connections = 0
+        self.waiting: dict[Any, Wire] = {}
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
 
@@ -212,11 +215,17 @@ class Street:
                         writer.close()
                         return
                     if meter.silent:
+                        self._keep_silent(writer)
                         continue
                     writer.write(b"\xff" * 32 if meter.garbage else serve(end, meter, frame.encode()))
                 await writer.drain()
         self._writers.discard(writer)
         writer.close()
+
+    def _keep_silent(self, writer: asyncio.StreamWriter) -> None:
+        wire = self.waiting.get(writer.get_extra_info("peername"))
+        if wire is not None and wire._waiter is not None:
+            wire._expire(wire._waiter)
 
 
 class Bench:
@@ -229,7 +238,8 @@ class Bench:
         self.door = FieldDoor(
             database=database, clock=clock, outbox=self.outbox, inbox=inbox, source="AMS1", passwords={"mdus": "secret"}
         )
-        settings = HeadEndSettings(connect_s=2.0, answer_s=0.5, breaker_polls=3, breaker_poll_s=0.0, collector_port=0)
+        # so long that no busy machine is taken for a silent meter
+        settings = HeadEndSettings(connect_s=30.0, answer_s=30.0, breaker_polls=3, breaker_poll_s=0.0, collector_port=0)
         settings = replace(settings, **changes)
         self.head_end = HeadEnd(database=database, clock=clock, settings=settings, door=self.door, sealer=SEALER)
         app = Starlette(routes=[*self.door.routes(), *self.head_end.routes()])
@@ -255,9 +265,8 @@ class Bench:
         """Wait until nothing is in hand."""
         head_end = self.head_end
         parts = [head_end.schedule.work, head_end.commands.work, head_end.forwarding.work]
-        async with asyncio.timeout(20):
-            while sum([(await part()).pending for part in parts]):  # noqa: ASYNC110 - work is asked for, as the conductor does
-                await asyncio.sleep(0.01)
+        while sum([(await part()).pending for part in parts]):  # noqa: ASYNC110 - work is asked for, as the conductor does
+            await asyncio.sleep(0.01)
 
     async def run_until(self, *instants: datetime) -> None:
         """Move the clock from instant to instant, each time until nothing is in hand."""
@@ -326,6 +335,19 @@ async def street() -> AsyncIterator[Street]:
     await opened.open()
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+def impatient(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks a silent meter gives up when it has kept silent, and not after a time that somebody must wait."""
+    read = Wire.read
+
+    async def known(self: Wire, within_s: float, turn: Turn | None = None) -> bytes:
+        assert self._transport is not None
+        street.waiting[self._transport.get_extra_info("sockname")] = self
+        return await read(self, within_s, turn)
+
+    monkeypatch.setattr(Wire, "read", known)
 
 
 @pytest.fixture

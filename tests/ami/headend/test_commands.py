@@ -309,6 +309,7 @@ async def test_a_span_is_read_on_demand_and_its_holes_are_told(bench, make_meter
 
 
 @street_test
+@pytest.mark.usefixtures("impatient")
 async def test_what_cannot_be_answered_is_named_and_the_rest_is_answered(bench, make_meter):
     meter = make_meter("E0002")
     meter.silent = True

@@ -57,17 +57,16 @@ async def test_the_work_is_done_by_the_holder_alone_and_goes_over_to_the_other(t
         return work
 
     runs = {}
-    async with asyncio.timeout(20):
-        for name, lease in leases.items():
-            runs[name] = asyncio.create_task(lease.run([work_of(name)]))  # type: ignore[list-item]
-            if name == "first":
-                await begun["first"].wait()
-        assert working == ["first"]
-        runs["first"].cancel()  # it is killed
-        await asyncio.gather(runs["first"], return_exceptions=True)
-        await leases["first"].give_up()  # what time would do
-        await begun["second"].wait()
-        assert working == ["second"]
-        runs["second"].cancel()
-        await asyncio.gather(runs["second"], return_exceptions=True)
+    for name, lease in leases.items():
+        runs[name] = asyncio.create_task(lease.run([work_of(name)]))  # type: ignore[list-item]
+        if name == "first":
+            await begun["first"].wait()
+    assert working == ["first"]
+    runs["first"].cancel()  # it is killed
+    await asyncio.gather(runs["first"], return_exceptions=True)
+    await leases["first"].give_up()  # what time would do
+    await begun["second"].wait()
+    assert working == ["second"]
+    runs["second"].cancel()
+    await asyncio.gather(runs["second"], return_exceptions=True)
     assert working == []

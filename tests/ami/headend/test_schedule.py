@@ -188,6 +188,7 @@ async def test_another_meter_at_the_address_is_not_believed(bench, make_meter):
         ({"die_after_frames": 5}, "ConnectionLostError"),
     ],
 )
+@pytest.mark.usefixtures("impatient")
 async def test_a_fault_of_one_meter_is_kept_and_does_not_touch_the_others(bench, make_meter, fault, error_class):
     bad, good = make_meter("E0001", **fault), make_meter("E0002")
     await bench.ship(bad, good)

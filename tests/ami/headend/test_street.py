@@ -78,12 +78,11 @@ class LivingStreet:
             await self._quiet()
 
     async def _quiet(self) -> None:
-        async with asyncio.timeout(60):
-            while True:
-                await self._bench.quiet()
-                if sum([(await part()).pending for part in self._area.work]) == 0:
-                    return
-                await asyncio.sleep(0.01)
+        while True:
+            await self._bench.quiet()
+            if sum([(await part()).pending for part in self._area.work]) == 0:
+                return
+            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager

@@ -57,7 +57,7 @@ async def test_a_cancelled_one_costs_nobody_its_turn() -> None:
     tasks = [asyncio.create_task(regular(turns, str(number), log)) for number in range(3)]
     await asyncio.sleep(0)
     tasks[0].cancel()
-    await asyncio.wait_for(asyncio.gather(*tasks[1:]), 1)
+    await asyncio.gather(*tasks[1:])
     with pytest.raises(asyncio.CancelledError):
         await tasks[0]
     assert log == ["1", "2"]
@@ -68,7 +68,7 @@ async def test_turns_go_on_after_a_pause() -> None:
     turns = Turns()
     log: list[str] = []
     for _ in range(3):
-        await asyncio.wait_for(regular(turns, "A", log), 1)
+        await regular(turns, "A", log)
         await asyncio.sleep(0)
     assert log == ["A"] * 3
 
@@ -90,8 +90,8 @@ async def test_while_something_urgent_is_in_hand_the_others_go_on_slowly_but_the
         for _ in range(50):  # the steps of an order: none of them waits for a regular session
             await asyncio.sleep(0)
         assert log == ["0"]
-        await asyncio.wait_for(tasks[1], 1)
-    await asyncio.wait_for(asyncio.gather(*tasks), 1)
+        await tasks[1]
+    await asyncio.gather(*tasks)
     assert log == ["0", "1", "2"]
 
 
@@ -102,7 +102,7 @@ async def test_what_takes_long_is_not_given_way_to_for_ever(monkeypatch: pytest.
     log: list[str] = []
     with turns.urgent(), turns.urgent():
         tasks = [asyncio.create_task(regular(turns, str(number), log, steps=2)) for number in range(3)]
-        await asyncio.wait_for(asyncio.gather(*tasks), 1)
+        await asyncio.gather(*tasks)
     assert len(log) == 6
 
 
@@ -114,5 +114,5 @@ async def test_an_end_gives_way_no_more(monkeypatch: pytest.MonkeyPatch) -> None
         pass
     with pytest.raises(RuntimeError), turns.urgent():
         raise RuntimeError
-    await asyncio.wait_for(asyncio.gather(*(regular(turns, name, log) for name in "ABC")), 1)
+    await asyncio.gather(*(regular(turns, name, log) for name in "ABC"))
     assert log == ["A", "B", "C"]

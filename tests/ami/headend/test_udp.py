@@ -66,6 +66,8 @@ async def test_a_reading_whose_datagram_was_lost_is_asked_for_again(
         seen += 1
         if seen != 3:  # the answers to the association and to the proof come, the first reading is lost
             received(self, data, addr)
+        else:
+            self._expire(self._waiter)  # the time to wait for it is over
 
     monkeypatch.setattr(Wire, "datagram_received", lossy)
     async with bench.running():

@@ -98,7 +98,7 @@ async def test_who_reads_goes_on_in_its_turn_however_often_octets_come(plug: Plu
     assert log == [("A", b"an answer"), ("B", b"an answer"), ("C", b"an answer")], "the oldest first"
     for wire in wires.values():
         wire.data_received(b"end")
-    await asyncio.wait_for(asyncio.gather(*tasks), 1)
+    await asyncio.gather(*tasks)
 
 
 async def test_what_has_come_in_time_may_wait_longer_for_its_turn(wire: Wire, monkeypatch: pytest.MonkeyPatch):

@@ -281,9 +281,9 @@ def test_a_day_of_fifty_homes_is_lived_in_no_time():
     fleet = Fleet(build_street(50, 1), ZONE, GENESIS_S)
     fleet.begin()
     live(fleet, 24)
-    begun = time.perf_counter()
+    begun = time.process_time()
     live(fleet, 48)
-    assert time.perf_counter() - begun < 0.2, "20 ms on an idle machine; ten times that on a busy one"
+    assert time.process_time() - begun < 0.2, "20 ms here; a machine may be ten times slower"
 
 
 def test_a_month_with_two_offsets_has_each_local_midnight(fleet: Fleet):

@@ -140,6 +140,17 @@ class Command:
             )
         return amount
 
+    def flag(self, field: str) -> bool:
+        """Whether a field says yes; one that is not given says no.
+
+        Raises:
+            BadFieldError: it is neither true nor false.
+        """
+        value = self.body.get(field, False)
+        if not isinstance(value, bool):
+            raise BadFieldError(f"The field {field!r} is {value!r}.", hint="Give true or false.")
+        return value
+
     def part(self, body: Mapping[str, Any]) -> Command:
         """The same command for one element of its list."""
         if not isinstance(body, dict):

@@ -79,3 +79,12 @@ def test_what_does_not_exist_is_named():
         street.transformer("T09")
     with pytest.raises(UnknownMeterError, match="has no gas"):
         street.homes[0].load_of(Kind.GAS)
+
+
+@pytest.mark.parametrize("name", ["plain", "modern"])
+def test_a_spare_can_take_the_place_of_any_meter_of_its_interval(name: str):
+    devices = build_street(20, 1, STREETS[name]).devices
+    spares = [device for device in devices if device.home is None]
+    assert {device.interval_s for device in spares} == {900, 1800}
+    roofs = any(device.exports for device in devices if device.home is not None)
+    assert {device.exports for device in spares} == {roofs} == {name == "modern"}

@@ -207,9 +207,33 @@ async def test_the_fitter_reads_both_registers_of_both_meters(desk: Desk, middle
 async def test_a_register_that_the_fitter_did_not_read_is_ordered(desk: Desk, middle: Middle) -> None:
     home = await desk.home(exports=True)
     await desk.post("/api/devices/receive", devices=[{"serial": "NEW"}])
-    await desk.post("/api/replacements", old="E0001", new="NEW", at="2026-03-16T10:00:00+01:00", final_reading="12")
+    swap: dict[str, Any] = {"old": "E0001", "new": "NEW", "at": "2026-03-16T10:00:00+01:00"}
+    await desk.post("/api/replacements", **swap, final_reading="12", ends_feed_in=True)
     tasks = [order.meter_reading_document.utilties_measurement_task for order in middle.orders()]
     assert [task.utilities_measurement_task_id for task in tasks] == [home["feed_in_register"]]
+
+
+async def test_feed_in_ends_only_where_somebody_says_so(desk: Desk, middle: Middle) -> None:
+    home = await desk.home(exports=True)
+    await desk.post("/api/devices/receive", devices=[{"serial": "ONE"}, {"serial": "BOTH", "exports": True}])
+    await middle.confirm()
+    swap: dict[str, Any] = {"old": "E0001", "at": "2026-03-16T10:00:00+01:00", "final_reading": "12"}
+    refused = await desk.post("/api/replacements", expect=422, **swap, new="ONE")
+    assert refused["error"] == "DeviceConflictError"
+    assert refused["found"] == "E0001 counts what is fed in, ONE does not."
+    assert "ends_feed_in" in refused["hint"]
+    unclear = await desk.post("/api/replacements", expect=422, **swap, new="ONE", ends_feed_in="no")
+    assert (unclear["error"], unclear["hint"]) == ("BadFieldError", "Give true or false.")
+    assert (await desk.get("/api/devices/E0001"))["installations"][0]["end"] is None, "it hangs where it hung"
+    await desk.post("/api/replacements", **swap, new="BOTH")
+    assert (await desk.get("/api/devices/BOTH"))["installations"][0]["point_id"] == home["point"]
+
+
+async def test_a_device_of_both_directions_may_begin_where_nothing_was_fed_in(desk: Desk) -> None:
+    home = await desk.home()
+    await desk.post("/api/devices/receive", devices=[{"serial": "BOTH", "exports": True}])
+    await desk.post("/api/replacements", old="E0001", new="BOTH", at="2026-03-16T10:00:00+01:00", final_reading="12")
+    assert (await desk.get("/api/devices/BOTH"))["installations"][0]["point_id"] == home["point"]
 
 
 async def _upload(middle: Middle, wh_of_profile: dict[str, int]) -> None:

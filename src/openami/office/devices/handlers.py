@@ -119,7 +119,8 @@ async def swap(office: Office, transaction: AsyncConnection, command: Command) -
     """Replace a device: the old one is removed with its final reading, the new one begins where it stood.
 
     Raises:
-        DeviceConflictError: the old one is not installed, or the new one cannot be, or measures something else.
+        DeviceConflictError: the old one is not installed, or the new one cannot be, or measures something else, or
+            only one direction of two.
     """
     old = await find_device(transaction, command.text("old"), lock=True)
     new = await find_device(transaction, command.text("new"), lock=True)
@@ -131,6 +132,7 @@ async def swap(office: Office, transaction: AsyncConnection, command: Command) -
         raise DeviceConflictError(f"Device {old.serial} cannot replace itself.", hint="Name another one as `new`.")
     point = (await points_by_id(transaction, [place.point_id]))[place.point_id]
     _check_kind(point, new)
+    await _check_directions(transaction, command, old, new)
     await _take_down(office, transaction, command, old, replace(place, end=at))
     await _place(office, transaction, command, new, point, at)
     await record(office, transaction, command, point.id, before=old.id, after=new.id)
@@ -190,9 +192,7 @@ def _device(office: Office, part: Command, device_id: str) -> Device:
 
 
 def _counts_feed_in(part: Command) -> bool:
-    counts = part.body.get("exports", False)
-    if not isinstance(counts, bool):
-        raise BadFieldError(f"The field 'exports' is {counts!r}.", hint="Give true for a device of both directions.")
+    counts = part.flag("exports")
     kind = Kind(part.text("kind", Kind.ELECTRICITY))
     if counts and not KINDS[kind].feed_in:
         raise BadFieldError(f"A device for {kind} counts one direction only.", hint="Leave 'exports' out.")
@@ -253,6 +253,20 @@ def _check_kind(point: Point, device: Device) -> None:
         raise DeviceConflictError(
             f"{point.id} delivers {point.kind}, {device.serial} measures {device.kind}.",
             hint="Choose a device of the same kind.",
+        )
+
+
+async def _check_directions(transaction: AsyncConnection, command: Command, old: Device, new: Device) -> None:
+    """Feed-in ends only where somebody says so: a bill without it looks like one of a home without a roof."""
+    if command.flag("ends_feed_in"):
+        return
+    counted, counts = [
+        {task.direction for task in await registers_of(transaction, [device.id])} for device in (old, new)
+    ]
+    if Direction.FED_IN in counted - counts:
+        raise DeviceConflictError(
+            f"{old.serial} counts what is fed in, {new.serial} does not.",
+            hint="Choose a device of both directions, or add `ends_feed_in`: true where nothing is fed in any more.",
         )
 
 

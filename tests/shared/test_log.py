@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from openami.shared.log import bound
+from openami.shared.log import TAIL_BYTES, bound, last_error
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,3 +74,35 @@ def test_other_libraries_speak_from_warnings_on() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert "great" in done.stderr
     assert "small" not in done.stderr
+
+
+DIED = """Traceback (most recent call last):
+  File "field.py", line 92, in start
+    raise OtherStreetError("what")
+openami.ami.meter.fleet.OtherStreetError: What is stored tells of another street. Set homes as they were.
+
+ERROR:    Application startup failed. Exiting.
+"""
+
+
+def test_the_last_error_is_what_a_process_died_of(tmp_path: Path) -> None:
+    file = tmp_path / "field.log"
+    file.write_text('ValueError: an older one\n{"event": "started", "error": "x"}\n' + DIED)
+    assert last_error(file) == "OtherStreetError: What is stored tells of another street. Set homes as they were."
+
+
+def test_what_the_process_before_died_of_is_not_told_again(tmp_path: Path) -> None:
+    file = tmp_path / "field.log"
+    file.write_text(DIED)
+    stood = file.stat().st_size
+    with file.open("a") as log:
+        log.write('{"event": "started"}\n')
+    assert last_error(file, stood) == ""
+    file.write_text("KeyError: 'x'\n")
+    assert last_error(file, stood) == "KeyError: 'x'", "the log was started anew meanwhile"
+
+
+def test_only_the_end_of_a_long_log_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "field.log"
+    file.write_bytes(b"ValueError: long ago\n" + b"\xff" * TAIL_BYTES)
+    assert last_error(file) == ""

@@ -196,6 +196,21 @@ def test_the_pages_work_without_script_from_login_to_bill(chromium: Browser, ser
     assert complaints == []
 
 
+def test_on_a_phone_the_pages_are_one_row_and_the_shown_one_is_in_sight(
+    chromium: Browser, served: Served, cookie: str
+) -> None:
+    page, _ = watched(visitor(chromium, served, cookie, "phone"))
+    for path in ("/", "/customers"):
+        page.goto(served.url + path, wait_until="domcontentloaded")
+        row = page.get_by_role("navigation", name="Main")
+        tops = row.locator("a").evaluate_all("all => all.map((one) => one.offsetTop)")
+        assert len(set(tops)) == 1
+        assert page.locator("header").evaluate("one => one.offsetHeight") < 100
+        box = row.locator("[aria-current]").bounding_box()
+        assert box is not None
+        assert 0 <= box["x"] <= box["x"] + box["width"] <= 390
+
+
 def test_a_day_of_the_month_leads_to_its_intervals(chromium: Browser, served: Served, cookie: str) -> None:
     page, _ = watched(visitor(chromium, served, cookie, "desktop"))
     page.goto(served.url + "/devices/OAE0000009?view=month&day=2026-03-20")

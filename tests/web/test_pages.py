@@ -196,7 +196,13 @@ async def test_the_status_says_who_is_silent_how_far_each_stage_is_and_who_works
     page = (await browser.get("/headend")).text
     assert "No &lt;answer&gt;" in page
     assert 'href="/meters/OAE0000002"' in page
-    for words in ("held by there", "the 1 that are silent longest", "10.0.0.1:4059", "12\u00a0h", "it was shipped"):
+    for words in (
+        "there reads and commands the meters; this one takes over",
+        "the 1 that are silent longest",
+        "10.0.0.1:4059",
+        "12\u00a0h",
+        "it was shipped",
+    ):
         assert words in page, words
     assert (await browser.get("/headend.json")).json()["status"] == status
     assert 'href="/headend"' in (await browser.get("/meters")).text

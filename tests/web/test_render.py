@@ -80,6 +80,8 @@ def test_counters_are_grouped_by_subject() -> None:
         "switch_orders_open": 1,
         "orders": {"result confirmed": 28, "next_due_at": "2026-04-01T10:00:00Z"},
         "silent": [],
+        "lease": {"instance": "here", "held": True, "holder": "here"},
+        "stages": [{"stage": "readings due", "waiting": 0}],
         "uploads": {},
         "concentrators": [{"transformer": "T01", "link_down": True}],
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
 import sys
 from typing import TYPE_CHECKING, Final
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 LOG_BYTES_MAX: Final = 64 * 1024 * 1024
 """A log of this size becomes `NAME.1`, in place of the one before: an area's logs take twice this at most."""
+TAIL_BYTES: Final = 16 * 1024
+_ERROR: Final = re.compile(r"(?:\w+\.)*(?P<said>\w+(?:Error|Exception): .+)")
 
 
 def configure_logs(area: str, level: str = "info") -> None:
@@ -47,3 +50,16 @@ def bound(file: Path, most: int = LOG_BYTES_MAX) -> bool:
     shutil.copy2(file, file.with_name(f"{file.name}.1"))
     os.truncate(file, 0)
     return True
+
+
+def last_error(file: Path, since: int = 0) -> str:
+    """The error that a process died of, as the last traceback in its log tells it; empty where there is none.
+
+    `since` is where the log stood when the process began: what another one died of is not told again.
+    """
+    with file.open("rb") as log:
+        end = log.seek(0, os.SEEK_END)
+        log.seek(max(since if since <= end else 0, end - TAIL_BYTES))
+        lines = log.read().decode(errors="replace").splitlines()
+    found = [match for line in lines if (match := _ERROR.match(line))]
+    return found[-1]["said"] if found else ""

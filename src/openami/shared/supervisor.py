@@ -23,7 +23,7 @@ from pydantic import SecretStr
 
 from openami.shared.areas import AREAS
 from openami.shared.errors import OpenAmiError
-from openami.shared.log import bound
+from openami.shared.log import bound, last_error
 from openami.shared.postgres import EmbeddedPostgres
 from openami.shared.secrets import load_secrets
 
@@ -159,9 +159,11 @@ class Supervisor:
         pause_s = RESTART_PAUSE_S
         # -P: a module that lies in the folder where we were started is not ours
         command = (sys.executable, "-P", "-m", "openami", "serve", child.area, "--supervised")
+        log_file = self.settings.data_dir / "logs" / f"{child.area}.log"
         while not self._is_stopping():
             started = time.monotonic()
-            with (self.settings.data_dir / "logs" / f"{child.area}.log").open("ab") as output:
+            with log_file.open("ab") as output:
+                begun_at = output.tell()
                 child.process = await asyncio.create_subprocess_exec(
                     *command,
                     env=environment,
@@ -174,7 +176,7 @@ class Supervisor:
             code = await child.process.wait()
             if self._is_stopping():
                 return
-            log.warning("supervisor.area_ended", area=child.area, exit_code=code)
+            log.warning("supervisor.area_ended", area=child.area, exit_code=code, said=last_error(log_file, begun_at))
             lived_s = time.monotonic() - started
             pause_s = RESTART_PAUSE_S if lived_s > STEADY_AFTER_S else min(pause_s * 2, RESTART_PAUSE_LAST_S)
             await asyncio.sleep(pause_s)

@@ -47,7 +47,7 @@ _SYMBOLS = {"EUR": "€", "GBP": "£", "USD": "$"}
 _NO_END = "9999-12-31"
 _STATES = {
     "good": "delivered processed posted proven confirmed registered done ready connected passed installed ok closed "
-    "successful billed reconciled executed fulfilled reconnected result measured fine up yes applied",
+    "successful billed reconciled executed fulfilled reconnected result measured fine up yes applied works",
     "warn": "pending parked received accepted sent executing announced waiting warning open held estimated cancelling "
     "running proposed assigned "
     "located",

@@ -23,6 +23,8 @@ NAMES = {
 
 _GROUPS = ("switch_orders", "devices", "orders", "bills")
 """Prefixes of flat counters that belong together; the longer name first."""
+_ELSEWHERE = {"now", "lag_s", "lease", "stages", "retries", "permits"}
+"""What is no count: the head-end's own page says it in words."""
 
 
 async def counters(areas: Areas) -> dict[str, Any]:
@@ -61,6 +63,8 @@ def grouped(status: dict[str, Any]) -> list[dict[str, Any]]:
     """An area's counters as a person reads them: one row a subject, with its parts beside one another."""
     rows: dict[str, list[dict[str, Any]]] = {}
     for key, value in status.items():
+        if key in _ELSEWHERE:
+            continue
         if key == "concentrators":
             items = [{"name": one["transformer"], "value": "down" if one["link_down"] else "up"} for one in value]
             rows["links to transformers"] = items
@@ -75,7 +79,7 @@ def grouped(status: dict[str, Any]) -> list[dict[str, Any]]:
             ]
         elif isinstance(value, list):
             rows[_plain(key)] = [{"name": "", "value": len(value)}]
-        elif value is not None and key not in {"now", "lag_s"}:
+        elif value is not None:
             group = next((each for each in _GROUPS if key == each or key.startswith(f"{each}_")), key)
             rows.setdefault(_plain(group), []).append({"name": _plain(key[len(group) :]), "value": value})
     return [{"label": label, "items": items} for label, items in rows.items() if items]

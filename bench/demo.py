@@ -44,7 +44,7 @@ async def first_days(folder: Path) -> None:
     started = time.perf_counter()
     async with Supervisor(settings, areas=LANDSCAPE):
         tell("landscape: from nothing to ready", time.perf_counter() - started, "s")
-        async with Areas(settings, load_secrets(folder / "secrets.json").token("service")) as areas:
+        async with Areas(settings, load_secrets(folder / "secrets.json").service_token) as areas:
             wall_s = await live_first_days(settings.zone, areas, Conductor(areas, clock))
     tell(f"demo, {QUICK_HOMES} homes: wall time of a day", wall_s, "s/day", baseline_s=GOAL_S / 33)
 

@@ -122,7 +122,7 @@ def _errors(answer: httpx.Response) -> tuple[cim.FieldError, ...]:
 
 async def quarantined(environment: dict[str, str], reason: str) -> bool:
     """Whether the area, asked at its door for people, has set a message aside for a reason."""
-    token = load_secrets(Path(environment["DATA_DIR"]) / "secrets.json").token("service")
+    token = load_secrets(Path(environment["DATA_DIR"]) / "secrets.json").service_token
     async with httpx.AsyncClient(headers={"authorization": f"Bearer {token}"}, trust_env=False) as person:
         url = f"http://127.0.0.1:{int(environment['BASE_PORT']) + 1}/api/messages/quarantine"
         return any(reason in one["reason"] for one in (await person.get(url)).json())

@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from openami import cli, cli_people
 from openami.cli_people import NotRunningError
+from openami.landscape import tell_console
 from openami.shared.secrets import load_secrets, password_matches
+from openami.shared.settings import load_settings
+from openami.web.rights import Role
+from openami.web.users import UnknownUserError, Users
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +32,7 @@ runner = CliRunner()
             "serve",
             "status",
             "password",
+            "user",
             "token",
             "logs",
             "reset",
@@ -61,15 +68,76 @@ def test_scripts_get_the_token_that_the_areas_expect(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     secrets = load_secrets(tmp_path / "secrets.json")
     shown = runner.invoke(cli.app, ["token", "--data-dir", str(tmp_path)]).output
-    assert shown == f"{secrets.token('service')}\n"
+    assert shown == f"{secrets.service_token}\n"
 
 
-def test_a_password_is_shown_once_and_kept_hashed(tmp_path: Path) -> None:
+def _user(folder: Path, *arguments: str) -> str:
+    done = runner.invoke(cli.app, ["user", *arguments, "--data-dir", str(folder)], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_a_viewers_token_is_another_one(tmp_path: Path) -> None:
+    secrets = load_secrets(tmp_path / "secrets.json")
+    shown = runner.invoke(cli.app, ["token", "--role", "viewer", "--data-dir", str(tmp_path)]).output
+    assert shown == f"{secrets.viewer_token}\n"
+    assert secrets.viewer_token != secrets.service_token
+    other = runner.invoke(cli.app, ["token", "--role", "clerk", "--data-dir", str(tmp_path)])
+    assert other.exit_code == 2, "areas know no clerks"
+
+
+def test_a_user_is_made_with_a_role_and_a_password_that_is_shown_once_and_kept_hashed(tmp_path: Path) -> None:
+    output = _user(tmp_path, "add", "anna", "--role", "clerk")
+    password = output.split("\n")[0].split(":")[-1].strip()
+    assert "anna may log in as clerk." in output
+    file = tmp_path / "console_users.json"
+    assert password not in file.read_text()
+    anna = Users(file).all()["anna"]
+    assert (anna.role, password_matches(password, anna.password)) == (Role.CLERK, True)
+
+
+def test_no_user_is_made_without_a_role(tmp_path: Path) -> None:
+    for arguments in (["anna"], ["anna", "--role", "root"]):
+        assert runner.invoke(cli.app, ["user", "add", *arguments, "--data-dir", str(tmp_path)]).exit_code == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_users_are_listed_given_other_roles_and_removed(tmp_path: Path) -> None:
+    assert "There are no users" in _user(tmp_path, "list")
+    _user(tmp_path, "add", "bob", "--role", "viewer")
+    _user(tmp_path, "add", "anna", "--role", "administrator")
+    assert "bob is operator now" in _user(tmp_path, "role", "bob", "operator")
+    rows = [line.strip("│ ").split() for line in _user(tmp_path, "list").splitlines() if "│" in line]
+    assert [(row[0], row[-1]) for row in rows] == [("anna", "administrator"), ("bob", "operator")]
+    assert "bob gets in no more" in _user(tmp_path, "remove", "bob")
+    assert "bob" not in _user(tmp_path, "list")
+
+
+def test_a_new_password_takes_the_place_of_the_old_one_and_makes_no_user(tmp_path: Path) -> None:
+    file = tmp_path / "console_users.json"
+    nobody = runner.invoke(cli.app, ["password", "--data-dir", str(tmp_path)]).exception
+    assert isinstance(nobody, UnknownUserError)
+    assert "openami user add" in nobody.hint
+    assert not file.exists()
+    _user(tmp_path, "add", "admin", "--role", "administrator")
     output = runner.invoke(cli.app, ["password", "--data-dir", str(tmp_path)]).output
     password = output.split(":")[-1].strip()
-    kept = (tmp_path / "console_users.json").read_text()
-    assert password not in kept
-    assert password_matches(password, kept.split('"')[3])
+    admin = Users(file).all()["admin"]
+    assert (admin.role, password_matches(password, admin.password)) == (Role.ADMINISTRATOR, True)
+
+
+def test_the_first_start_makes_an_administrator_and_later_ones_nobody(tmp_path: Path) -> None:
+    settings, said = load_settings(data_dir=tmp_path), io.StringIO()
+    told = Console(file=said, width=200)
+    tell_console(settings, told)
+    tell_console(settings, told)
+    text = said.getvalue()
+    password = text.split("shown this once: ")[1].split()[0]
+    (admin,) = Users(tmp_path / "console_users.json").all().values()
+    assert (admin.name, admin.role) == ("admin", Role.ADMINISTRATOR)
+    assert password_matches(password, admin.password)
+    assert text.count("shown this once") == 1
+    assert text.count("openami user add NAME --role ROLE") == 1
 
 
 def test_reset_asks_first_and_says_when_there_is_nothing(tmp_path: Path) -> None:

@@ -196,7 +196,7 @@ async def serve_area(name: str, settings: Settings, *, supervised: bool) -> None
         if area.database is not None:
             await area.database.migrate(_PACKAGES[name])
         address = settings.address(name)
-        application = create_app(area, token=secrets.token("service"))
+        application = create_app(area, token=secrets.service_token, viewer_token=secrets.viewer_token)
         config = uvicorn.Config(
             application,
             host=address.host,
@@ -412,7 +412,7 @@ def _web(parts: Parts) -> Area:
     return build(
         settings=parts.settings,
         clock=parts.clock,
-        token=parts.secrets.token("service"),
+        token=parts.secrets.service_token,
         session_key=parts.secrets.token("console-session").encode(),
         users_file=parts.settings.data_dir / CONSOLE_USERS,
     )

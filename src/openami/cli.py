@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from openami import cli_files, cli_mdus, cli_people, cli_services, cli_testkit, cli_upkeep
+from openami import cli_files, cli_mdus, cli_people, cli_services, cli_testkit, cli_upkeep, cli_users
 from openami.cli_settings import load_settings
 from openami.shared.areas import AREAS
 from openami.shared.errors import OpenAmiError
@@ -106,24 +106,17 @@ def status(data_dir: DataDir = None, port: Port = None) -> None:
 
 
 @app.command()
-def password(
-    user: Annotated[str, typer.Argument(help="Who; a name that is new becomes a user.")] = "admin",
+def token(
+    role: Annotated[
+        cli_people.TokenRole, typer.Option(help="[bold]viewer[/]: who has it may only ask, not change anything.")
+    ] = cli_people.TokenRole.ADMINISTRATOR,
     data_dir: DataDir = None,
 ) -> None:
-    """Make a new password for a user of the console, and show it once; two users can approve each other's edits."""
-    from openami.landscape import new_console_password  # noqa: PLC0415
-
-    made = new_console_password(_settings(data_dir).data_dir, user)
-    console.print(Text.assemble("New password of user ", (user, "bold"), ": ", (made, "bold")))
-
-
-@app.command()
-def token(data_dir: DataDir = None) -> None:
     """Show the token with which scripts ask the areas of this installation; who has it may do everything.
 
-    For example: curl -H "authorization: Bearer $(openami token)" http://127.0.0.1:8401/api/bills
+    For example: curl -H "authorization: Bearer $(openami token --role viewer)" http://127.0.0.1:8401/api/bills
     """
-    print(cli_people.service_token(_settings(data_dir)))  # noqa: T201 - for another program
+    print(cli_people.token_of(_settings(data_dir), role))  # noqa: T201 - for another program
 
 
 @app.command()
@@ -173,6 +166,7 @@ cli_mdus.add_to(app)
 cli_people.add_to(app)
 cli_services.add_to(app)
 cli_testkit.add_to(app)
+cli_users.add_to(app)
 
 
 def _settings(data_dir: Path | None, port: int | None = None) -> Settings:
@@ -182,7 +176,7 @@ def _settings(data_dir: Path | None, port: int | None = None) -> Settings:
 async def _ask_all(settings: Settings, *paths: str) -> dict[str, tuple[Any, ...]]:
     import httpx  # noqa: PLC0415 - only commands that ask need it
 
-    token = cli_people.service_token(settings)
+    token = cli_people.token_of(settings)
     answers: dict[str, tuple[Any, ...]] = {}
     async with httpx.AsyncClient(headers={"authorization": f"Bearer {token}"}, trust_env=False) as client:
         for area in AREAS:

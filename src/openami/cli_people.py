@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,6 +26,13 @@ console = Console(markup=False)
 DataDir = Annotated[Path | None, typer.Option("--data-dir", "-d", help="The landscape's folder.", show_default=False)]
 Port = Annotated[int | None, typer.Option("--port", "-p", help="Port of its console.", show_default=False)]
 Why = Annotated[str, typer.Option(help="The reason, for the audit.")]
+
+
+class TokenRole(StrEnum):
+    """Whose token a script may have of the areas."""
+
+    VIEWER = "viewer"
+    ADMINISTRATOR = "administrator"
 
 
 class NotRunningError(OpenAmiError):
@@ -104,7 +112,7 @@ def _ask(data_dir: Path | None, port: int | None, call: Callable[[Areas], Awaita
     from openami.demo.areas import Areas  # noqa: PLC0415 - other commands start faster without it
 
     settings = load_settings(data_dir=data_dir, base_port=port)
-    token = service_token(settings)
+    token = token_of(settings)
 
     async def asked() -> Any:  # noqa: ANN401 - any JSON value
         async with Areas(settings, token, patience_s=2.0) as areas:
@@ -113,8 +121,8 @@ def _ask(data_dir: Path | None, port: int | None, call: Callable[[Areas], Awaita
     return asyncio.run(asked())
 
 
-def service_token(settings: Settings) -> str:
-    """The token that a running landscape knows; a question must not make the secrets of one that never ran.
+def token_of(settings: Settings, role: TokenRole = TokenRole.ADMINISTRATOR) -> str:
+    """A token that a running landscape knows; a question must not make the secrets of one that never ran.
 
     Raises:
         NotRunningError: none was ever started there.
@@ -125,7 +133,8 @@ def service_token(settings: Settings) -> str:
             f"No landscape was started on {settings.data_dir.resolve()}.",
             hint="Start one with: openami up (or name its folder with --data-dir, the demo's is data/demo).",
         )
-    return load_secrets(secrets).token("service")
+    known = load_secrets(secrets)
+    return known.service_token if role is TokenRole.ADMINISTRATOR else known.viewer_token
 
 
 def _table(rows: list[dict[str, Any]], *columns: str) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import re
 import shutil
 import signal
 from typing import TYPE_CHECKING
@@ -14,11 +12,12 @@ from rich.text import Text
 from openami.demo.areas import Areas
 from openami.demo.settling import settle_in
 from openami.shared.clock import RealClock
-from openami.shared.errors import OpenAmiError
 from openami.shared.postgres import EmbeddedPostgres
-from openami.shared.secrets import hash_password, load_secrets, new_password
+from openami.shared.secrets import load_secrets
 from openami.shared.settings import CONSOLE_USERS
 from openami.shared.supervisor import Supervisor
+from openami.web.rights import Role
+from openami.web.users import Users
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,10 +25,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from openami.shared.settings import Settings
-
-
-class BadUserError(OpenAmiError):
-    """A name that no user of the console can have."""
 
 
 async def run_landscape(settings: Settings, console: Console) -> None:
@@ -48,7 +43,7 @@ async def run_landscape(settings: Settings, console: Console) -> None:
 
 async def _settle_in(settings: Settings, console: Console) -> None:
     """On the first start the simulated street gets its meters; later starts find them."""
-    token = load_secrets(settings.data_dir / "secrets.json").token("service")
+    token = load_secrets(settings.data_dir / "secrets.json").service_token
     with console.status("Looking at the street"):
         async with Areas(settings, token) as areas:
             installed = await settle_in(areas, settings.zone, RealClock())
@@ -61,28 +56,12 @@ def tell_console(settings: Settings, console: Console) -> None:
     url = settings.address("web").url
     console.print(Text.assemble("The console is at ", (url, "bold"), ", user ", ("admin", "bold"), "."))
     if not (settings.data_dir / CONSOLE_USERS).exists():
-        password = new_console_password(settings.data_dir)
+        password = Users(settings.data_dir / CONSOLE_USERS).add("admin", Role.ADMINISTRATOR)
         console.print(
             Text.assemble("Its password, shown this once: ", (password, "bold"), "  (a new one: openami password)")
         )
+        console.print("Others come in with: openami user add NAME --role ROLE")
     console.print("Ctrl-C stops everything.")
-
-
-def new_console_password(data_dir: Path, user: str = "admin") -> str:
-    """Make and keep (hashed) a new password of a user of the console; the others keep theirs.
-
-    Raises:
-        BadUserError: no session could carry the name.
-    """
-    if not re.fullmatch(r"[A-Za-z0-9._@-]{1,64}", user):
-        raise BadUserError(f"{user!r} cannot be a user.", hint="Use at most 64 letters, digits and . _ @ -")
-    password = new_password()
-    file = data_dir / CONSOLE_USERS
-    file.parent.mkdir(parents=True, exist_ok=True)
-    users = json.loads(file.read_text()) if file.exists() and file.stat().st_size else {}
-    file.touch(mode=0o600)
-    file.write_text(json.dumps(users | {user: hash_password(password)}))
-    return password
 
 
 def remove_data(data_dir: Path) -> None:

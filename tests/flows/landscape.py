@@ -60,7 +60,7 @@ async def tell_story(
     settings.data_dir.chmod(0o755)
     clock = SharedClock.create(settings.data_dir / CLOCK_FILE, story.begin(settings.zone))
     async with Supervisor(settings, areas=AREAS) as landscape:
-        token = load_secrets(settings.data_dir / "secrets.json").token("service")
+        token = load_secrets(settings.data_dir / "secrets.json").service_token
         async with Areas(settings, token) as areas:
             trouble: asyncio.Task[None] | None = asyncio.create_task(disturb(landscape, clock)) if disturb else None
             lines = await tell(settings, areas, clock, Console(file=io.StringIO()))

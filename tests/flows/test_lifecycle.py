@@ -37,7 +37,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def areas_of(settings: Settings) -> Areas:
-    return Areas(settings, load_secrets(settings.data_dir / "secrets.json").token("service"))
+    return Areas(settings, load_secrets(settings.data_dir / "secrets.json").service_token)
 
 
 def is_running(pid: int) -> bool:

@@ -43,6 +43,7 @@ def test_secrets_are_made_once_and_only_the_owner_reads_them(tmp_path: Path) -> 
     assert load_secrets(file) == first
     assert file.stat().st_mode & 0o777 == 0o600
     assert first.token("a") != first.token("b")
+    assert first.service_token != first.viewer_token
     assert list(file.parent.iterdir()) == [file], "no draft stays behind"
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
     from starlette.responses import Response
+    from starlette.types import Message
 
     from openami.shared.clock import ManualClock
 
@@ -36,8 +37,8 @@ async def refuse(_request: Request) -> Response:
     raise OpenAmiError("There is no such meter.", hint="Look at the list.")
 
 
-def client_of(area: Area, **headers: str) -> httpx.AsyncClient:
-    app = create_app(area, token="secret")
+def client_of(area: Area, viewer_token: str | None = None, **headers: str) -> httpx.AsyncClient:
+    app = create_app(area, token="secret", viewer_token=viewer_token)
     given = {"authorization": "Bearer secret"} | headers
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://area", headers=given)
 
@@ -90,6 +91,57 @@ async def test_health_needs_no_token_but_the_rest_does(area: Area) -> None:
     assert (await stranger.get("/healthz")).json()["alive"] is True
     assert (await stranger.get("/readyz")).status_code == 200
     assert (await stranger.get("/api/work")).status_code == 401
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_a_viewers_token_looks(area: Area, method: str) -> None:
+    viewer = client_of(area, viewer_token="looker", authorization="Bearer looker")
+    answer = await viewer.request(method, "/api/work")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "TRACE", "get"])
+async def test_a_viewers_token_does_nothing_and_is_told_what_is_asked_for(area: Area, method: str) -> None:
+    app = create_app(area, token="secret", viewer_token="looker")
+    said: list[Message] = []
+
+    async def nothing_is_read() -> Message:
+        raise AssertionError("the body of a refused request is not read")
+
+    async def told(message: Message) -> None:
+        said.append(message)
+
+    headers = [(b"authorization", b"Bearer looker")]
+    scope = {"type": "http", "method": method, "path": "/api/echo", "query_string": b"", "headers": headers}
+    await app(scope, nothing_is_read, told)
+    assert said[0]["status"] == 403
+    assert f"A viewer's token only looks: {method} asks for the administrator's." in said[1]["body"].decode()
+    assert b"openami token --role administrator" in said[1]["body"]
+
+
+@pytest.mark.parametrize(
+    ("viewer_token", "shown"),
+    [
+        ("looker", "Bearer lookers"),
+        ("looker", "Bearer looke"),
+        ("looker", "bearer looker"),
+        ("looker", "looker"),
+        ("looker", ""),
+        (None, "Bearer None"),
+        (None, "Bearer "),
+        ("", "Bearer "),
+    ],
+)
+async def test_what_is_not_quite_a_viewers_token_is_nothing(area: Area, viewer_token: str | None, shown: str) -> None:
+    stranger = client_of(area, viewer_token=viewer_token, authorization=shown)
+    assert (await stranger.get("/api/work")).status_code == 401
+    assert (await stranger.post("/api/echo")).status_code == 401
+
+
+async def test_the_service_token_does_everything_beside_a_viewers(area: Area) -> None:
+    service = client_of(area, viewer_token="looker")
+    assert (await service.post("/api/echo", content=b"abc")).json() == {"size": 3}
+    assert (await service.get("/api/work")).status_code == 200
 
 
 @pytest.mark.postgres

@@ -17,6 +17,7 @@ from openami.shared.secrets import hash_password
 from openami.shared.service import Area, create_app
 from openami.shared.settings import Settings
 from openami.web.area import build
+from openami.web.rights import Role
 from openami.web.session import COOKIE, Sessions
 
 if TYPE_CHECKING:
@@ -84,12 +85,17 @@ def _during(packed: dict[str, Any], asked: httpx.QueryParams) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def users() -> dict[str, str]:
-    return {"admin": hash_password(PASSWORD)}
+def users() -> dict[str, dict[str, str]]:
+    """One user a role, named like it, all with one password; the administrator is `admin`, as after a first start."""
+    password = hash_password(PASSWORD)
+    names = {"admin": Role.ADMINISTRATOR, "second": Role.OPERATOR} | {
+        str(role): role for role in Role if role is not Role.ADMINISTRATOR
+    }
+    return {name: {"role": role, "password": password, "stamp": "0"} for name, role in names.items()}
 
 
 @pytest.fixture
-def users_file(users: dict[str, str], tmp_path: Path) -> Path:
+def users_file(users: dict[str, dict[str, str]], tmp_path: Path) -> Path:
     path = tmp_path / "users.json"
     path.write_text(json.dumps(users))
     return path
@@ -101,13 +107,19 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture(scope="session")
-def cookie(users: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A session that began at the recorded instant."""
+def cookies(users: dict[str, dict[str, str]], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Sessions of all users that began at the recorded instant."""
     path = tmp_path_factory.mktemp("console") / "users.json"
     path.write_text(json.dumps(users))
-    value = asyncio.run(Sessions(path, KEY, ManualClock(NOW)).log_in("admin", PASSWORD))
-    assert value is not None
-    return value
+    sessions = Sessions(path, KEY, ManualClock(NOW))
+    made = {name: asyncio.run(sessions.log_in(name, PASSWORD)) for name in users}
+    return {name: value for name, value in made.items() if value is not None}
+
+
+@pytest.fixture(scope="session")
+def cookie(cookies: dict[str, str]) -> str:
+    """The administrator's session."""
+    return cookies["admin"]
 
 
 @pytest.fixture
@@ -146,6 +158,18 @@ async def browser(stranger: httpx.AsyncClient, cookie: str) -> httpx.AsyncClient
     """A browser that has logged in."""
     stranger.cookies.set(COOKIE, cookie)
     return stranger
+
+
+@pytest.fixture
+def log_in(stranger: httpx.AsyncClient, cookies: dict[str, str]) -> Callable[[str], httpx.AsyncClient]:
+    """The browser, logged in as somebody."""
+
+    def as_user(name: str) -> httpx.AsyncClient:
+        stranger.cookies.clear()
+        stranger.cookies.set(COOKIE, cookies[name])
+        return stranger
+
+    return as_user
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ class Recorder:
 
     def __init__(self, data_dir: Path, base_port: int) -> None:
         self._settings = load_settings(data_dir=data_dir, base_port=base_port)
-        token = load_secrets(data_dir / "secrets.json").token("service")
+        token = load_secrets(data_dir / "secrets.json").service_token
         self._client = httpx.Client(headers={"authorization": f"Bearer {token}"}, timeout=60, trust_env=False)
         self.kept: dict[str, dict[str, Any]] = {area: {} for area in PLAIN}
 

@@ -64,6 +64,7 @@ PATHS = [
     "/messages/mdus/quarantine",
     "/bills",
     "/customers",
+    "/users",
 ]
 LEFT = "net::ERR_ABORTED"
 """What Chromium says of loads that ended because one went on to the next page."""

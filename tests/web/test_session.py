@@ -14,9 +14,10 @@ from starlette.requests import Request
 from structlog.testing import capture_logs
 from tests.web.conftest import KEY, PASSWORD
 
-from openami.shared.secrets import hash_password
 from openami.shared.service import create_app
+from openami.web.rights import Role
 from openami.web.session import COOKIE, LIFETIME, Sessions
+from openami.web.users import Users
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,7 +111,9 @@ async def test_ended_sessions_are_remembered_as_long_as_they_could_live(
 ) -> None:
     sessions = Sessions(users_file, KEY, clock)
     request = Request({"type": "http", "headers": [(b"cookie", f"{COOKIE}={cookie}".encode())]})
-    assert sessions.user_of(request) == "admin"
+    user = sessions.user_of(request)
+    assert user is not None
+    assert (user.name, user.role) == ("admin", Role.ADMINISTRATOR)
     sessions.end(request)
     assert sessions.user_of(request) is None
     clock.advance_to(clock.now() + LIFETIME)
@@ -166,10 +169,43 @@ async def test_over_tls_the_cookie_travels_over_tls_alone(make_console: Callable
     assert answer.headers["strict-transport-security"] == "max-age=31536000"
 
 
-async def test_a_new_password_ends_all_sessions(browser: httpx.AsyncClient, users_file: Path) -> None:
-    new = json.dumps({"admin": hash_password("a new one")})
-    await asyncio.to_thread(users_file.write_text, new)
-    assert (await browser.get("/")).status_code == 303
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda users: users.renew_password("viewer"),
+        lambda users: users.give_role("viewer", Role.OPERATOR),
+        lambda users: (users.give_role("viewer", Role.OPERATOR), users.give_role("viewer", Role.VIEWER)),
+        lambda users: users.remove("viewer"),
+        lambda users: (users.remove("viewer"), users.add("viewer", Role.VIEWER)),
+    ],
+    ids=["password", "role", "role and back", "removed", "removed and made again"],
+)
+async def test_a_change_of_a_user_ends_the_users_sessions_and_no_others(
+    log_in: Callable[[str], httpx.AsyncClient], users_file: Path, change: Callable[[Users], object]
+) -> None:
+    assert (await log_in("viewer").get("/")).status_code == 200
+    await asyncio.to_thread(change, Users(users_file))
+    assert (await log_in("viewer").get("/")).status_code == 303
+    assert (await log_in("clerk").get("/")).status_code == 200
+
+
+async def test_a_user_who_is_removed_while_the_password_is_checked_does_not_get_in(
+    users_file: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def removed_meanwhile(_password: str, _hashed: str) -> bool:
+        Users(users_file).remove("viewer")
+        return True
+
+    monkeypatch.setattr("openami.web.session.password_matches", removed_meanwhile)
+    assert await Sessions(users_file, KEY, clock).log_in("viewer", PASSWORD) is None
+
+
+async def test_a_role_written_into_the_file_by_hand_ends_sessions_too(
+    log_in: Callable[[str], httpx.AsyncClient], users_file: Path, users: dict[str, dict[str, str]]
+) -> None:
+    raised = users | {"viewer": users["viewer"] | {"role": "administrator"}}
+    await asyncio.to_thread(users_file.write_text, json.dumps(raised))
+    assert (await log_in("viewer").get("/")).status_code == 303
 
 
 @pytest.mark.parametrize(

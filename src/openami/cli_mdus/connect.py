@@ -107,7 +107,7 @@ async def connected(settings: Settings) -> AsyncIterator[Mdus]:
 def _client(settings: Settings) -> httpx.AsyncClient:
     import httpx  # noqa: PLC0415 - other commands start faster without it
 
-    token = load_secrets(settings.data_dir / "secrets.json").token("service")
+    token = load_secrets(settings.data_dir / "secrets.json").service_token
     headers = {"authorization": f"Bearer {token}"}
     timeout = httpx.Timeout(_ANSWER_S, connect=_CONNECT_S)
     return httpx.AsyncClient(base_url=settings.url_of("mdus"), headers=headers, timeout=timeout, trust_env=False)

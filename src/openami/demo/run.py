@@ -37,7 +37,7 @@ async def run_demo(settings: Settings, console: Console, *, stay: bool) -> int:
     with console.status("Starting PostgreSQL and five areas"):
         landscape = await Supervisor(settings).__aenter__()
     try:
-        async with Areas(settings, load_secrets(settings.data_dir / "secrets.json").token("service")) as areas:
+        async with Areas(settings, load_secrets(settings.data_dir / "secrets.json").service_token) as areas:
             lines = await tell(settings, areas, clock, console)
         show(lines, console)
         console.print(f"{time.monotonic() - started:.0f} s for a month of {settings.homes} homes.", style="dim")

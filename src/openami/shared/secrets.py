@@ -75,6 +75,16 @@ class Secrets:
         return base64.urlsafe_b64encode(digest[:24]).decode()
 
     @property
+    def service_token(self) -> str:
+        """With it everything may be asked of `/api`."""
+        return self.token("service")
+
+    @property
+    def viewer_token(self) -> str:
+        """With it `/api` only tells, and does nothing."""
+        return self.token("viewer")
+
+    @property
     def sealer(self) -> Sealer:
         """What areas use for secrets in their databases."""
         return Sealer(self.master_key)

@@ -1,8 +1,8 @@
 """How an area runs: one asyncio process with an HTTP door, background loops, and a truthful word on its work.
 
-Every area serves `/healthz` (alive), `/readyz` (its database answers), `/metrics`, `/api/...` (bearer token) and
-`/api/work`: how much is in hand and when the next business timer is due. The conductor of a simulated landscape moves
-the clock only when every area says that nothing is in hand.
+Every area serves `/healthz` (alive), `/readyz` (its database answers), `/metrics`, `/api/...` (bearer token; a viewer's
+only looks) and `/api/work`: how much is in hand and when the next business timer is due. The conductor of a simulated
+landscape moves the clock only when every area says that nothing is in hand.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ MAX_BODY_BYTES = 128 * 1024 * 1024
 MAX_FILE_BYTES = 16 * 1024 * 1024 * 1024
 """Files are written to the disk as they come; a year of a large fleet in XML fits."""
 LOOP_PAUSE_S = 1.0
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that only look (RFC 9110, 9.2.1), of those that areas answer."""
 
 
 def settle_memory() -> None:
@@ -76,8 +78,8 @@ class Area:
     """Paths whose bodies are files, streamed to the disk: they may be large."""
 
 
-def create_app(area: Area, *, token: str) -> Starlette:
-    """The ASGI application of an area; `/api` asks for the bearer token."""
+def create_app(area: Area, *, token: str, viewer_token: str | None = None) -> Starlette:
+    """The ASGI application of an area; `/api` asks for the bearer token, and with a viewer's it only tells."""
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -94,7 +96,7 @@ def create_app(area: Area, *, token: str) -> Starlette:
     app = Starlette(
         routes=[*_house_routes(area), *area.routes],
         lifespan=lifespan,
-        middleware=[Middleware(_Guard, token=token, takes_files_at=area.takes_files_at)],
+        middleware=[Middleware(_Guard, token=token, viewer_token=viewer_token, takes_files_at=area.takes_files_at)],
         exception_handlers={OpenAmiError: _explain},
     )
     app.state.area = area
@@ -186,12 +188,13 @@ async def _explain(_request: Request, error: Exception) -> Response:
 
 
 class _Guard:
-    """Refuses oversize bodies everywhere and strangers on `/api`."""
+    """Refuses oversize bodies everywhere, and on `/api` strangers, and viewers who want more than to look."""
 
-    def __init__(self, app: ASGIApp, token: str, takes_files_at: frozenset[str]) -> None:
+    def __init__(self, app: ASGIApp, token: str, viewer_token: str | None, takes_files_at: frozenset[str]) -> None:
         self._app = app
         self._takes_files_at = takes_files_at
-        self._expected = f"Bearer {token}".encode()
+        self._service = f"Bearer {token}".encode()
+        self._viewer = f"Bearer {viewer_token}".encode() if viewer_token else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -203,13 +206,21 @@ class _Guard:
         if not length.isdigit() or int(length) > most:
             await _refusal(413, f"The body may have {most} bytes.", "Send less.")(scope, receive, send)
             return
-        if scope["path"].startswith("/api/") and not hmac.compare_digest(
-            headers.get(b"authorization", b""), self._expected
-        ):
-            refusal = _refusal(401, "The bearer token is missing or wrong.", "Send the installation's service token.")
-            await refusal(scope, receive, send)
-            return
+        if scope["path"].startswith("/api/"):
+            shown = headers.get(b"authorization", b"")
+            if not hmac.compare_digest(shown, self._service) and (refusal := self._refused(scope["method"], shown)):
+                await refusal(scope, receive, send)
+                return
         await self._app(scope, _counted(receive, most), send)
+
+    def _refused(self, method: str, shown: bytes) -> Response | None:
+        """Why a request without the service token may not pass; None for a viewer who looks."""
+        if self._viewer is None or not hmac.compare_digest(shown, self._viewer):
+            return _refusal(401, "The bearer token is missing or wrong.", "Send the installation's service token.")
+        if method not in SAFE_METHODS:
+            hint = "openami token --role administrator shows it, on the machine of the installation."
+            return _refusal(403, f"A viewer's token only looks: {method} asks for the administrator's.", hint)
+        return None
 
 
 def _counted(receive: Receive, most: int) -> Receive:

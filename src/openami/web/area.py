@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import json
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import structlog
 from starlette.middleware import Middleware
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
 from openami.shared.clock import RealClock
 from openami.shared.errors import OpenAmiError
 from openami.shared.service import Area
 from openami.shared.spreadsheet import as_csv
-from openami.web.areas import AreaDownError, Areas, NotThereError
+from openami.web.areas import Areas, NotThereError
+from openami.web.gate import Asking, Gate, declared, source_of, status_of
 from openami.web.headers import SecurityHeaders, policy
 from openami.web.pages import ACTIONS, PAGES
 from openami.web.pages.landscape import counters
 from openami.web.render import HERE, environment, json_safe, local_instant, local_rows
+from openami.web.rights import Right
 from openami.web.session import COOKIE, LIFETIME, BrakedError, Sessions
 
 if TYPE_CHECKING:
@@ -34,7 +37,9 @@ if TYPE_CHECKING:
 
     from openami.shared.clock import Clock
     from openami.shared.settings import Settings
+    from openami.web.gate import Endpoint
     from openami.web.page import Action, Page, Table
+    from openami.web.users import User
 
 log = structlog.get_logger()
 
@@ -48,7 +53,7 @@ class ForeignFormError(OpenAmiError):
 
 
 class Console:
-    """Serves the pages to whoever is logged in."""
+    """Serves the pages to whoever is logged in and may see them."""
 
     def __init__(self, settings: Settings, clock: Clock, areas: Areas, sessions: Sessions) -> None:
         self._settings = settings
@@ -59,31 +64,27 @@ class Console:
 
     def routes(self) -> list[BaseRoute]:
         """All pages, each also as JSON, and what they need."""
+        gate = Gate(self._sessions, self._problem, self._audit)
         routes: list[BaseRoute] = [
             Mount("/static", StaticFiles(directory=HERE / "static")),
-            Route("/login", self._login, methods=["GET", "POST"]),
-            Route("/logout", self._logout, methods=["POST"]),
-            Route("/live", self._live),
-            Route("/bills/{bill}/document", self._bill_document),
+            Asking("/login", self._login, None, "GET", "POST"),
+            Asking("/logout", self._logout, None, "POST"),
+            gate.data("/live", self._live, Right.LOOK),
+            gate.page("/bills/{bill}/document", self._bill_document, Right.LOOK),
         ]
-        routes += [Route(action.path, self._action(action), methods=["POST"]) for action in ACTIONS]
+        routes += [gate.page(action.path, self._action(action), action.right, "POST") for action in ACTIONS]
         for page in PAGES:
-            routes.append(Route("/index.json" if page.path == "/" else f"{page.path}.json", self._json(page)))
+            as_json = "/index.json" if page.path == "/" else f"{page.path}.json"
+            routes.append(gate.data(as_json, self._json(page), page.right))
             if page.table is not None:
-                routes.append(Route(f"{page.path}.csv", self._csv(page, page.table)))
-            routes.append(Route(page.path, self._html(page)))
-        routes.append(Route("/{nothing:path}", self._nothing_here))
-        return [Mount("", routes=routes, middleware=[Middleware(SecurityHeaders)])]
+                routes.append(gate.page(f"{page.path}.csv", self._csv(page, page.table), page.right))
+            routes.append(gate.page(page.path, self._html(page), page.right))
+        routes.append(gate.page("/{nothing:path}", self._nothing_here, Right.LOOK))
+        return [Mount("", routes=declared(routes), middleware=[Middleware(SecurityHeaders)])]
 
-    def _html(self, page: Page) -> Any:  # noqa: ANN401 - a Starlette endpoint
-        async def show(request: Request) -> Response:
-            user = self._sessions.user_of(request)
-            if user is None:
-                return _to_login(request)
-            try:
-                data = await self._data(page, request)
-            except OpenAmiError as error:
-                return self._problem(request, user, error)
+    def _html(self, page: Page) -> Endpoint:
+        async def show(request: Request, user: User) -> Response:
+            data = await self._data(page, request)
             path = request.url.path
             query = f"?{request.url.query}" if request.url.query else ""
             return self._render(
@@ -100,27 +101,15 @@ class Console:
 
         return show
 
-    def _json(self, page: Page) -> Any:  # noqa: ANN401 - a Starlette endpoint
-        async def show(request: Request) -> Response:
-            if self._sessions.user_of(request) is None:
-                return JSONResponse({"error": "NotLoggedIn", "found": "Nobody is logged in.", "hint": "/login"}, 401)
-            try:
-                return JSONResponse(json_safe(await self._data(page, request)))
-            except OpenAmiError as error:
-                body = {"error": type(error).__name__, "found": error.found, "hint": error.hint}
-                return JSONResponse(body, _status(error))
+    def _json(self, page: Page) -> Endpoint:
+        async def show(request: Request, _user: User) -> Response:
+            return JSONResponse(json_safe(await self._data(page, request)))
 
         return show
 
-    def _csv(self, page: Page, table: Table) -> Any:  # noqa: ANN401 - a Starlette endpoint
-        async def show(request: Request) -> Response:
-            user = self._sessions.user_of(request)
-            if user is None:
-                return _to_login(request)
-            try:
-                found = list(table(await self._data(page, request, whole=True)))
-            except OpenAmiError as error:
-                return self._problem(request, user, error)
+    def _csv(self, page: Page, table: Table) -> Endpoint:
+        async def show(request: Request, _user: User) -> Response:
+            found = list(table(await self._data(page, request, whole=True)))
             name = quote(request.url.path.strip("/").replace("/", "-"))
             return Response(
                 BYTE_ORDER_MARK + as_csv(local_rows(found, self._settings.zone)),
@@ -130,18 +119,12 @@ class Console:
 
         return show
 
-    def _action(self, action: Action) -> Any:  # noqa: ANN401 - a Starlette endpoint
-        async def do(request: Request) -> Response:
-            user = self._sessions.user_of(request)
-            if user is None:
-                return _to_login(request)
+    def _action(self, action: Action) -> Endpoint:
+        async def do(request: Request, user: User) -> Response:
             request.state.now, request.state.zone = self._clock.now(), self._settings.zone
             async with request.form(max_files=1) as form:
-                try:
-                    self._check_form(request, form)
-                    there = await action.act(self._areas, request, form, user)
-                except OpenAmiError as error:
-                    return self._problem(request, user, error)
+                self._check_form(request, form)
+                there = await action.act(self._areas, request, form, user.name)
             return RedirectResponse(there, status_code=303)
 
         return do
@@ -151,7 +134,7 @@ class Console:
             return self._login_page(request, _safe(request.query_params.get("next", "/")))
         form = await request.form()
         user, there = str(form.get("user", "")), _safe(str(form.get("next", "/")))
-        source = request.client.host if request.client else ""
+        source = source_of(request)
         try:
             cookie = await self._sessions.log_in(user, str(form.get("password", "")), source)
         except BrakedError as error:
@@ -189,7 +172,7 @@ class Console:
             except ForeignFormError as error:
                 return self._problem(request, user, error)
             self._sessions.end(request)
-            await self._audit("logout", user, request.client.host if request.client else "")
+            await self._audit("logout", user.name, source_of(request))
         answer = RedirectResponse("/login", status_code=303)
         answer.delete_cookie(COOKIE)
         return answer
@@ -211,13 +194,11 @@ class Console:
         except OpenAmiError as error:
             log.warning("audit.not_kept", what=what, user=user, source=source, found=error.found)
 
-    async def _live(self, request: Request) -> Response:
-        """Server-sent events: the landscape's counters, every second while somebody looks."""
-        if self._sessions.user_of(request) is None:
-            return Response(status_code=401)
+    async def _live(self, request: Request, user: User) -> Response:
+        """Server-sent events: the landscape's counters, every second while somebody looks whose session lasts."""
 
         async def stream() -> AsyncIterator[str]:
-            while not await request.is_disconnected():
+            while self._sessions.user_of(request) == user and not await request.is_disconnected():
                 yield f"data: {json.dumps(json_safe(await self._counters()))}\n\n"
                 await asyncio.sleep(LIVE_EVERY_S)
 
@@ -231,41 +212,32 @@ class Console:
             area["due"] = local_instant(area["next_due"], zone_name)
         return data | {"now": local_instant(self._clock.now(), zone_name)}
 
-    async def _bill_document(self, request: Request) -> Response:
+    async def _bill_document(self, request: Request, _user: User) -> Response:
         """The bill itself, as the customer gets it."""
-        user = self._sessions.user_of(request)
-        if user is None:
-            return _to_login(request)
-        try:
-            document = await self._areas.text("office", f"/api/bills/{request.path_params['bill']}/document")
-        except OpenAmiError as error:
-            return self._problem(request, user, error)
+        document = await self._areas.text("office", f"/api/bills/{request.path_params['bill']}/document")
         return HTMLResponse(document, headers=policy("default-src 'none'; style-src 'unsafe-inline'; img-src data:"))
 
-    async def _nothing_here(self, request: Request) -> Response:
+    async def _nothing_here(self, request: Request, _user: User) -> Response:
         """An address that no page has."""
-        user = self._sessions.user_of(request)
-        if user is None:
-            return _to_login(request)
-        error = NotThereError(f"There is no page {request.url.path}.", hint="The pages are in the bar above.")
-        return self._problem(request, user, error)
+        raise NotThereError(f"There is no page {request.url.path}.", hint="The pages are in the bar above.")
 
     async def _data(self, page: Page, request: Request, *, whole: bool = False) -> dict[str, Any]:
         """What a page shows, gathered now and for local days of the installation; of lists a part, or the whole."""
         request.state.now, request.state.zone, request.state.whole = self._clock.now(), self._settings.zone, whole
+        request.state.users = self._sessions.users
         return await page.load(self._areas, request)
 
-    def _problem(self, request: Request, user: str, error: OpenAmiError) -> Response:
-        page = self._render(
-            "problem.html", request, user, title="That did not work", found=error.found, hint=error.hint
-        )
-        page.status_code = _status(error)
+    def _problem(self, request: Request, user: User, error: OpenAmiError) -> Response:
+        title = "Not permitted" if status_of(error) == HTTPStatus.FORBIDDEN else "That did not work"
+        page = self._render("problem.html", request, user, title=title, found=error.found, hint=error.hint)
+        page.status_code = status_of(error)
         return page
 
-    def _render(self, template: str, request: Request, user: str | None, **values: Any) -> HTMLResponse:  # noqa: ANN401
+    def _render(self, template: str, request: Request, user: User | None, **values: Any) -> HTMLResponse:  # noqa: ANN401
         given = {"here": "", "json_path": None, "csv_path": None, "problems": [], **values}
         given |= {
             "user": user,
+            "may": user.may if user else None,
             "now": self._clock.now().isoformat() if user else None,
             "form_token": self._sessions.form_token(request),
         }
@@ -274,16 +246,6 @@ class Console:
             "form-action 'self'; base-uri 'none'"
         )
         return HTMLResponse(self._templates.get_template(template).render(**given), headers=headers)
-
-
-def _to_login(request: Request) -> Response:
-    """To the login page, and back to where one wanted to go."""
-    wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    return RedirectResponse(f"/login?{urlencode({'next': wanted})}", status_code=303)
-
-
-def _status(error: OpenAmiError) -> int:
-    return 503 if isinstance(error, AreaDownError) else 404 if isinstance(error, NotThereError) else 422
 
 
 def _safe(path: str) -> str:

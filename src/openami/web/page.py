@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from openami.web.areas import Areas
+    from openami.web.rights import Right
 
     Act = Callable[[Areas, Request, FormData, str], Awaitable[str]]
     Load = Callable[[Areas, Request], Awaitable[dict[str, Any]]]
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What a form of a page does: it is told who sent it, and answers where to go next."""
+    """What a form of a page does, for whoever has the right; it is told who sent it, and answers where to go next."""
 
     path: str
+    right: Right
     act: Act
 
 
@@ -35,6 +37,7 @@ class Page:
     """
 
     path: str
+    right: Right
     template: str
     title: str
     load: Load

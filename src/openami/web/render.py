@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from openami.shared.spans import zone
 from openami.web.curve import amount
+from openami.web.rights import Right
 
 NONE = "\u2013"  # an en dash: nothing to show
 HERE = Path(__file__).parent
@@ -68,7 +69,7 @@ def environment(zone_name: str) -> Environment:
         lstrip_blocks=True,
     )
     made.globals["navigation"] = NAVIGATION
-    made.globals |= {"zone": zone_name, "reasons": REASONS, "switch_reasons": SWITCH_REASONS}
+    made.globals |= {"right": Right, "zone": zone_name, "reasons": REASONS, "switch_reasons": SWITCH_REASONS}
     made.tests["instant_text"] = is_instant
     made.filters["instant"] = lambda value: local_instant(value, zone_name)
     made.filters["day"] = lambda value: local_instant(value, zone_name)[:10]

@@ -1,4 +1,4 @@
-"""Who is logged in: a signed cookie, no table. The password file is made by the landscape, hashed.
+"""Who is logged in: a signed cookie, no table. Whoever it is, and as what, the file of users says.
 
 What must be remembered, failed logins and sessions that were ended, is in memory: bounded, and gone with a restart.
 """
@@ -9,13 +9,13 @@ import asyncio
 import base64
 import hashlib
 import hmac
-import json
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from openami.shared.errors import OpenAmiError
 from openami.shared.secrets import hash_password, password_matches
 from openami.web.brake import Brake
+from openami.web.users import Users
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from openami.shared.clock import Clock
+    from openami.web.users import User
 
 COOKIE = "openami_session"
 LIFETIME = timedelta(hours=12)
@@ -40,11 +41,11 @@ class BrakedError(OpenAmiError):
 class Sessions:
     """Checks passwords and signs cookies.
 
-    Sessions end after twelve hours, with a logout, or when the password changes.
+    Sessions end after twelve hours, with a logout, or when the user gets another password or role, or is removed.
     """
 
     def __init__(self, users_file: Path, key: bytes, clock: Clock) -> None:
-        self._users_file = users_file
+        self.users = Users(users_file)
         self._key = key
         self._clock = clock
         self._brake = Brake(clock)
@@ -56,20 +57,20 @@ class Sessions:
         Raises:
             BrakedError: too many were wrong before, and the pause is not over.
         """
-        users = self._users()
-        counted = user if user in users else ""
+        known = self.users.all().get(user)
+        counted = user if known else ""
         if wait_s := self._brake.wait_s(counted, source):
             raise BrakedError(wait_s)
         self._brake.attempt(counted, source)
-        right = await asyncio.to_thread(password_matches, password, users.get(user, _NOBODY))
-        if not right or user not in self._users():
+        right = await asyncio.to_thread(password_matches, password, known.password if known else _NOBODY)
+        if known is None or not right or self.users.all().get(user) != known:
             return None
         self._brake.succeeded(counted, source)
-        return self._cookie(user, self._clock.now() + LIFETIME)
+        return self._cookie(known, self._clock.now() + LIFETIME)
 
     def is_user(self, name: str) -> bool:
         """Whether there is such a user: only then may a name be logged (people type passwords into the wrong field)."""
-        return name in self._users()
+        return name in self.users.all()
 
     def end(self, request: Request) -> None:
         """The session of a request is over, wherever its cookie was copied to."""
@@ -77,15 +78,16 @@ class Sessions:
         self._ended = {cookie: until for cookie, until in self._ended.items() if until > now}
         self._ended[request.cookies[COOKIE]] = now + LIFETIME
 
-    def user_of(self, request: Request) -> str | None:
-        """Who sent a request, if the cookie is ours, valid and of the present password."""
-        user, _, rest = request.cookies.get(COOKIE, "").partition("|")
+    def user_of(self, request: Request) -> User | None:
+        """Who sent a request, if the cookie is ours, valid, and the user the same as when it was made."""
+        name, _, rest = request.cookies.get(COOKIE, "").partition("|")
         until_text, _, _signature = rest.partition("|")
         try:
             until = datetime.fromisoformat(until_text)
         except ValueError:
             return None
-        if until.tzinfo is None or user not in self._users():
+        user = self.users.all().get(name)
+        if until.tzinfo is None or user is None:
             return None
         genuine = _same(request.cookies[COOKIE], self._cookie(user, until))
         ended = request.cookies[COOKIE] in self._ended
@@ -99,20 +101,13 @@ class Sessions:
         """Whether a posted form was ours."""
         return _same(token, self.form_token(request))
 
-    def _cookie(self, user: str, until: datetime) -> str:
-        password = self._users().get(user, "")
-        return f"{user}|{until.isoformat()}|{self._sign(f'{user}|{until.isoformat()}|{password}')}"
+    def _cookie(self, user: User, until: datetime) -> str:
+        said = f"{user.name}|{until.isoformat()}"
+        return f"{said}|{self._sign(f'{said}|{user.role}|{user.password}|{user.stamp}')}"
 
     def _sign(self, text: str) -> str:
         digest = hmac.new(self._key, text.encode(), hashlib.sha256).digest()
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")
-
-    def _users(self) -> dict[str, str]:
-        try:
-            users: dict[str, str] = json.loads(self._users_file.read_text())
-        except FileNotFoundError:
-            return {}
-        return users
 
 
 def _same(given: str, ours: str) -> bool:

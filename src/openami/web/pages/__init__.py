@@ -14,6 +14,7 @@ from openami.web.pages import (
     messages,
     orders,
     tariffs,
+    users,
     values,
     virtual,
 )
@@ -33,6 +34,7 @@ PAGES: tuple[Page, ...] = (
     *bills.PAGES,
     *tariffs.PAGES,
     *customers.PAGES,
+    *users.PAGES,
 )
 ACTIONS: tuple[Action, ...] = (
     *bills.ACTIONS,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from openami.web.page import Action, Page, listed
 from openami.web.query import paged, words
+from openami.web.rights import Right
 
 if TYPE_CHECKING:
     from starlette.datastructures import FormData
@@ -63,7 +64,7 @@ def _fits(bill: dict[str, Any], wanted: dict[str, str]) -> bool:
 
 
 PAGES = (
-    Page("/bills", "bills.html", "Bills", load_list, table=listed),
-    Page("/bills/{id}", "bill.html", "Bill {id}", load_one, section="/bills"),
+    Page("/bills", Right.LOOK, "bills.html", "Bills", load_list, table=listed),
+    Page("/bills/{id}", Right.LOOK, "bill.html", "Bill {id}", load_one, section="/bills"),
 )
-ACTIONS = (Action("/bills/{id}/void", void),)
+ACTIONS = (Action("/bills/{id}/void", Right.VOID_BILLS, void),)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from openami.web.page import Page
 from openami.web.query import paged, words
+from openami.web.rights import Right
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,4 +55,4 @@ def table(data: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield {"customer": who, "contract": contract | {"bills": bills}}
 
 
-PAGES = (Page("/customers", "customers.html", "Customers", load, table=table),)
+PAGES = (Page("/customers", Right.LOOK, "customers.html", "Customers", load, table=table),)

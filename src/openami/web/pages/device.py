@@ -11,6 +11,7 @@ from openami.shared.spans import local_date
 from openami.web.curve import draw, totals
 from openami.web.page import Page
 from openami.web.query import choice, day_of
+from openami.web.rights import Right
 from openami.web.window import View, Window, window_of
 
 if TYPE_CHECKING:
@@ -126,4 +127,6 @@ def _utc(instant: datetime) -> str:
     return instant.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-PAGES = (Page("/devices/{id}", "device.html", "Device {id}", load, section="/devices", dress=dress, table=table),)
+PAGES = (
+    Page("/devices/{id}", Right.LOOK, "device.html", "Device {id}", load, section="/devices", dress=dress, table=table),
+)

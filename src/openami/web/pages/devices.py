@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from openami.web.page import Page, listed
 from openami.web.query import paged, words
+from openami.web.rights import Right
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -84,4 +85,4 @@ def _problems(middle: object, meters: object) -> list[str]:
     return [f"{name} does not answer: its columns are empty." for name in silent]
 
 
-PAGES = (Page("/devices", "devices.html", "Devices", load, table=listed),)
+PAGES = (Page("/devices", Right.LOOK, "devices.html", "Devices", load, table=listed),)

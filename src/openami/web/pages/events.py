@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from openami.web.page import Page, listed
 from openami.web.query import paged, words
+from openami.web.rights import Right
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -50,4 +51,4 @@ def _fits(row: dict[str, Any], wanted: dict[str, str]) -> bool:
     return wanted["device"].casefold() in f"{row['device']} {row['serial']}".casefold()
 
 
-PAGES = (Page("/events", "events.html", "Events", load, table=listed),)
+PAGES = (Page("/events", Right.LOOK, "events.html", "Events", load, table=listed),)

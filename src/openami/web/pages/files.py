@@ -9,6 +9,7 @@ from starlette.datastructures import UploadFile
 
 from openami.shared.errors import OpenAmiError
 from openami.web.page import Action, Page
+from openami.web.rights import Right
 
 if TYPE_CHECKING:
     from starlette.datastructures import FormData
@@ -57,11 +58,11 @@ async def replay_delivery(areas: Areas, request: Request, _form: FormData, _user
 
 
 PAGES = (
-    Page("/files", "files.html", "Files", load, table=lambda data: data["files"]),
-    Page("/files/{number:int}", "file.html", "File {number}", load_one, section="/files"),
+    Page("/files", Right.LOOK, "files.html", "Files", load, table=lambda data: data["files"]),
+    Page("/files/{number:int}", Right.LOOK, "file.html", "File {number}", load_one, section="/files"),
 )
 ACTIONS = (
-    Action("/files", upload),
-    Action("/files/{number:int}/replay", replay),
-    Action("/files/deliveries/{digest}/replay", replay_delivery),
+    Action("/files", Right.TAKE_FILES, upload),
+    Action("/files/{number:int}/replay", Right.TAKE_FILES, replay),
+    Action("/files/deliveries/{digest}/replay", Right.TAKE_FILES, replay_delivery),
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from openami.web.page import Page, listed
 from openami.web.query import paged, words
+from openami.web.rights import Right
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -58,7 +59,7 @@ def _fits(row: dict[str, Any], wanted: dict[str, str]) -> bool:
 
 
 PAGES = (
-    Page("/meters", "meters.html", "Head-end", load_list, table=listed),
-    Page("/headend", "headend.html", "Head-end status", load_status, section="/meters"),
-    Page("/meters/{serial}", "meter.html", "Meter {serial}", load_one, section="/meters"),
+    Page("/meters", Right.LOOK, "meters.html", "Head-end", load_list, table=listed),
+    Page("/headend", Right.LOOK, "headend.html", "Head-end status", load_status, section="/meters"),
+    Page("/meters/{serial}", Right.LOOK, "meter.html", "Meter {serial}", load_one, section="/meters"),
 )

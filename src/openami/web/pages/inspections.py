@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from openami.web.page import Action, Page, listed
 from openami.web.query import paged, words
+from openami.web.rights import Right
 
 if TYPE_CHECKING:
     from starlette.datastructures import FormData
@@ -45,8 +46,8 @@ async def done(areas: Areas, request: Request, form: FormData, user: str) -> str
     return "/inspections"
 
 
-PAGES = (Page("/inspections", "inspections.html", "Inspections", load, section="/events", table=listed),)
+PAGES = (Page("/inspections", Right.LOOK, "inspections.html", "Inspections", load, section="/events", table=listed),)
 ACTIONS = (
-    Action("/inspections/{number:int}/assign", assign),
-    Action("/inspections/{number:int}/done", done),
+    Action("/inspections/{number:int}/assign", Right.INSPECT, assign),
+    Action("/inspections/{number:int}/done", Right.INSPECT, done),
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from openami.web.areas import LANDSCAPE
 from openami.web.page import Page
+from openami.web.rights import Right
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -113,4 +114,4 @@ async def load(areas: Areas, _request: Request) -> dict[str, Any]:
     return data
 
 
-PAGES = (Page("/", "landscape.html", "Landscape", load),)
+PAGES = (Page("/", Right.LOOK, "landscape.html", "Landscape", load),)

@@ -23,6 +23,7 @@ from openami.web.query import (
     refuse_too_long,
     words,
 )
+from openami.web.rights import Right
 
 if TYPE_CHECKING:
     from starlette.datastructures import FormData
@@ -172,16 +173,22 @@ def pretty(text: str) -> str:
 
 
 ACTIONS = (
-    Action("/messages/{area}/out/{sequence:int}/resend", resend),
-    Action("/messages/{area}/out/{sequence:int}/cancel", cancel),
+    Action("/messages/{area}/out/{sequence:int}/resend", Right.SEND_MESSAGES, resend),
+    Action("/messages/{area}/out/{sequence:int}/cancel", Right.SEND_MESSAGES, cancel),
 )
 PAGES = (
-    Page("/messages", "messages.html", "Messages", load_list, table=lambda data: data["messages"]),
+    Page("/messages", Right.LOOK, "messages.html", "Messages", load_list, table=lambda data: data["messages"]),
     Page(
-        "/messages/{area}/quarantine", "quarantine.html", "Quarantine of {area}", load_quarantine, section="/messages"
+        "/messages/{area}/quarantine",
+        Right.LOOK,
+        "quarantine.html",
+        "Quarantine of {area}",
+        load_quarantine,
+        section="/messages",
     ),
     Page(
         "/messages/{area}/{direction}/{sequence:int}",
+        Right.LOOK,
         "message.html",
         "Message {direction}/{sequence}",
         load_one,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from openami.web.page import Page, listed
 from openami.web.query import choice, paged, words
+from openami.web.rights import Right
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -57,4 +58,4 @@ def _with_commands(documents: list[dict[str, Any]], commands: list[dict[str, Any
     return [document | {"command": known.get(document["id"])} for document in newest]
 
 
-PAGES = (Page("/orders", "orders.html", "Orders", load, table=listed),)
+PAGES = (Page("/orders", Right.LOOK, "orders.html", "Orders", load, table=listed),)

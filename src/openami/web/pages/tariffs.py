@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from openami.web.page import Action, Page
+from openami.web.rights import Right
 
 if TYPE_CHECKING:
     from starlette.datastructures import FormData
@@ -38,5 +39,8 @@ async def _post(areas: Areas, request: Request, path: str, body: dict[str, Any])
     return f"/tariffs#{tariff}"
 
 
-PAGES = (Page("/tariffs", "tariffs.html", "Tariffs", load),)
-ACTIONS = (Action("/tariffs/{id}/prices", change), Action("/tariffs/{id}/prices/withdraw", withdraw))
+PAGES = (Page("/tariffs", Right.LOOK, "tariffs.html", "Tariffs", load),)
+ACTIONS = (
+    Action("/tariffs/{id}/prices", Right.CHANGE_PRICES, change),
+    Action("/tariffs/{id}/prices/withdraw", Right.CHANGE_PRICES, withdraw),
+)

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from openami.shared.spans import local_date
 from openami.web.page import Action, Page
 from openami.web.query import is_whole, refuse_too_long, words
+from openami.web.rights import Right
 
 if TYPE_CHECKING:
     from starlette.datastructures import FormData
@@ -123,11 +124,11 @@ def _body(wanted: dict[str, str]) -> dict[str, Any]:
 
 
 PAGES = (
-    Page("/values", "values.html", "Values", load, table=table),
-    Page("/values/preview", "preview.html", "Edit values", load_preview, section="/values"),
+    Page("/values", Right.LOOK, "values.html", "Values", load, table=table),
+    Page("/values/preview", Right.EDIT_VALUES, "preview.html", "Edit values", load_preview, section="/values"),
 )
 ACTIONS = (
-    Action("/values/edits", propose),
-    Action("/values/edits/{edit}/approve", approve),
-    Action("/values/edits/{edit}/undo", undo),
+    Action("/values/edits", Right.EDIT_VALUES, propose),
+    Action("/values/edits/{edit}/approve", Right.EDIT_VALUES, approve),
+    Action("/values/edits/{edit}/undo", Right.EDIT_VALUES, undo),
 )

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from openami.web.page import Action, Page
 from openami.web.query import words
+from openami.web.rights import Right
 
 if TYPE_CHECKING:
     from starlette.datastructures import FormData
@@ -50,10 +51,17 @@ async def undo(areas: Areas, request: Request, form: FormData, user: str) -> str
 
 
 PAGES = (
-    Page("/values/virtual", "virtual.html", "Virtual channel", load, section="/values"),
-    Page("/values/virtual/preview", "virtual_preview.html", "Virtual channel", load_preview, section="/values"),
+    Page("/values/virtual", Right.LOOK, "virtual.html", "Virtual channel", load, section="/values"),
+    Page(
+        "/values/virtual/preview",
+        Right.DEFINE_CHANNELS,
+        "virtual_preview.html",
+        "Virtual channel",
+        load_preview,
+        section="/values",
+    ),
 )
 ACTIONS = (
-    Action("/values/virtual", define),
-    Action("/values/virtual/{name}/undo", undo),
+    Action("/values/virtual", Right.DEFINE_CHANNELS, define),
+    Action("/values/virtual/{name}/undo", Right.DEFINE_CHANNELS, undo),
 )

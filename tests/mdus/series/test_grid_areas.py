@@ -4,7 +4,7 @@ Held against every energy calculation of a national operator (Energinet, Apache-
 counts 0, and it rounds quarters of an hour otherwise than we do: to the nearest running sum, we to the one below, so
 that a quarter may differ by a watt-hour for each hourly point.
 
-Without counterpart: `wholesale_results` (charges, fees and subscriptions of grid areas by owner and supplier),
+Without counterpart: of `wholesale_results` what is no energy (prices, fees and subscriptions by owner and supplier),
 `data_products` (views of another system's tables) and `capacity_settlement` (means of the ten largest hours of a year)
 are settlement between the parties of a market, which neither a meter data system nor a supplier's billing does.
 """
@@ -12,7 +12,7 @@ are settlement between the parties of a market, which neither a meter data syste
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from itertools import groupby
@@ -37,9 +37,12 @@ if TYPE_CHECKING:
 
 WHOLESALE = Path(__file__).parents[4] / "shared" / "fixtures" / "settlement-dk" / "wholesale"
 RESULTS = sorted(WHOLESALE.glob("*_calculation/*/then/energy_results/*.csv"))
+TARIFFS = sorted(WHOLESALE.glob("wholesale_calculation/*/then/wholesale_results/*ly_tariff_per_co_es.csv"))
 pytestmark = pytest.mark.skipif(not RESULTS, reason="the collection of ../shared/fixtures is not here")
 QUARTER_S, QUARTERS = 900, 4
 CONSUMPTION, PRODUCTION, EXCHANGE, FLEX, NON_PROFILED = "E17", "E18", "E20", "D01", "E02"
+TYPES = {"consumption": CONSUMPTION, "production": PRODUCTION, "consumption_from_grid": "D07", "own_production": "D09"}
+METHODS = {"flex": FLEX, "non_profiled": NON_PROFILED, "": ""}
 FOREVER = "9999-01-01T00:00:00Z"
 
 
@@ -49,6 +52,8 @@ class Point:
 
     master: Row
     watt_hours: NDArray[np.int64]
+    off_wh: int
+    """By how much rounding may part us and the operator in a quarter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +69,22 @@ class Scenario:
         good, none = np.full(len(self.start_s), VALID, np.uint8), np.zeros(len(self.start_s), np.uint8)
         members = [(factor(one.master), ChannelSpan(number, QUARTER_S, self.start_s, one.watt_hours, good, none))
                    for number, one in enumerate(self.points) if factor(one.master)]  # fmt: skip
-        hourly = sum(factor(one.master) != 0 and one.master["resolution"] == "PT1H" for one in self.points)
-        return (combine(members).values if members else np.zeros(len(self.start_s), np.int64)), hourly
+        off_wh = sum(one.off_wh for one in self.points if factor(one.master))
+        return (combine(members).values if members else np.zeros(len(self.start_s), np.int64)), off_wh
+
+    def settled(self) -> Scenario:
+        """Those that are charged with losses take what was lost, or give what was found, in their area."""
+        return replace(self, points=[self._charged(one) for one in self.points])
+
+    def _charged(self, point: Point) -> Point:
+        known = point.master
+        if known["metering_point_id"] not in self.charged:
+            return point
+        loss, off_wh = self.total(loss_of(known["grid_area_code"]))
+        begin, end = seconds(known["from_date"]), seconds(known["to_date"] or FOREVER)
+        share = np.maximum(loss if known["type"] == CONSUMPTION else -loss, 0)
+        holds = (self.start_s >= begin) & (self.start_s < end)
+        return Point(known, point.watt_hours + np.where(holds, share, 0), point.off_wh + off_wh)
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -76,19 +95,26 @@ def seconds(text: str) -> int:
     return int(datetime.fromisoformat(text).timestamp())
 
 
+def holds_at(known: Row, at: str) -> bool:
+    return known["from_date"] <= at < (known["to_date"] or FOREVER)
+
+
 @lru_cache(maxsize=1)
 def scenario_of(folder: Path) -> Scenario:
-    losses = rows(folder / "then" / "energy_results" / "grid_loss.csv")
-    start_s = np.array(sorted({seconds(row["time"]) for row in losses}))
-    assert set(np.diff(start_s).tolist()) == {QUARTER_S}
-    points = [Point(row, np.zeros(len(start_s), np.int64)) for row in rows(folder / "when/metering_point_periods.csv")]
+    then = folder / "then"
+    (first, *_) = [*then.glob("energy_results/grid_loss.csv"), *then.glob("wholesale_results/hourly_tariff*.csv")]
+    at = [seconds(row["time"]) for row in rows(first)]
+    step_s = QUARTER_S if first.stem == "grid_loss" else QUARTER_S * QUARTERS
+    start_s = np.arange(min(at), max(at) + step_s, QUARTER_S)
+    points = [Point(row, np.zeros(len(start_s), np.int64), int(row["resolution"] == "PT1H"))
+              for row in rows(folder / "when" / "metering_point_periods.csv")]  # fmt: skip
     for row in rows(folder / "when" / "time_series_points.csv"):
-        at = row["observation_time"]
-        slot = (seconds(at) - int(start_s[0])) // QUARTER_S
+        when = row["observation_time"]
+        slot = (seconds(when) - int(start_s[0])) // QUARTER_S
         value = round(float(row["quantity"] or 0) * 1000)
         for point in points:
             known = point.master
-            holds = known["from_date"] <= at < (known["to_date"] or FOREVER)
+            holds = holds_at(known, when)
             if known["metering_point_id"] == row["metering_point_id"] and holds and 0 <= slot < len(start_s):
                 parts = split(np.array([value]), QUARTERS) if known["resolution"] == "PT1H" else np.array([value])
                 point.watt_hours[slot : slot + len(parts)] += parts
@@ -133,29 +159,18 @@ KINDS = {
 
 
 def found(scenario: Scenario, result: str, expected: Row) -> tuple[NDArray[np.int64], int]:
-    """Our sum by quarter, and how many hourly points are in it."""
+    """Our sum by quarter, and by how much rounding may part us."""
     area, neighbour = expected["grid_area_code"], expected["neighbor_grid_area_code"]
     kind = result.removeprefix("temporary_").removesuffix("_per_es").removesuffix("_per_brp")
+    if kind in KINDS:
+        before = result.startswith("temporary")
+        return (scenario if before else scenario.settled()).total(of_type(*KINDS[kind], area, expected))
     if kind.startswith("exchange"):
         return scenario.total(flow_into(area, neighbour))
-    loss, hourly = scenario.total(loss_of(area))
-    lost = {CONSUMPTION: np.maximum(loss, 0), PRODUCTION: np.maximum(-loss, 0)}
-    if kind not in KINDS:
-        return {"grid_loss": loss, "positive_grid_loss": lost[CONSUMPTION], "negative_grid_loss": lost[PRODUCTION]}[
-            kind
-        ], hourly
-    of = of_type(*KINDS[kind], area, expected)
-    total, mine = scenario.total(of)
-    if result.startswith("temporary"):
-        return total, mine
-    for point in scenario.points:
-        known = point.master
-        if known["metering_point_id"] in scenario.charged and of(known):
-            holds = (scenario.start_s >= seconds(known["from_date"])) & (
-                scenario.start_s < seconds(known["to_date"] or FOREVER)
-            )
-            total, mine = total + np.where(holds, lost[known["type"]], 0), mine + hourly
-    return total, mine
+    loss, off_wh = scenario.total(loss_of(area))
+    return {"positive_grid_loss": np.maximum(loss, 0), "negative_grid_loss": np.maximum(-loss, 0)}.get(
+        kind, loss
+    ), off_wh
 
 
 def series_of(row: Row) -> tuple[str, ...]:
@@ -168,8 +183,40 @@ def test_sums_over_a_grid_area_are_those_of_the_operator(path: Path) -> None:
     scenario = scenario_of(path.parents[2])
     for _, group in groupby(sorted(rows(path), key=lambda row: (series_of(row), row["time"])), key=series_of):
         expected = list(group)
-        mine, hourly = found(scenario, path.stem, expected[0])
+        mine, off_wh = found(scenario, path.stem, expected[0])
         slots = np.searchsorted(scenario.start_s, [seconds(row["time"]) for row in expected])
         own = np.array([round(float(row["quantity"]) * 1000) for row in expected])
-        assert (np.abs(mine[slots] - own) <= hourly).all()
+        assert (np.abs(mine[slots] - own) <= off_wh).all()
         assert np.delete(mine, slots).sum() == 0, "nothing where it has no row"
+
+
+def paying(expected: Row, links: Sequence[Row], points: Sequence[Point]) -> Factor:
+    """The points that pay a tariff at a time; a part of a point has its supplier."""
+    at = expected["time"]
+    mine = {one.master["metering_point_id"] for one in points
+            if one.master["energy_supplier_id"] == expected["energy_supplier_id"]}  # fmt: skip
+    linked = {
+        one["metering_point_id"]
+        for one in links
+        if holds_at(one, at)
+        and all(one[name] == expected[name] for name in ("charge_code", "charge_type", "charge_owner_id"))
+    }
+    kind = (TYPES[expected["metering_point_type"]], METHODS[expected["settlement_method"]])
+    return lambda one: int(
+        holds_at(one, at)
+        and one["metering_point_id"] in linked
+        and (one["type"], one["settlement_method"]) == kind
+        and one["grid_area_code"] == expected["grid_area_code"]
+        and (one["parent_metering_point_id"] or one["metering_point_id"]) in mine
+    )
+
+
+@pytest.mark.parametrize("path", TARIFFS, ids=lambda path: f"{path.parents[2].name}-{path.stem}")
+def test_energies_that_tariffs_are_paid_for_are_sums_over_the_points_that_pay_them(path: Path) -> None:
+    scenario = scenario_of(path.parents[2]).settled()
+    links = rows(path.parents[2] / "when" / "charge_link_periods.csv")
+    for row in rows(path):
+        total, off_wh = scenario.total(paying(row, links, scenario.points))
+        slot = (seconds(row["time"]) - int(scenario.start_s[0])) // QUARTER_S
+        slots = slice(slot, slot + QUARTERS * (1 if row["resolution"] == "PT1H" else 24))
+        assert abs(int(total[slots].sum()) - round(float(row["quantity"]) * 1000)) <= off_wh, row

@@ -16,6 +16,7 @@ from openami.ami.dlms import data as d
 from openami.ami.dlms.axdr import encode
 from openami.ami.meter.field import Field
 from openami.ami.meter.happenings import happening_of
+from openami.ami.meter.pushing import TCP, UDP, Destination
 from openami.ami.meter.settings import PUSH_ALARM, PUSH_INTERVAL, PUSH_LAST_GASP
 from openami.ami.meter.street import build_street
 from openami.shared.clock import ManualClock
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from openami.ami.dlms.obis import Obis
     from openami.ami.meter.model import Meter
-    from openami.ami.meter.pushing import Destination
     from openami.shared.database import Database
 
 pytestmark = pytest.mark.postgres
@@ -181,3 +181,51 @@ async def test_more_than_can_wait_are_lost(out: Out, monkeypatch: pytest.MonkeyP
     for _ in range(4):
         await out.push(PUSH_ALARM)
     assert (out.pushes.pending, out.pushes.lost) == (2, 2)
+
+
+async def test_a_push_whose_destination_was_taken_away_while_it_waited_is_told_nobody(out: Out):
+    await out.set_up(PUSH_ALARM, spread_s=3600)
+    await out.push(PUSH_ALARM)
+    nowhere = d.structure(d.enum(0), d.octet_string(b""), d.enum(0))
+    async with out.field.step() as fleet:
+        out.meter.write_setting(fleet.lived_s, PUSH_ALARM, 3, encode(nowhere))
+    await out.pass_time(61)
+    assert (out.wire.tried, out.pushes.sent, out.pushes.lost, out.pushes.pending) == (0, 0, 0, 0)
+
+
+async def test_a_meter_without_a_destination_tells_nothing(out: Out):
+    await out.push(PUSH_ALARM)
+    assert (out.wire.tried, out.pushes.sent, out.pushes.lost, out.pushes.pending) == (0, 0, 0, 0)
+
+
+@pytest.mark.enable_socket
+async def test_over_tcp_a_push_is_a_connection_with_one_frame():
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await heard.put(await reader.read())
+        writer.close()
+
+    server = await asyncio.start_server(listen, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    await module._send(Destination(TCP, "127.0.0.1", port), b"a frame")
+    assert await heard.get() == b"a frame"
+    server.close()
+    await server.wait_closed()
+    with pytest.raises(OSError, match="Connect call failed"):
+        await module._send(Destination(TCP, "127.0.0.1", port), b"another")
+
+
+@pytest.mark.enable_socket
+async def test_over_udp_a_push_is_one_datagram():
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+
+    class Ear(asyncio.DatagramProtocol):
+        def datagram_received(self, data: bytes, _addr: object) -> None:
+            heard.put_nowait(data)
+
+    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(Ear, local_addr=("127.0.0.1", 0))
+    port = transport.get_extra_info("sockname")[1]
+    await module._send(Destination(UDP, "127.0.0.1", port), b"a frame")
+    assert await heard.get() == b"a frame"
+    transport.close()

@@ -10,6 +10,8 @@ import pytest
 from tests.ami.meter.conftest import GENESIS, PASSWORD, ZONE, Reader
 
 from openami.ami.dlms import data as d
+from openami.ami.dlms.axdr import Encoded
+from openami.ami.dlms.classes import CLASSES
 from openami.ami.dlms.enums import ActionResult, DataAccessResult
 from openami.ami.dlms.errors import AccessDeniedError, ActionRefusedError, AssociationRefusedError
 from openami.ami.dlms.obis import Obis
@@ -17,12 +19,14 @@ from openami.ami.dlms.queries import act, read, read_entries, read_profile, writ
 from openami.ami.dlms.selection import CaptureObject, EntrySelection, capture_objects
 from openami.ami.dlms.times import CosemDateTime
 from openami.ami.meter import cosem, profiles
+from openami.ami.meter.cosem import ElectricityDevice
+from openami.ami.meter.fleet import Fleet
 from openami.ami.meter.objects import further_parts
+from openami.ami.meter.street import STREETS, build_street
 from openami.ami.meter.times import instant_of, seconds_of
 from openami.shared.spans import zone
 
 if TYPE_CHECKING:
-    from openami.ami.meter.fleet import Fleet
     from openami.ami.meter.parts import Part
 
 SERIAL = "OAE0000001"
@@ -209,3 +213,21 @@ def test_the_clock_can_be_set_and_shifted(fleet: Fleet, reader: Reader):
     reader.ask(act("0-0:1.0.0", 8, 6, d.integer16(-90)))
     assert reader.ask(read("0-0:1.0.0", 8)).instant() == instant_of(fleet.lived_s)
     assert reader.ask(read_entries("0-0:99.98.0")).columns[1].values.tolist() == [4, 5, 4, 5]
+
+
+@pytest.mark.parametrize("name", STREETS)
+def test_whatever_a_meter_serves_is_of_the_type_that_its_class_gives_it(name: str):
+    street = Fleet(build_street(10, 1, STREETS[name]), ZONE, seconds_of(GENESIS))
+    street.begin()
+    served = 0
+    for meter in [each for each in street.meters.values() if each.mains_fed][:8]:
+        slaves = street.slaves_of(meter)
+        device = ElectricityDevice(meter, "", ZONE, lambda: street.lived_s, slaves=slaves, privileged=True)
+        for obis, attributes in device.attributes.items():
+            described = CLASSES[device.class_of(obis)]
+            for attribute in attributes:
+                value = device.get(described.class_id, obis, attribute, None)
+                value = value.data() if isinstance(value, Encoded) else value
+                assert described.attributes[attribute].shape.fits(value), (described.name, obis, attribute, value)
+                served += 1
+    assert served > 8 * 400

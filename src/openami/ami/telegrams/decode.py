@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 OCTETS_MAX: Final = 64 * 1024 * 1024
 _HEX_TEXT: Final = re.compile(rb"(?:[0-9A-Fa-f]{2})+")
+_HALF_BYTES: Final = re.compile(rb"[0-9A-Fa-f]{3,}")
 _BETWEEN_BYTES: Final = re.compile(rb"[\s,;:|_-]|0[xX](?=[0-9A-Fa-f]{2})")
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _DIGITS: Final = re.compile(rb"(?<![0-9A-Za-z])(?:0[xX])?((?:[0-9A-Fa-f]{2}[_|#]*){11,})(?![0-9A-Za-z])")
@@ -62,6 +63,9 @@ def decode(
         pairs = zip(per_line, lines, strict=True)
         again = (each if _understood(each) else _decode(line, language, how) for each, line in pairs)
         return [telegram for each in again for telegram in each]
+    if plain is octets and told[0].language == "unknown" and _HALF_BYTES.fullmatch(digits := _digits(octets)):
+        reason = f"There are {len(digits)} hexadecimal digits, an odd number: one is missing, or one is too many."
+        return [DecodedTelegram("unknown", error=reason)]
     return told
 
 
@@ -97,8 +101,13 @@ def from_hex(octets: bytes) -> bytes:
 
     Blanks, line ends, `0x`, the marks `, ; : | _ -` between bytes, and comments behind `#` are allowed.
     """
-    digits = _BETWEEN_BYTES.sub(b"", _COMMENT.sub(b"", octets.removeprefix(_BYTE_ORDER_MARK)))
+    digits = _digits(octets)
     return bytes.fromhex(digits.decode("ascii")) if _HEX_TEXT.fullmatch(digits) else octets
+
+
+def _digits(octets: bytes) -> bytes:
+    """What is left when all that may stand between digits is taken away."""
+    return _BETWEEN_BYTES.sub(b"", _COMMENT.sub(b"", octets.removeprefix(_BYTE_ORDER_MARK)))
 
 
 def _framed(told: list[DecodedTelegram]) -> bool:

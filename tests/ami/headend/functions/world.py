@@ -99,7 +99,8 @@ class World:
     async def done(self, name: str, parameters: dict[str, Any] | None = None) -> Found:
         """What a function answers that is carried out in one session."""
         function, given = function_of(name), parameters or {}
-        function.check({name: value for name, value in given.items() if name != "content"})  # the desk adds an image
+        # the desk adds an image, and whether its transfer goes on
+        function.check({name: given[name] for name in given.keys() - {"content", "resume"}})
         run = function.run
         assert run is not None, name
         visit = await self.reader.visit(self.known, Purpose.ON_DEMAND, lambda dialogue: run(dialogue, given))

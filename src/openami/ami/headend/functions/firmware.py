@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from openami.ami.dlms import data as d
 from openami.ami.dlms import queries
+from openami.ami.dlms.enums import ActionResult
+from openami.ami.dlms.errors import ActionRefusedError
 from openami.ami.dlms.obis import Obis
 from openami.ami.dlms.references import AttributeRef
 from openami.ami.headend.dialogues import given
@@ -21,9 +23,22 @@ if TYPE_CHECKING:
 
 IMAGE: Final = "0-0:44.0.0"
 IMAGE_CLASS: Final = 18
-INITIATED, VERIFYING, VERIFIED, VERIFICATION_FAILED = 1, 2, 3, 4
+INITIATED: Final = 1
 POLLS: Final = 20
 POLL_S: Final = 0.25
+
+
+class Step(NamedTuple):
+    """What is done with a transferred image: the method, and the states that it ends in."""
+
+    name: str
+    method: int
+    done: int
+    failed: int
+
+
+VERIFY: Final = Step("verify", 3, 3, 4)
+ACTIVATE: Final = Step("activate", 4, 6, 7)
 
 
 class FirmwareFailedError(OpenAmiError):
@@ -42,11 +57,11 @@ async def update(dialogue: Dialogue, wanted: Parameters) -> Found:
     if before == version:
         return {"previous": before, "version": before, "blocks_sent": 0}
     sent, resumed_at = await _transfer(dialogue, version, content, resume=bool(wanted.get("resume")))
-    await _verify(dialogue)
+    await _begin(dialogue, VERIFY)
     found: Found = {"previous": before, "blocks_sent": sent, "resumed_at": resumed_at}
     if not wanted.get("activate", True):
         return found | {"version": before, "verified": version}
-    await dialogue.session.ask(queries.act(IMAGE, IMAGE_CLASS, 4))
+    await _begin(dialogue, ACTIVATE)
     after = str((await firmware_version(dialogue, {}))["version"])
     if after != version:
         raise FirmwareFailedError(f"{dialogue.meter.serial} runs {after}, not {version}.", hint="Look at its log.")
@@ -55,7 +70,7 @@ async def update(dialogue: Dialogue, wanted: Parameters) -> Found:
 
 async def activate(dialogue: Dialogue, _wanted: Parameters) -> Found:
     """Activate what was transferred and verified before."""
-    await dialogue.session.ask(queries.act(IMAGE, IMAGE_CLASS, 4))
+    await _begin(dialogue, ACTIVATE)
     return await firmware_version(dialogue, {})
 
 
@@ -87,17 +102,29 @@ async def _transfer(dialogue: Dialogue, version: str, content: bytes, *, resume:
     return max(blocks - begin, 0), begin
 
 
-async def _verify(dialogue: Dialogue) -> None:
-    await dialogue.session.ask(queries.act(IMAGE, IMAGE_CLASS, 3))
+async def _begin(dialogue: Dialogue, step: Step) -> None:
+    """Verify or activate, and wait until it is done.
+
+    Result 2, temporary failure, is no refusal here: the meter is still at it (Blue Book 4.4.6).
+    """
+    try:
+        await dialogue.session.ask(queries.act(IMAGE, IMAGE_CLASS, step.method))
+    except ActionRefusedError as error:
+        if error.result is not ActionResult.TEMPORARY_FAILURE:
+            raise
+    else:
+        if step is ACTIVATE:
+            return  # what runs now tells more than the state, which a restart may have cleared
     for attempt in range(POLLS):
         if attempt:
             await asyncio.sleep(POLL_S)
-        (state,) = await dialogue.session.ask_all([AttributeRef(IMAGE_CLASS, Obis.of(IMAGE), 6)])
-        if given(state).data().integer() == VERIFIED:
+        (answer,) = await dialogue.session.ask_all([AttributeRef(IMAGE_CLASS, Obis.of(IMAGE), 6)])
+        state = given(answer).data().integer()
+        if state == step.done:
             return
-        if given(state).data().integer() == VERIFICATION_FAILED:
+        if state == step.failed:
             break
-    raise FirmwareFailedError(f"{dialogue.meter.serial} could not verify the image.", hint="It is sent again.")
+    raise FirmwareFailedError(f"{dialogue.meter.serial} could not {step.name} the image.", hint="It is sent again.")
 
 
 def check_image(content: bytes) -> None:

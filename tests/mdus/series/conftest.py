@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from openami.mdus.series import Channel, Provenance, Series
+from openami.mdus.series.lake import Lake
 from openami.mdus.tables import metadata
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from openami.shared.database import Database
 
 AMSTERDAM = "Europe/Amsterdam"
@@ -30,6 +34,13 @@ async def mdus(database: Database) -> Database:
             ],
         )
     return database
+
+
+@pytest.fixture
+def lake(mdus: Database, tmp_path: Path) -> Iterator[Lake]:
+    opened = Lake(mdus.url, tmp_path / "lake")
+    yield opened
+    opened.close()
 
 
 @pytest.fixture

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import event, text
+from psycopg import AsyncCursor
+from psycopg.sql import SQL
+from sqlalchemy import text
 from tests.mdus.series.test_sealed import FIRST, LATER, keep
 
+from openami.mdus.series import Series, hot
 from openami.mdus.series.catalog import NO_FILES, Bounds, Catalog
-from openami.mdus.series.lake import Lake
 from openami.mdus.series.sealing import seal
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from openami.mdus.series.lake import Lake
     from openami.shared.database import Database
 
 numbers = st.integers(1, 30)
@@ -53,8 +54,8 @@ async def test_a_lake_that_nobody_has_made_is_not_looked_into(mdus: Database) ->
         assert (await tx.execute(text("SELECT to_regnamespace('lake')"))).scalar_one() is None
 
 
-async def test_files_are_asked_for_again_only_when_something_new_was_sealed(mdus: Database, tmp_path: Path) -> None:
-    lake, catalog = Lake(mdus.url, tmp_path / "lake"), Catalog()
+async def test_files_are_asked_for_again_only_when_something_new_was_sealed(mdus: Database, lake: Lake) -> None:
+    catalog = Catalog()
     await keep(mdus, 0)
     await seal(mdus, lake, date.fromordinal(FIRST + 1), LATER)
     async with mdus.begin() as tx:
@@ -68,17 +69,77 @@ async def test_files_are_asked_for_again_only_when_something_new_was_sealed(mdus
         second = await catalog.files(tx, FIRST + 7)
         assert len(second.paths) == 2
         assert second.snapshot > first.snapshot
-    lake.close()
 
 
-async def test_how_far_was_sealed_and_the_newest_snapshot_are_one_question(mdus: Database, tmp_path: Path) -> None:
-    lake, catalog = Lake(mdus.url, tmp_path / "lake"), Catalog()
+async def test_hot_rows_and_what_the_lake_has_are_one_statement(mdus: Database, lake: Lake) -> None:
+    """Before anything is sealed, after, and of a lake that a reader has yet to meet."""
+    series = Series(lake)
+    await keep(mdus, 0)
+    assert await statements(mdus, series, 0) == (1, [1])
+    await seal(mdus, lake, date.fromordinal(FIRST + 1), LATER)
+    met = 3  # one to the hot part and how far was sealed, one to the newest snapshot, one to its files
+    assert await statements(mdus, series, 0) == (met, [1])
+    assert await statements(mdus, series, 0) == (1, [1])
+    await keep(mdus, 7)
+    assert await statements(mdus, series, 7) == (1, [1]), "a hot day beside sealed ones"
+    await seal(mdus, lake, date.fromordinal(FIRST + 8), LATER)
+    assert await statements(mdus, series, 7) == (met - 1, [1]), "there is a newer snapshot"
+    assert await statements(mdus, series, 8) == (1, [])
+
+
+async def statements(mdus: Database, series: Series, day: int) -> tuple[int, list[int]]:
+    """How many statements a read of one day of one channel takes, and how many rows each batch has."""
+    asked: list[object] = []
+    execute = AsyncCursor.execute
+
+    def counted(cursor: Any, query: Any, *of: Any, **more: Any) -> Any:
+        asked.append(query)
+        return execute(cursor, query, *of, **more)
+
+    async with mdus.read() as tx:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(AsyncCursor, "execute", counted)
+            found = await series.days(tx, [1], range(FIRST + day, FIRST + day + 1))
+    return len(asked), [len(batch) for batch in found]
+
+
+async def test_an_answer_from_before_the_lake_was_there_is_completed(mdus: Database, lake: Lake) -> None:
+    """Two readers meet a lake at once: the question of one was put before the other had seen its files."""
+    catalog = Catalog()
+    await keep(mdus, 0)
+    await seal(mdus, lake, date.fromordinal(FIRST + 1), LATER)
+    async with mdus.begin() as tx:
+        early = (await tx.execute(text(catalog.question))).one()
+        assert tuple(early) == (date.fromordinal(FIRST + 1), None)
+        seen = await catalog.files(tx, FIRST)
+        assert await catalog.files(tx, FIRST, early) is seen
+        assert tuple((await tx.execute(text(catalog.question))).one()) == (early[0], seen.snapshot)
+
+
+async def test_an_answer_that_is_older_than_what_is_known_takes_nothing_back(mdus: Database, lake: Lake) -> None:
+    catalog = Catalog()
     await keep(mdus, 0)
     await seal(mdus, lake, date.fromordinal(FIRST + 1), LATER)
     async with mdus.begin() as tx:
         await catalog.files(tx, FIRST)
-        asked: list[str] = []
-        event.listen(tx.sync_connection, "before_cursor_execute", lambda *of: asked.append(of[2]))
-        await catalog.files(tx, FIRST)
-    assert len(asked) == 1
-    lake.close()
+        older = (await tx.execute(text(catalog.question))).one()
+    await keep(mdus, 7)
+    await seal(mdus, lake, date.fromordinal(FIRST + 8), LATER)
+    async with mdus.begin() as tx:
+        newer = await catalog.files(tx, FIRST)
+        assert newer.snapshot > older[1]
+        assert await catalog.files(tx, FIRST, older) is newer
+        assert await catalog.files(tx, FIRST + 7, older) is NO_FILES, "those days were hot then"
+
+
+async def test_hot_rows_come_with_the_row_of_what_is_asked_beside_them(mdus: Database) -> None:
+    """The row comes also where there are no days, and once where there are days of several lengths."""
+    await keep(mdus, 0)
+    beside, channels = SQL("SELECT 7, 'seven'"), np.array([1, 2])
+    async with mdus.read() as tx:
+        found, answer = await hot.days_between(tx, channels, range(FIRST, FIRST + 1), beside=beside)
+        assert (sum(map(len, found)), answer) == (2, (7, "seven"))
+        assert await hot.days_between(tx, channels, range(FIRST + 1, FIRST + 2), beside=beside) == ([], (7, "seven"))
+        exactly = await hot.latest_of(tx, channels, np.array([FIRST, FIRST + 1]), beside=beside)
+        assert ([batch.channel.tolist() for batch in exactly[0]], exactly[1]) == ([[1]], (7, "seven"))
+        assert await hot.latest_of(tx, channels, channels) == ([], ())

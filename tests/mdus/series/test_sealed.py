@@ -25,7 +25,6 @@ from openami.shared.database import psycopg_connection
 from openami.shared.quality import EMPTY, MEASURED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from openami.shared.database import Database
@@ -96,13 +95,6 @@ def test_knowledge_hides_what_was_not_yet_committed() -> None:
 
 
 pytestmark = [pytest.mark.postgres, pytest.mark.enable_socket]
-
-
-@pytest.fixture
-def lake(mdus: Database, tmp_path: Path) -> Iterator[Lake]:
-    opened = Lake(mdus.url, tmp_path / "lake")
-    yield opened
-    opened.close()
 
 
 async def keep(mdus: Database, *numbers: int, channels: tuple[int, ...] = (1, 2, 3, 4, 5)) -> None:

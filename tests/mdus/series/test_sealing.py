@@ -9,15 +9,12 @@ import pytest
 from openami.mdus.series import ChannelDays, Provenance, Series, sealing, upkeep
 from openami.mdus.series.feed import take_changes
 from openami.mdus.series.knowledge import Knowledge
-from openami.mdus.series.lake import Lake
 from openami.mdus.series.sealing import seal
 from openami.shared.quality import EMPTY, MEASURED
 from openami.shared.spans import local_month
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
+    from openami.mdus.series.lake import Lake
     from openami.shared.database import Database
 
 pytestmark = [pytest.mark.postgres, pytest.mark.enable_socket]
@@ -26,13 +23,6 @@ NOW = datetime(2026, 4, 2, tzinfo=UTC)
 MARCH = local_month("Europe/Amsterdam", 2026, 3)
 APRIL_1 = date(2026, 4, 1)
 FILES = "SELECT data_file FROM ducklake_list_files('lake', 'series_day')"
-
-
-@pytest.fixture
-def lake(mdus: Database, tmp_path: Path) -> Iterator[Lake]:
-    opened = Lake(mdus.engine.url.render_as_string(hide_password=False), tmp_path / "lake")
-    yield opened
-    opened.close()
 
 
 def one_day(channel: int, day: date, value: int) -> ChannelDays:

@@ -1,7 +1,7 @@
 """Hot and sealed read as one: first the hot rows, then the lake, each version once, the newest wins.
 
-The order matters: a row that is no longer hot when the hot part is read was in the lake before (see `sealing`). Days
-that were never sealed cost one question, to the catalog of the lake.
+The order matters: a row that is no longer hot when the hot part is read was in the lake before (see `sealing`). What
+the lake has is asked in the same statement as the hot rows, so that days that were never sealed cost nothing more.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from numpy.typing import NDArray
+    from psycopg.sql import SQL
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from openami.mdus.series.knowledge import AsOf
@@ -30,22 +31,26 @@ class Both:
         """Take the lake; without one all days are hot."""
         self._sealed = lake.sealed if lake else None
 
+    @property
+    def _beside(self) -> SQL:
+        return self._sealed.question if self._sealed else hot.NOTHING
+
     async def days_between(
         self, tx: AsyncConnection, channels: NDArray[np.int64], days: range, as_of: AsOf = None
     ) -> list[ChannelDays]:
         """All kept channel-days of some channels and days (ordinals), one batch per day length."""
-        found = await hot.days_between(tx, channels, days, as_of)
+        found, answer = await hot.days_between(tx, channels, days, as_of, beside=self._beside)
         if self._sealed and len(channels) and len(days):
-            found = newest(found, await self._sealed.days_between(tx, channels, days, as_of))
+            found = newest(found, await self._sealed.days_between(tx, channels, days, as_of, answer=answer))
         return found
 
     async def latest_of(
         self, tx: AsyncConnection, channel: NDArray[np.int64], day: NDArray[np.int64], as_of: AsOf = None
     ) -> list[ChannelDays]:
         """The last versions of exactly these channel-days, as far as they are kept."""
-        found = await hot.latest_of(tx, channel, day, as_of)
+        found, answer = await hot.latest_of(tx, channel, day, as_of, beside=self._beside)
         if self._sealed and len(day):
-            found = newest(found, await self._sealed.latest_of(tx, channel, day, as_of))
+            found = newest(found, await self._sealed.latest_of(tx, channel, day, as_of, answer=answer))
         return found
 
     async def versions_of(self, tx: AsyncConnection, channel: int, day: date) -> list[Version]:

@@ -3,13 +3,14 @@
 DuckLake 1.0, "Queries": the files of a table are those that no snapshot has ended; each has the least and the greatest
 value of every column, and perhaps a file with the positions of deleted rows. The list is remembered and asked for again
 when there is a newer snapshot: sealing is rare, reading is not. How far anything was ever sealed, and which snapshot is
-the newest, is one question: each waits for its turn while others load.
+the newest, is one question, which readers ask in one statement with what else they want: each waits for its turn while
+others load.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, LiteralString
 
 import numpy as np
 from sqlalchemy import text
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 TABLE: Final = "series_day"
-_BEFORE: Final = text("SELECT max(before_day) FROM series_seal")
-_BEFORE_AND_NEWEST: Final = text(
+_BEFORE: Final = "SELECT max(before_day), NULL::bigint FROM series_seal"
+_NEWEST: Final = "SELECT max(snapshot_id) FROM lake.ducklake_snapshot"
+_BEFORE_AND_NEWEST: Final = (
     "SELECT (SELECT max(before_day) FROM series_seal), (SELECT max(snapshot_id) FROM lake.ducklake_snapshot)"
 )
 _FILES: Final = text(
@@ -81,19 +83,29 @@ class Catalog:
     def __init__(self) -> None:
         self._files = NO_FILES
 
-    async def files(self, tx: AsyncConnection, first_day: int) -> Files:
+    @property
+    def question(self) -> LiteralString:
+        """One row: the day before which something may be sealed, and the newest snapshot.
+
+        Only when something was sealed is the catalog sure to be there, so the snapshot is not looked for before.
+        """
+        return _BEFORE if self._files is NO_FILES else _BEFORE_AND_NEWEST
+
+    async def files(self, tx: AsyncConnection, first_day: int, answer: Sequence[Any] = ()) -> Files:
         """The files as of now; none if the days from the first one (ordinal) on were never sealed.
 
-        Only when something was sealed is the catalog sure to be there, so it is not looked into before.
+        Take the answer to the question, if it was asked together with something else.
         """
-        if self._files is NO_FILES and not _reaches(await tx.scalar(_BEFORE), first_day):
+        before, newest = answer or (await tx.execute(text(self.question))).one()
+        if not _reaches(before, first_day):
             return NO_FILES
-        before, newest = (await tx.execute(_BEFORE_AND_NEWEST)).one()
+        if newest is None:
+            newest = int((await tx.execute(text(_NEWEST))).scalar_one())
         if newest > self._files.snapshot:
             rows = (await tx.execute(_FILES, {"table": TABLE})).all()
             bounds = Bounds.of([tuple(row[2:]) for row in rows])
             self._files = Files(newest, [row[0] for row in rows], [row[1] or "" for row in rows], bounds)
-        return self._files if _reaches(before, first_day) else NO_FILES
+        return self._files
 
 
 def _reaches(before: date | None, first_day: int) -> bool:

@@ -41,7 +41,12 @@ _LATEST: Final = SQL(
     " (SELECT d.* FROM series_day d WHERE d.day = DATE '0001-01-01' + (k.day - 1) AND d.channel = k.channel {as_of}"
     " ORDER BY d.version DESC LIMIT 1) AS p"
 )
-_OUT: Final = SQL("SELECT intervals, {lengths}, string_agg({record}, '') FROM ({query}) AS p GROUP BY 1, 2, 3, 4")
+_OUT: Final = SQL(
+    "SELECT asked.*, found.* FROM ({beside}) AS asked LEFT JOIN"
+    " (SELECT intervals, {lengths}, string_agg({record}, '') FROM ({query}) AS p GROUP BY 1, 2, 3, 4) AS found ON TRUE"
+)
+NOTHING: Final = SQL("SELECT")
+"""Beside the days nothing else is asked: one row without columns."""
 
 
 async def append(tx: AsyncConnection, days: ChannelDays, provenance: Provenance) -> ChannelDays:
@@ -70,25 +75,30 @@ async def append(tx: AsyncConnection, days: ChannelDays, provenance: Provenance)
 
 
 async def days_between(
-    tx: AsyncConnection, channels: NDArray[np.int64], days: range, as_of: AsOf = None
-) -> list[ChannelDays]:
-    """All kept channel-days of some channels and days (ordinals), one batch per day length."""
+    tx: AsyncConnection, channels: NDArray[np.int64], days: range, as_of: AsOf = None, *, beside: SQL = NOTHING
+) -> tuple[list[ChannelDays], tuple[Any, ...]]:
+    """All kept channel-days of some channels and days (ordinals), one batch per day length; and the row of `beside`."""
     clause, parameters = knowledge_clause(as_of)
     parameters |= {
         "first": date.fromordinal(days.start),
         "past": date.fromordinal(days.stop),
         "channels": packing.array_literal(channels),
     }
-    return await fetch(tx, _BETWEEN.format(as_of=clause), parameters)
+    return await _fetch(tx, _BETWEEN.format(as_of=clause), parameters, beside)
 
 
 async def latest_of(
-    tx: AsyncConnection, channel: NDArray[np.int64], day: NDArray[np.int64], as_of: AsOf = None
-) -> list[ChannelDays]:
-    """The last versions of exactly these channel-days, as far as they are kept."""
+    tx: AsyncConnection,
+    channel: NDArray[np.int64],
+    day: NDArray[np.int64],
+    as_of: AsOf = None,
+    *,
+    beside: SQL = NOTHING,
+) -> tuple[list[ChannelDays], tuple[Any, ...]]:
+    """The last versions of exactly these channel-days, as far as they are kept; and the row of `beside`."""
     clause, parameters = knowledge_clause(as_of)
     parameters |= {"channels": packing.array_literal(channel), "days": packing.array_literal(day)}
-    return await fetch(tx, _LATEST.format(as_of=clause), parameters)
+    return await _fetch(tx, _LATEST.format(as_of=clause), parameters, beside)
 
 
 async def versions_of(tx: AsyncConnection, channel: int, day: date) -> list[Version]:
@@ -108,13 +118,21 @@ async def versions_of(tx: AsyncConnection, channel: int, day: date) -> list[Vers
     ]
 
 
-async def fetch(tx: AsyncConnection, query: Composed, parameters: Mapping[str, Any]) -> list[ChannelDays]:
-    """The rows of a query over `series_day` as batches, one per day length."""
+async def _fetch(
+    tx: AsyncConnection, query: Composed, parameters: Mapping[str, Any], beside: SQL
+) -> tuple[list[ChannelDays], tuple[Any, ...]]:
+    """The rows of a query over `series_day` as batches, one per day length, and one row of something else.
+
+    Both are one statement: one round trip, and one moment that both are true of.
+    """
     connection = await psycopg_connection(tx)
+    out = _OUT.format(beside=beside, lengths=packing.LENGTHS, record=packing.RECORD, query=query)
     by_count: dict[int, list[ChannelDays]] = {}
+    answer: tuple[Any, ...] = ()
     async with connection.cursor(binary=True) as cursor:
-        out = _OUT.format(lengths=packing.LENGTHS, record=packing.RECORD, query=query)
         await cursor.execute(out, parameters)
-        async for count, *columns in cursor:
-            by_count.setdefault(count, []).append(packing.batch_of(count, *columns))
-    return [packing.concatenate(parts) for _, parts in sorted(by_count.items())]
+        async for *asked, count, values, quality, flags, joined in cursor:
+            answer = tuple(asked)
+            if count is not None:
+                by_count.setdefault(count, []).append(packing.batch_of(count, values, quality, flags, joined))
+    return [packing.concatenate(parts) for _, parts in sorted(by_count.items())], answer

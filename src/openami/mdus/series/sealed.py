@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from psycopg.sql import SQL
 from pyarrow import parquet
 
 from openami.mdus.series import packing
@@ -103,17 +104,34 @@ class Sealed:
         self._lock = threading.Lock()
         self._system: tuple[fs.FileSystem, str] | None = None
 
+    @property
+    def question(self) -> SQL:
+        """What a reader asks of the catalog beside something else; the row that comes is the `answer` of a reading."""
+        return SQL(self._catalog.question)
+
     async def days_between(
-        self, tx: AsyncConnection, channels: NDArray[np.int64], days: range, as_of: AsOf = None
+        self,
+        tx: AsyncConnection,
+        channels: NDArray[np.int64],
+        days: range,
+        as_of: AsOf = None,
+        *,
+        answer: Sequence[Any] = (),
     ) -> list[ChannelDays]:
         """The sealed versions of some channels and days that were known, batches of equally long days."""
-        return await self._batches(tx, _Wanted(np.unique(channels), days, as_of))
+        return await self._batches(tx, _Wanted(np.unique(channels), days, as_of), answer)
 
     async def latest_of(
-        self, tx: AsyncConnection, channel: NDArray[np.int64], day: NDArray[np.int64], as_of: AsOf = None
+        self,
+        tx: AsyncConnection,
+        channel: NDArray[np.int64],
+        day: NDArray[np.int64],
+        as_of: AsOf = None,
+        *,
+        answer: Sequence[Any] = (),
     ) -> list[ChannelDays]:
         """The sealed versions of exactly these channel-days that were known."""
-        return await self._batches(tx, _Wanted.exactly(channel, day, as_of))
+        return await self._batches(tx, _Wanted.exactly(channel, day, as_of), answer)
 
     async def versions_of(self, tx: AsyncConnection, channel: int, day: int) -> list[Version]:
         """Every sealed version of one channel-day."""
@@ -123,8 +141,8 @@ class Sealed:
         tables = await asyncio.to_thread(lambda: list(self._tables(files, wanted, columns)))
         return [_version(row) for table in tables for row in table.to_pylist()]
 
-    async def _batches(self, tx: AsyncConnection, wanted: _Wanted) -> list[ChannelDays]:
-        files = await self._catalog.files(tx, wanted.days.start)
+    async def _batches(self, tx: AsyncConnection, wanted: _Wanted, answer: Sequence[Any]) -> list[ChannelDays]:
+        files = await self._catalog.files(tx, wanted.days.start, answer)
         if files is NO_FILES:
             return []
         columns = _COLUMNS if wanted.as_of is None else (*_COLUMNS, *_KNOWN_BY)

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import asyncio
 import io
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from rich.console import Console
@@ -18,6 +19,7 @@ from openami.web.rights import Role
 from openami.web.users import UnknownUserError, Users
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
     from pathlib import Path
 
 runner = CliRunner()
@@ -121,9 +123,41 @@ def test_a_new_password_takes_the_place_of_the_old_one_and_makes_no_user(tmp_pat
     assert not file.exists()
     _user(tmp_path, "add", "admin", "--role", "administrator")
     output = runner.invoke(cli.app, ["password", "--data-dir", str(tmp_path)]).output
-    password = output.split(":")[-1].strip()
+    password = output.split("\n")[0].split(":")[-1].strip()
     admin = Users(file).all()["admin"]
     assert (admin.role, password_matches(password, admin.password)) == (Role.ADMINISTRATOR, True)
+
+
+def test_each_change_of_a_user_is_in_the_audit_of_a_landscape_that_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[tuple[str, str, dict[str, str]]] = []
+
+    class Areas:
+        async def post(self, area: str, path: str, body: dict[str, str]) -> None:
+            kept.append((area, path, body))
+
+    def ask(_data_dir: Path, _port: int | None, call: Callable[[Areas], Coroutine[Any, Any, None]]) -> None:
+        asyncio.run(call(Areas()))
+
+    monkeypatch.setattr(cli_people, "ask", ask)
+    monkeypatch.setenv("USER", "root")
+    monkeypatch.setenv("SUDO_USER", "carl")
+    _user(tmp_path, "add", "anna", "--role", "clerk")
+    _user(tmp_path, "role", "anna", "viewer")
+    runner.invoke(cli.app, ["password", "anna", "--data-dir", str(tmp_path)])
+    _user(tmp_path, "remove", "anna")
+    runner.invoke(cli.app, ["user", "remove", "anna", "--data-dir", str(tmp_path)])
+    whats = ["user.added anna clerk", "user.role anna viewer", "user.password anna", "user.removed anna"]
+    assert [body["what"] for _, _, body in kept] == whats, "what was refused is not there"
+    assert {(area, path) for area, path, _ in kept} == {("office", "/api/audit")}
+    assert {(body["who"], body["source"]) for _, _, body in kept} == {("carl", "openami")}
+
+
+def test_users_are_made_while_the_office_is_away_and_it_is_told(tmp_path: Path) -> None:
+    assert "not in its audit" in _user(tmp_path, "add", "anna", "--role", "viewer")
+    assert list(Users(tmp_path / "console_users.json").all()) == ["anna"]
+    assert [one.name for one in tmp_path.iterdir()] == ["console_users.json"], "no secrets are made for it"
 
 
 def test_the_first_start_makes_an_administrator_and_later_ones_nobody(tmp_path: Path) -> None:

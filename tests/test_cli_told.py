@@ -56,8 +56,11 @@ def told(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *w
         (("reset", "--yes"), "There is nothing at", "--data-dir"),
         (("logs", "mdus"), "There is no log", "field, headend"),
         (("logs", "../secrets"), "There is no log", "field, headend"),
-        (("password", "a|b"), "'a|b' cannot be a user", "letters"),
-        (("password", "jörg"), "'jörg' cannot be a user", "letters"),
+        (("user", "add", "a|b", "--role", "viewer"), "'a|b' cannot be a user", "letters"),
+        (("user", "add", "jörg", "--role", "clerk"), "'jörg' cannot be a user", "letters"),
+        (("user", "role", HOSTILE, "viewer"), f"There is no user {HOSTILE}.", "openami user add"),
+        (("user", "remove", "anna"), "There is no user anna.", "openami user add"),
+        (("password", "anna"), "There is no user anna.", "openami user add"),
         (("backup", "copy"), "There is no landscape", "--data-dir"),
         (("restore", "copy"), "no whole backup", "openami backup"),
         (("decode", "nothing.bin"), "nothing.bin cannot be read: No such file", "- for input"),
@@ -129,7 +132,7 @@ def test_a_landscape_that_sleeps_is_shown_area_by_area(tmp_path: Path) -> None:
 
 def test_names_of_customers_are_shown_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     row = {"id": "1", "name": HOSTILE, "total": "5.00"}
-    monkeypatch.setattr(cli_people, "_ask", lambda *_given: [row])
+    monkeypatch.setattr(cli_people, "ask", lambda *_given: [row])
     assert HOSTILE in runner.invoke(cli.app, ["bills"]).output
 
 

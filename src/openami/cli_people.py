@@ -41,13 +41,13 @@ class NotRunningError(OpenAmiError):
 
 def devices(data_dir: DataDir = None, port: Port = None) -> None:
     """The devices of the utility: where they are and how far they have come."""
-    rows = _ask(data_dir, port, lambda areas: areas.get("office", "/api/devices"))
+    rows = ask(data_dir, port, lambda areas: areas.get("office", "/api/devices"))
     _table(rows, "serial", "kind", "stage", "point_of_delivery", "interval_s")
 
 
 def bills(data_dir: DataDir = None, port: Port = None) -> None:
     """The bills that were written."""
-    rows = _ask(data_dir, port, lambda areas: areas.get("office", "/api/bills"))
+    rows = ask(data_dir, port, lambda areas: areas.get("office", "/api/bills"))
     _table(rows, "id", "name", "division", "first_day", "last_day", "total", "currency", "state")
 
 
@@ -62,7 +62,7 @@ def bill(
         await areas.post("office", "/api/reading-orders", {"month": month}, key=f"readings-{month}")
         return await areas.post("office", "/api/billing-runs", {"month": month}, key=f"bills-{month}")
 
-    _ask(data_dir, port, order)
+    ask(data_dir, port, order)
     console.print(f"Ordered. The bills of {month} are written as the readings arrive; see: openami bills")
 
 
@@ -72,7 +72,7 @@ def read(
     port: Port = None,
 ) -> None:
     """Read a meter now."""
-    _ask(data_dir, port, lambda areas: areas.post("headend", f"/api/read/{serial}", {}))
+    ask(data_dir, port, lambda areas: areas.post("headend", f"/api/read/{serial}", {}))
     console.print(f"{serial} is being read; the console shows what it says.")
 
 
@@ -86,7 +86,7 @@ def disconnect(
     """Cut off a home, if the safety rules permit it; the breaker is read back as proof."""
     typer.confirm(f"Disconnect {device}?", abort=True)
     body = {"device": device, "reason": reason, "why": why}
-    told = _ask(data_dir, port, lambda areas: areas.post("office", "/api/disconnections", body))
+    told = ask(data_dir, port, lambda areas: areas.post("office", "/api/disconnections", body))
     console.print(f"Order {told['order']} is {told['state']}.")
 
 
@@ -98,7 +98,7 @@ def reconnect(
 ) -> None:
     """Give a home its light back."""
     body = {"device": device, "why": why}
-    told = _ask(data_dir, port, lambda areas: areas.post("office", "/api/reconnections", body))
+    told = ask(data_dir, port, lambda areas: areas.post("office", "/api/reconnections", body))
     console.print(f"Order {told['order']} is {told['state']}.")
 
 
@@ -108,7 +108,8 @@ def add_to(app: typer.Typer) -> None:
         app.command(rich_help_panel="A running landscape")(command)
 
 
-def _ask(data_dir: Path | None, port: int | None, call: Callable[[Areas], Awaitable[Any]]) -> Any:  # noqa: ANN401
+def ask(data_dir: Path | None, port: int | None, call: Callable[[Areas], Awaitable[Any]]) -> Any:  # noqa: ANN401
+    """Ask the areas of a landscape that runs, or order something of them."""
     from openami.demo.areas import Areas  # noqa: PLC0415 - other commands start faster without it
 
     settings = load_settings(data_dir=data_dir, base_port=port)

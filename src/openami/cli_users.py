@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from openami import cli_people
 from openami.cli_settings import load_settings
+from openami.shared.errors import OpenAmiError
 from openami.web.rights import Role
 
 if TYPE_CHECKING:
@@ -34,10 +37,12 @@ def add(
     name: Name,
     role: RoleOption,
     data_dir: DataDir = None,
+    port: cli_people.Port = None,
 ) -> None:
     """Make a user, and show the password once."""
     _show_password(name, _users(data_dir).add(name, role))
     console.print(f"{name} may log in as {role}.")
+    _note(data_dir, port, f"user.added {name} {role}")
 
 
 @users.command("list")
@@ -54,25 +59,30 @@ def give_role(
     name: Name,
     role: RoleArgument,
     data_dir: DataDir = None,
+    port: cli_people.Port = None,
 ) -> None:
     """Give a user another role; the user's sessions end."""
     _users(data_dir).give_role(name, role)
     console.print(f"{name} is {role} now; who was logged in as {name} has to log in again.")
+    _note(data_dir, port, f"user.role {name} {role}")
 
 
 @users.command()
-def remove(name: Name, data_dir: DataDir = None) -> None:
+def remove(name: Name, data_dir: DataDir = None, port: cli_people.Port = None) -> None:
     """Let a user in no more; the user's sessions end."""
     _users(data_dir).remove(name)
     console.print(f"{name} gets in no more.")
+    _note(data_dir, port, f"user.removed {name}")
 
 
 def password(
     user: Annotated[str, typer.Argument(help="Whose.")] = "admin",
     data_dir: DataDir = None,
+    port: cli_people.Port = None,
 ) -> None:
     """Make a new password for a user of the console, and show it once; the user's sessions end."""
     _show_password(user, _users(data_dir).renew_password(user))
+    _note(data_dir, port, f"user.password {user}")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -90,3 +100,13 @@ def _users(data_dir: Path | None) -> Users:
 
 def _show_password(name: str, made: str) -> None:
     console.print(Text.assemble("New password of user ", (name, "bold"), ": ", (made, "bold")))
+
+
+def _note(data_dir: Path | None, port: int | None, what: str) -> None:
+    """Into the office's audit, as logins are; users are made while the office is away, too."""
+    who = os.environ.get("SUDO_USER") or os.environ.get("USER") or f"uid {os.getuid()}"
+    try:
+        body = {"what": what, "who": who, "source": "openami"}
+        cli_people.ask(data_dir, port, lambda areas: areas.post("office", "/api/audit", body))
+    except OpenAmiError:
+        console.print("The office does not answer: this is not in its audit.", style="dim")

@@ -223,7 +223,7 @@ def build_street(homes: int, seed: int, equipment: Equipment = PLAIN) -> Street:
         built.append(home)
         devices += factory.devices_of(home)
     for each in transformers:
-        devices += factory.spares(each.name, exports=bool(equipment.solar))
+        devices += factory.spares(each.name)
     return Street(transformers, tuple(built), tuple(devices))
 
 
@@ -269,16 +269,12 @@ class _Factory:
         first = replace(first, phases=home.phases, exports=home.behind.solar_w > 0)
         return [first, *(self._slave(kind, home) for kind in home.media if kind is not Kind.ELECTRICITY)]
 
-    def spares(self, transformer: str, *, exports: bool) -> list[Device]:
-        """One meter of each interval for the shelf, fit for a roof if the street has any.
-
-        Their registers show what the test bench left.
-        """
-        spares = [
+    def spares(self, transformer: str) -> list[Device]:
+        """One meter of each interval for the shelf; their registers show what the test bench left."""
+        return [
             self._electricity(transformer, None, interval_s, self._chance.randrange(10, 500))
             for interval_s in (_HALF_HOUR_S, _QUARTER_S)
         ]
-        return [replace(spare, exports=exports) for spare in spares]
 
     def _electricity(self, transformer: str, home: str | None, interval_s: int, start_register: int) -> Device:
         number = self._next(Kind.ELECTRICITY)

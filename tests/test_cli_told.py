@@ -200,7 +200,7 @@ def test_a_telegram_cannot_colour_the_terminal(capsys: pytest.CaptureFixture[str
     cli_files._show_telegram(
         {"language": "p1", "meter": HOSTILE, "time": None, "error": "no [/] end", "readings": [reading]}
     )
-    shown = capsys.readouterr().out
+    shown = " ".join(capsys.readouterr().out.split())  # a title is broken over the lines of its table
     assert shown.count(HOSTILE) >= 2
     assert "no [/] end" in shown
     assert "[red]1.8.0" in shown
@@ -223,3 +223,16 @@ def test_json_for_programs_is_never_coloured_or_cut(monkeypatch: pytest.MonkeyPa
     row: dict[str, Any] = {"name": HOSTILE * 20}
     monkeypatch.setattr(cli_mdus_files, "ask", lambda *_given: {"files": [row]})
     assert json.loads(runner.invoke(cli.app, ["files", "--json"]).output) == [row]
+
+
+def test_ids_that_other_commands_ask_for_are_never_cut(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(connect.console, "_width", 24)
+    table = connect.table_of("edit", "why", title="Edits")
+    table.add_row("ab4591fa-5b8c-4aa6-9fd1-de3e9e445bd5", "read by hand")
+    connect.console.print(table)
+    shown = capsys.readouterr().out
+    cells = [line.split("\u2502")[1].strip() for line in shown.splitlines() if line.startswith("\u2502")]
+    assert "".join(cells) == "ab4591fa-5b8c-4aa6-9fd1-de3e9e445bd5"
+    assert "\u2026" not in shown

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from rich.console import Console
+from rich.table import Column, Table
 
 from openami.cli_settings import load_settings
 from openami.shared.errors import OpenAmiError
@@ -32,6 +33,11 @@ Person = Annotated[str, typer.Option("--as", help="Who you are, for the audit.",
 
 _ANSWER_S: Final = 120.0
 _CONNECT_S: Final = 5.0
+
+
+def table_of(*columns: str, title: str | None = None) -> Table:
+    """A table on a terminal of any width: ids that other commands ask for are broken over lines, never cut."""
+    return Table(*(Column(name, overflow="fold") for name in columns), title=title, title_justify="left")
 
 
 class RefusedError(OpenAmiError):

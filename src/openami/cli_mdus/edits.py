@@ -7,9 +7,8 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
-from openami.cli_mdus.connect import AsJson, DataDir, Person, Port, ask, console
+from openami.cli_mdus.connect import AsJson, DataDir, Person, Port, ask, console, table_of
 from openami.cli_mdus.values import Channel, Span  # noqa: TC001 - typer reads annotations
 
 Why = Annotated[str, typer.Option("--reason", help="Why; the audit keeps it.")]
@@ -41,7 +40,7 @@ def edit(
     if as_json:
         print(json.dumps(found, ensure_ascii=False))  # noqa: T201 - for another program
     elif preview:
-        table = Table("day", "slot", "now", "quality", "then")
+        table = table_of("day", "slot", "now", "quality", "then")
         for one in found["cells"]:
             now, then = (f"{Decimal(one[name]).scaleb(found['scale']):f}" for name in ("before", "after"))
             table.add_row(one["day"], str(one["slot"]), now, one["before_quality"], then)
@@ -57,7 +56,7 @@ def edits(as_json: AsJson = False, data_dir: DataDir = None, port: Port = None) 
     if as_json:
         print(json.dumps(rows, ensure_ascii=False))  # noqa: T201 - for another program
         return
-    table = Table("edit", "channel", "from", "to", "what", "why", "by", "approved by", "state")
+    table = table_of("edit", "channel", "from", "to", "what", "why", "by", "approved by", "state")
     for row in rows:
         cells = [row[key] for key in ("id", "channel", "start", "end", "action", "reason", "author", "approved_by")]
         table.add_row(*("" if cell is None else str(cell) for cell in cells), row["state"])

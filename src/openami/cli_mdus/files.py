@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 from rich.text import Text
 
-from openami.cli_mdus.connect import AsJson, DataDir, Mdus, Person, Port, ask, console, told
+from openami.cli_mdus.connect import AsJson, DataDir, Mdus, Person, Port, ask, console, table_of, told
 from openami.shared.errors import OpenAmiError
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ def files(
     if as_json:
         print(json.dumps(rows, ensure_ascii=False))  # noqa: T201 - for another program
         return
-    table = Table("file", "name", "format", "from", "state", "readings", "events", "refused")
+    table = table_of("file", "name", "format", "from", "state", "readings", "events", "refused")
     for row in rows:
         cells = [row[key] for key in ("id", "name", "format", "source", "state", "readings", "events", "refused")]
         table.add_row(*(str(cell) for cell in cells))
@@ -86,7 +85,7 @@ def quarantine(as_json: AsJson = False, data_dir: DataDir = None, port: Port = N
     if as_json:
         print(json.dumps(found, ensure_ascii=False))  # noqa: T201 - for another program
         return
-    table = Table("replay with", "from", "where", "reason")
+    table = table_of("replay with", "from", "where", "reason")
     for entry in found["files"]:
         for one in entry["refusals"] or [{"position": entry["name"], "reason": entry["reason"]}]:
             table.add_row(str(entry["id"]), entry["name"], one["position"], one["reason"])
@@ -218,7 +217,7 @@ def _mapping(text: str) -> FileMapping | None:
 
 def _show_contents(facts: dict[str, Any]) -> None:
     title = f"{facts['file']} ({facts['format']}), {facts['events']} events"
-    table = Table("channel", "quantity", "every", "count", "sum", "first", "last", title=title, title_justify="left")
+    table = table_of("channel", "quantity", "every", "count", "sum", "first", "last", title=title)
     for channel in facts["channels"]:
         every = f"{channel['interval_s']} s" if channel["interval_s"] else "register"
         total = f"{channel['sum']} {channel['unit']}"

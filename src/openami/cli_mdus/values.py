@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
-from openami.cli_mdus.connect import AsJson, DataDir, Port, ask, console
+from openami.cli_mdus.connect import AsJson, DataDir, Port, ask, console, table_of
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 Channel = Annotated[str, typer.Argument(help="A channel's number, or the serial number or point of its meter.")]
 Span = Annotated[str, typer.Argument(help="A local day (2026-03-01), a month (2026-03), or FROM/TO.")]
@@ -27,7 +29,7 @@ def channels(
     if as_json:
         _print(rows)
         return
-    table = Table("channel", "device", "obis", "unit", "every", "zone", "from", "to")
+    table = table_of("channel", "device", "obis", "unit", "every", "zone", "from", "to")
     for row in rows:
         every = f"{row['interval_s']} s" if row["interval_s"] else "register"
         cells = (row["channel"], row["device"], row["obis"], row["unit"], every, row["zone"])
@@ -44,7 +46,7 @@ def explain(channel: Channel, span: Span, as_json: AsJson = False, data_dir: Dat
     if "virtual" in found:
         console.print(made_of(found))
         return
-    table = Table("start", f"{found['unit']}", "quality", "came with", "what was said")
+    table = table_of("start", f"{found['unit']}", "quality", "came with", "what was said")
     for one in found["intervals"]:
         fired = "\n".join(_said(each) for each in one["fired"])
         source = f"{one['cause']} ({one['author']})" + _delivery(one["delivery"], found.get("forgotten", []))
@@ -55,7 +57,7 @@ def explain(channel: Channel, span: Span, as_json: AsJson = False, data_dir: Dat
 
 def made_of(found: dict[str, Any]) -> Table:
     """The values of a virtual channel, with those of the channels that they were made of."""
-    table = Table("start", found["unit"], "quality", "made of")
+    table = table_of("start", found["unit"], "quality", "made of")
     for one in found["intervals"]:
         parts = ", ".join(f"{each['factor']} x {each['value']} of {each['channel']}" for each in one["parts"])
         value = "" if one["value"] is None else _amount(one["value"], found["scale"])
@@ -77,7 +79,7 @@ def recompute(
     if as_json:
         _print(found)
     else:
-        table = Table("day", "version", "rule set", "the same")
+        table = table_of("day", "version", "rule set", "the same")
         for one in found["proofs"]:
             said = "yes" if one["equal"] else one["reason"] or f"no: slots {one['differing_slots']}"
             table.add_row(one["day"], str(one["version"]), one["rule_set"], said)
@@ -98,7 +100,7 @@ def versions(
     if as_json:
         _print(found)
         return
-    table = Table("day", "version", "recorded", "by", "why", "delivery", "changed")
+    table = table_of("day", "version", "recorded", "by", "why", "delivery", "changed")
     for one in found["versions"]:
         cells = (one["day"], one["version"], one["recorded_at"], one["author"], one["cause"], one["delivery"][:12])
         table.add_row(*(str(cell) for cell in cells), str(one["changed"]))
@@ -131,7 +133,7 @@ def determinants(
     if as_json:
         _print(found)
         return
-    table = Table("determinant", found["unit"])
+    table = table_of("determinant", found["unit"])
     for name, value in _lines(found):
         table.add_row(name, value)
     console.print(table)

@@ -8,9 +8,8 @@ from pathlib import Path  # noqa: TC003 - typer reads annotations
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
-from openami.cli_mdus.connect import AsJson, DataDir, Mdus, Person, Port, ask, console
+from openami.cli_mdus.connect import AsJson, DataDir, Mdus, Person, Port, ask, console, table_of
 
 app = typer.Typer(no_args_is_help=True, help="The rules of validation and estimation.")
 
@@ -41,7 +40,7 @@ def rules(rule_set: RuleSet = "default", kind: Kind = "residential", as_json: As
     if as_json:
         print(json.dumps({"rule_set": found.stamp, "rules": rows}, ensure_ascii=False))  # noqa: T201 - for a program
         return
-    table = Table("rule", "what it says", "parameter", "value", "evidence", title=found.stamp, title_justify="left")
+    table = table_of("rule", "what it says", "parameter", "value", "evidence", title=found.stamp)
     for row in rows:
         own = [item for item in row["parameters"].items() if item[0] not in {"enabled", "severity_when_sum_fails"}]
         for place, (name, each) in enumerate(own or [("", {"value": "", "evidence": "", "source": ""})]):
@@ -127,7 +126,7 @@ def inspections(
     if as_json:
         print(json.dumps(rows, ensure_ascii=False))  # noqa: T201 - for another program
         return
-    table = Table("number", "device", "rule", "does not hold", "since", "state", "who or what")
+    table = table_of("number", "device", "rule", "does not hold", "since", "state", "who or what")
     for row in rows:
         names = ("number", "device", "rule", "sentence", "day", "state")
         table.add_row(*(str(row[name]) for name in names), row["note"] or row["assigned_to"])

@@ -7,9 +7,8 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
-from openami.cli_mdus.connect import AsJson, DataDir, Person, Port, ask, console
+from openami.cli_mdus.connect import AsJson, DataDir, Person, Port, ask, console, table_of
 from openami.cli_mdus.edits import Why  # noqa: TC001 - typer reads annotations
 from openami.cli_mdus.values import Span, made_of
 
@@ -25,7 +24,7 @@ def list_(as_json: AsJson = False, data_dir: DataDir = None, port: Port = None) 
     if as_json:
         print(json.dumps(rows, ensure_ascii=False))  # noqa: T201 - for another program
         return
-    table = Table("name", "from", "to", "stands for", "compared with", "why", "by")
+    table = table_of("name", "from", "to", "stands for", "compared with", "why", "by")
     for row in rows:
         for one in row["definitions"]:
             with_ = f"{one['purpose']} of {one['of']}" if one["of"] else ""
@@ -53,7 +52,7 @@ def define(
     body |= {"of": of, "reason": reason, "person": person}
     if preview:
         found = ask(data_dir, port, lambda mdus: mdus.post("/api/virtual/preview", body))
-        table = Table("", "stands for", f"brings on {found['day']}", "intervals without a value")
+        table = table_of("", "stands for", f"brings on {found['day']}", "intervals without a value")
         for when in ("now", "then"):
             one = found[when]
             total = "" if one["total"] is None else f"{Decimal(one['total']).scaleb(one['scale']):f} {one['unit']}"

@@ -60,6 +60,7 @@ class Middle:
     outbox: Outbox
     inbox: Inbox
     client: httpx.AsyncClient
+    door: EnterpriseDoor
     received: list[Any] = field(default_factory=list)
     answered: set[str] = field(default_factory=set)
 
@@ -317,7 +318,7 @@ async def middle(database: Database, clock: ManualClock, settings: OfficeSetting
     area.routes += door.routes()
     app = create_app(area, token="token")
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://office") as client:
-        other_side = Middle(clock, area, outbox, inbox, client)
+        other_side = Middle(clock, area, outbox, inbox, client, door)
         outbox.connect(Seam.ENTERPRISE, other_side.deliver)
         yield other_side
 

@@ -140,7 +140,8 @@ async def test_a_process_that_fails_is_told_with_the_reason_and_the_exit_code(tm
     arguments = ["testkit", "sap", "--mdus", at(mdus), "--listen", f"{sap.host}:{sap.port}", "--junit", str(report)]
     done = await asyncio.to_thread(CliRunner().invoke, app, [*arguments, "--process", "device initialization"])
     assert done.exit_code == 1
-    assert "Refused by the test" in done.output
+    assert "Refused by the test." in done.output
+    assert ".." not in done.output
     assert "1 failed." in done.output
     (failure,) = etree.parse(str(report)).getroot().iter("failure")
     assert "was refused" in str(failure.get("message"))
@@ -166,6 +167,18 @@ async def test_a_system_that_is_not_there_is_told_with_its_address():
     assert told.failed
     assert f"{at(nobody)} cannot be reached" in told.note
     assert "Does it run" in told.note
+
+
+async def test_a_sentence_of_a_library_ends_in_one_full_stop(monkeypatch: pytest.MonkeyPatch):
+    async def breaks(*_: object, **__: object) -> httpx.Response:
+        raise httpx.RemoteProtocolError("Server disconnected without sending a response.")
+
+    monkeypatch.setattr(httpx.AsyncClient, "post", breaks)
+    async with poster(Peer("http://mdus.test", "OFFICE")) as post:
+        with pytest.raises(NobodyThereError) as told:
+            await post("/services", b"")
+    assert told.value.found.endswith("without sending a response.")
+    assert ".." not in str(told.value)
 
 
 @pytest.mark.enable_socket

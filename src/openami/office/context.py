@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from openami.office.billing.document import Utility
 from openami.office.billing.rules import Policy
@@ -12,6 +12,7 @@ from openami.office.billing.tariff import Division, Tariff, shipped_tariffs
 from openami.office.connection.rules import SafetyLimits
 from openami.shared.capabilities import Capabilities, Subject
 from openami.shared.contract.enterprise.codes import CodeTable, code_tables
+from openami.shared.contract.enterprise.model import Response
 from openami.shared.spans import local_date
 
 if TYPE_CHECKING:
@@ -23,8 +24,11 @@ if TYPE_CHECKING:
     from openami.office.devices.model import Device
     from openami.shared.clock import Clock
     from openami.shared.contract.enterprise.messages.common import MessageHeader
-    from openami.shared.contract.enterprise.model import HeadedMessage, Message, Response
+    from openami.shared.contract.enterprise.model import HeadedMessage, Message
     from openami.shared.database import Database
+
+
+AnswerT = TypeVar("AnswerT", bound=Response)
 
 
 class Door(Protocol):
@@ -34,8 +38,8 @@ class Door(Protocol):
         """A fresh header of ours, that of an answer if a request is given."""
         ...
 
-    async def ask(self, query: Message) -> Response:
-        """Put a synchronous question to the middle."""
+    async def ask(self, query: Message, kind: type[AnswerT]) -> AnswerT:
+        """Put a synchronous question to the middle, that is answered by a message of a kind."""
         ...
 
     async def send(self, transaction: AsyncConnection, message: HeadedMessage, *, business_key: str = "") -> None:

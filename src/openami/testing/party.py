@@ -168,7 +168,7 @@ class Party:
         log = (await self.until(lambda: self._confirmation_of(key), f"a confirmation of {type(request).__name__}")).log
         if logs.is_success(log) is not ok:
             said = logs.notes(log) or "success"
-            raise WrongAnswerError(f"{type(request).__name__} was {'refused' if ok else 'taken'}: {said}.")
+            raise WrongAnswerError(f"{type(request).__name__} was {'refused' if ok else 'taken'}: {said.rstrip('.')}.")
         found: Log = log
         return found
 

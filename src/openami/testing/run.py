@@ -241,7 +241,7 @@ async def poster(peer: Peer, folder: str = "") -> AsyncIterator[Post]:
                 response = await client.post(peer.url.rstrip("/") + path, content=body, headers={"content-type": XML})
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 raise NobodyThereError(
-                    f"{peer.url} cannot be reached: {str(error) or repr(error)}.",
+                    f"{peer.url} cannot be reached: {(str(error) or repr(error)).rstrip('.')}.",
                     hint="Does it run, is that its address?",
                 ) from error
             return response.status_code, response.content

@@ -51,16 +51,15 @@ class Gather:
 
     async def take(self, tx: AsyncConnection, item: str, answer: Confirmation, key: str) -> bool:
         """Keep the answer to an item, and send all when it was the last; false when no bulk waits for it."""
-        statement = (
-            table.update()
-            .where(table.c.item == item, table.c.body.is_(None))
-            .values(body=codec.encode(answer))
-            .returning(table.c.bulk)
-        )
-        found = (await tx.execute(statement)).first()
-        if found is None:
+        waiting = select(table.c.bulk).where(table.c.item == item, table.c.body.is_(None)).limit(1)
+        bulk = (await tx.execute(waiting)).scalar_one_or_none()
+        if bulk is None:
             return False
-        query = select(table).where(table.c.bulk == found.bulk).order_by(table.c.position).with_for_update()
+        # all items are locked before one is answered: answers to two of them at the same time would wait for each other
+        query = select(table).where(table.c.bulk == bulk).order_by(table.c.position)
+        await tx.execute(query.with_for_update())
+        mine = (table.c.bulk == bulk, table.c.item == item, table.c.body.is_(None))
+        await tx.execute(table.update().where(*mine).values(body=codec.encode(answer)))
         rows = list(await tx.execute(query))
         if all(row.body is not None for row in rows):
             items = [cast("Confirmation", codec.decode(row.body)) for row in rows]

@@ -274,7 +274,10 @@ async def _place(
     office: Office, transaction: AsyncConnection, part: Command, device: Device, point: Point, at: datetime
 ) -> None:
     if device.stage in (Stage.REFUSED, Stage.REMOVED):
-        raise DeviceConflictError(f"Device {device.serial} is {device.stage}. {device.refusal}".strip())
+        raise DeviceConflictError(
+            f"Device {device.serial} is {device.stage}. {device.refusal}".strip(),
+            hint="Install a device that the MDUS has confirmed; see GET /api/devices.",
+        )
     if (other := await open_installation(transaction, device.id)) is not None:
         raise DeviceConflictError(f"Device {device.serial} is installed at {other.point_id}.", hint="Remove it first.")
     if (other := await occupant(transaction, point.id)) is not None:

@@ -24,6 +24,9 @@ from openami.shared.contract.enterprise.messages.inferred_connection import (
 from openami.shared.contract.enterprise.messages.inferred_device import (
     UtilitiesDeviceERPSmartMeterOperationalStateByIDQuery as StateQuery,
 )
+from openami.shared.contract.enterprise.messages.inferred_device import (
+    UtilitiesDeviceERPSmartMeterOperationalStateByIDResponse as StateAnswer,
+)
 from openami.shared.contract.enterprise.messages.inferred_measurement_task import (
     SmartMeterUtilitiesMeasurementTaskERPChangeRequest as TaskChange,
 )
@@ -38,6 +41,9 @@ from openami.shared.contract.enterprise.messages.time_series import (
 )
 from openami.shared.contract.enterprise.messages.time_series import (
     UtilitiesTimeSeriesItemByIDQuery as ItemQuery,
+)
+from openami.shared.contract.enterprise.messages.time_series import (
+    UtilitiesTimeSeriesItemByIDResponse as ItemAnswer,
 )
 from openami.shared.spans import zone
 
@@ -107,9 +113,7 @@ async def assign_transformer(office: Office, transaction: AsyncConnection, comma
 async def tell_switch(office: Office, transaction: AsyncConnection, command: Command) -> dict[str, Any]:
     """Somebody has switched a device on the spot: the middle is told."""
     device = await find_device(transaction, command.text("device"))
-    category = _SWITCHES.get(command.text("what"))
-    if category is None:
-        raise BadFieldError(f"The field 'what' is {command.body.get('what')!r}.", hint="disconnect or reconnect.")
+    category = _category(command.text("what"))
     number = await draw(transaction, order_numbers, ORDER_ID_WIDTH)
     content = SwitchNotice.UtilitiesConnectionStatusChangeRequest
     message = SwitchNotice(
@@ -135,7 +139,7 @@ async def undo_switch(office: Office, transaction: AsyncConnection, command: Com
     """What was told of a switch on the spot does not hold."""
     content = SwitchUndone.UtilitiesConnectionStatusChangeRequest
     number = command.text("notice")
-    category = _SWITCHES.get(command.text("what"), "1")
+    category = _category(command.text("what"))
     message = SwitchUndone(
         message_header=office.door.header(),
         utilities_connection_status_change_request=content(id=number, category_code=category),
@@ -179,7 +183,7 @@ async def ask_state(office: Office, transaction: AsyncConnection, command: Comma
     device = await find_device(transaction, command.text("device"))
     office.check_capability(device, "state")
     selection = StateQuery.UtilitiesDeviceSelectionByID(utilities_device_id=device.id, smart_meter=_meter(device))
-    answer: Any = await office.door.ask(StateQuery(utilities_device_selection_by_id=selection))
+    answer = await office.door.ask(StateQuery(utilities_device_selection_by_id=selection), StateAnswer)
     told = answer.utilities_device
     table = office.codes["operational_states"]
     return {
@@ -204,7 +208,7 @@ async def ask_series(office: Office, transaction: AsyncConnection, command: Comm
         utilities_time_series_item_time_zone_code=time_zone_code(office.codes, office.settings.zone) or "CET",
         utilities_time_series_item_validity_period=period,
     )
-    answer: Any = await office.door.ask(ItemQuery(utilities_time_series_item_selection_by_id=selection))
+    answer = await office.door.ask(ItemQuery(utilities_time_series_item_selection_by_id=selection), ItemAnswer)
     told = answer.utilities_time_series
     items = [
         {
@@ -217,6 +221,13 @@ async def ask_series(office: Office, transaction: AsyncConnection, command: Comm
         for one in (told.item if told else ())
     ]
     return {"device": device.id, "profile": channel.profile_id, "items": items, "note": logs.notes(answer.log)}
+
+
+def _category(what: str) -> str:
+    category = _SWITCHES.get(what)
+    if category is None:
+        raise BadFieldError(f"The field 'what' is {what!r}.", hint="Give disconnect or reconnect.")
+    return category
 
 
 def _utc(stamp: datetime) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 from starlette.responses import Response
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     Unanswerable = Callable[[AsyncConnection, HeadedMessage, OpenAmiError], Awaitable[None]]
 
 log = structlog.get_logger()
+AnswerT = TypeVar("AnswerT", bound=Answer)
 
 CONTENT_TYPE = "text/xml; charset=utf-8"
 PATH = "/services"
@@ -184,7 +185,7 @@ class EnterpriseDoor:
             reference_id=_uuid(header.reference_uuid, header.reference_id) if _answers(header) else None,
         )
 
-    async def ask(self, query: Message) -> Answer:
+    async def ask(self, query: Message, kind: type[AnswerT]) -> AnswerT:
         """Put a synchronous question to the partner and wait for its answer; nothing is stored.
 
         Raises:
@@ -204,8 +205,9 @@ class EnterpriseDoor:
             body=codec.encode(query),
         )
         answer = codec.decode(await self.carry(envelope))
-        if not isinstance(answer, Answer):
-            raise NotOfferedError(f"The partner answered a {type(answer).__name__}.")
+        if not isinstance(answer, kind):
+            found = f"{self.partner} answered a {type(answer).__name__} where a {kind.__name__} was asked for."
+            raise NotOfferedError(found, hint="Mend the partner, or the address at which it is asked.")
         return answer
 
     async def _answer_at_once(self, query: Message) -> Response:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+from uuid import UUID
 
 import pytest
 from typer.testing import CliRunner
@@ -12,6 +14,8 @@ from typer.testing import CliRunner
 from openami.cli import app
 from openami.shared.contract.enterprise.catalogue import catalogue
 from openami.shared.contract.enterprise.constants import Constants
+from openami.shared.seam.model import Envelope, Seam
+from openami.shared.seam.transport import Partner
 from openami.shared.settings import load_settings
 
 GUIDE = (Path(__file__).parents[2] / "docs/guides/connect-your-sap.md").read_text(encoding="utf-8")
@@ -24,6 +28,20 @@ def test_every_table_of_settings_can_be_loaded(tmp_path: Path) -> None:
         load_settings(data_dir=tmp_path, **tomllib.loads(block))
     (tmp_path / "constants.toml").write_text(constants, encoding="utf-8")
     assert Constants.read(tmp_path).of("UtilitiesDeviceERPSmartMeterCreateRequest/MessageHeader/TenantID")
+
+
+def test_the_template_for_process_integration_is_filled_with_operation_and_message() -> None:
+    (template,) = re.findall(r'office_url = "(.*\{interface\}.*)"', GUIDE)
+    operation = "MeterReadingDocumentERPResultBulkCreateRequest_In"
+    envelope = Envelope(UUID(int=7), Seam.ENTERPRISE, "office", operation, f"/services/{operation}", b"")
+    address = urlsplit(Partner(template, "MDUS", "secret").address(envelope))
+    assert address.path == "/XISOAPAdapter/MessageServlet", "no path is put behind it"
+    assert parse_qs(address.query) == {
+        "senderService": ["MDUS"],
+        "interface": [operation],
+        "interfaceNamespace": ["http://sap.com/xi/IS-U/Global2"],
+        "MessageId": [str(UUID(int=7))],
+    }
 
 
 def test_every_operation_that_is_named_exists() -> None:

@@ -43,6 +43,7 @@ _REFERENCES = (
     ("ReferenceUUID", "UUID"),
     ("RecipientBusinessSystemID", "SenderBusinessSystemID"),
 )
+_NOTHING = pa.scalar("")  # made once: to make one of a text, Arrow looks for a module on disk each time
 ITEMS_AT_ONCE = 2000
 """In the tree of a part: what is read of it is given back at once."""
 
@@ -180,7 +181,7 @@ def _mask(member: Member, texts: Mapping[str, Column], place: str) -> Mask:
     """In which items an element is: where it has a text, or one of its children is."""
     text = texts.get(place)
     if text is not None:
-        return bool(text) if isinstance(text, str) else _anywhere(compute.not_equal(text, ""))
+        return bool(text) if isinstance(text, str) else _anywhere(compute.not_equal(text, _NOTHING))
     if isinstance(member.content, Simple):
         return False
     mask: Mask = False

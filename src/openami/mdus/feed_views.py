@@ -1,11 +1,12 @@
 """The change feed over HTTP: what changed since a consumer last confirmed, with the values before and after.
 
+    PUT    /api/changes/billing-lake              somebody asks under this name from now on, from the first value
     GET    /api/changes/billing-lake              changes, and a `confirm` for them
     POST   /api/changes/billing-lake              {"confirm": "..."}: they are kept, go on from there
     DELETE /api/changes/billing-lake              nobody asks any more
 
-Looking twice gives the same again: a lost answer loses nothing. What a consumer has not confirmed is not sealed. A
-change names the virtual channels that it is part of.
+Looking twice gives the same again: a lost answer loses nothing. What a consumer has not confirmed is not sealed, so
+only who may write begins one. A change names the virtual channels that it is part of.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from starlette.routing import Route
 
 from openami.mdus.answers import BadQueryError, as_response, limit_of, not_found
 from openami.mdus.series.calendar import instant_of
-from openami.mdus.series.feed import confirm_changes, forget_consumer, look_at_changes
+from openami.mdus.series.feed import begin_at_first, confirm_changes, forget_consumer, is_consumer, look_at_changes
 from openami.mdus.series.knowledge import Knowledge
 from openami.mdus.services.upload import CONSUMER
 from openami.mdus.vee.review import NAME as REVIEW
@@ -49,15 +50,25 @@ class FeedViews:
         """Every page."""
         path = "/api/changes/{consumer}"
         return [
+            Route(path, self.begin, methods=["PUT"]),
             Route(path, self.look, methods=["GET"]),
             Route(path, self.confirm, methods=["POST"]),
             Route(path, self.forget, methods=["DELETE"]),
         ]
 
+    async def begin(self, request: Request) -> Response:
+        """Somebody asks under this name from now on; one who did already goes on."""
+        consumer = _consumer(request)
+        async with self._middle.database.begin() as tx:
+            await begin_at_first(tx, consumer)
+        return as_response({"began": consumer})
+
     async def look(self, request: Request) -> Response:
         """About `limit` changed channel-days; intervals whose value or presence changed, before and after."""
         consumer = _consumer(request)
         async with self._middle.database.begin() as tx:
+            if not await is_consumer(tx, consumer):
+                return _nobody(consumer)
             limit = limit_of(request.query_params)
             changes, seen = await look_at_changes(tx, consumer, limit, lake=self._middle.lake)
             rows = [row for change in changes for row in await self._rows(tx, change)]
@@ -68,8 +79,11 @@ class FeedViews:
         seen = str((await json_body(request)).get("confirm", ""))
         if not _SNAPSHOT.fullmatch(seen):
             raise BadQueryError(f"confirm={seen[:60]!r} is none of ours.", hint="Send what the changes came with.")
+        consumer = _consumer(request)
         async with self._middle.database.begin() as tx:
-            await confirm_changes(tx, _consumer(request), Knowledge(seen))
+            if not await is_consumer(tx, consumer):
+                return _nobody(consumer)
+            await confirm_changes(tx, consumer, Knowledge(seen))
         return as_response({"confirmed": seen})
 
     async def forget(self, request: Request) -> Response:
@@ -77,7 +91,7 @@ class FeedViews:
         consumer = _consumer(request)
         async with self._middle.database.begin() as tx:
             gone = await forget_consumer(tx, consumer)
-        return as_response({"forgotten": consumer}) if gone else not_found(BadQueryError(f"Nobody is {consumer!r}."))
+        return as_response({"forgotten": consumer}) if gone else _nobody(consumer)
 
     async def _rows(self, tx: AsyncConnection, change: Change) -> list[dict[str, Any]]:
         known = {one.id: one for one in await self._middle.series.channels(tx, np.unique(change.after.channel))}
@@ -105,6 +119,11 @@ def _cells(change: Change, row: int, slots: list[int], begin_s: int, step_s: int
             "after": int(after.values[row, slot]) if has[slot] else None,
             "quality": label(int(after.quality[row, slot])),
         }
+
+
+def _nobody(consumer: str) -> Response:
+    hint = "PUT to this path begins a consumer, with the service token; what it has not confirmed is not sealed."
+    return not_found(BadQueryError(f"Nobody is {consumer!r}.", hint=hint))
 
 
 def _consumer(request: Request) -> str:

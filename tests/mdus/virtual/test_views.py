@@ -81,6 +81,7 @@ async def test_from_a_day_on_it_stands_for_something_else_and_a_bill_as_of_then_
     assert (await world.api("/api/determinants", **asked))["total"] == before["total"]
     (listed,) = (await world.api("/api/virtual"))["virtual"]
     assert [each["terms"] for each in listed["definitions"]] == [f"{one}+{two}", f"{one}+{three}"]
+    assert (await world.client.put("/api/changes/lake", headers=BEARER)).status_code == 200
     changes = (await world.api("/api/changes/lake"))["changes"]
     names = {(each["channel"], each["day"]): each["virtual"] for each in changes}
     assert names[two, "2026-03-01"] == ["street"]

@@ -106,6 +106,18 @@ async def take_changed_days(
     return keys, True
 
 
+async def begin_at_first(tx: AsyncConnection, consumer: str) -> None:
+    """Let a consumer that never asked begin with the first value there is."""
+    first = insert(tables.cursor).values(consumer=consumer, snapshot=NOTHING.snapshot)
+    await tx.execute(first.on_conflict_do_nothing())
+
+
+async def is_consumer(tx: AsyncConnection, consumer: str) -> bool:
+    """Whether a consumer began and was not let go since."""
+    query = select(tables.cursor.c.consumer).where(tables.cursor.c.consumer == consumer)
+    return (await tx.execute(query)).first() is not None
+
+
 async def begin_now(tx: AsyncConnection, consumer: str) -> None:
     """Let a consumer that never asked begin with what changes from now on."""
     first = insert(tables.cursor).values(consumer=consumer, snapshot=(await Knowledge.now(tx)).snapshot)
@@ -133,8 +145,7 @@ async def pending_changes(tx: AsyncConnection, consumer: str) -> int:
 async def _cursor(tx: AsyncConnection, consumer: str, *, lock: bool) -> Knowledge:
     query = select(tables.cursor.c.snapshot).where(tables.cursor.c.consumer == consumer)
     if lock:
-        first = insert(tables.cursor).values(consumer=consumer, snapshot=NOTHING.snapshot)
-        await tx.execute(first.on_conflict_do_nothing())
+        await begin_at_first(tx, consumer)
         query = query.with_for_update()
     return Knowledge((await tx.execute(query)).scalar_one_or_none() or NOTHING.snapshot)
 

@@ -87,7 +87,7 @@ late deliveries, re-validation and a lost machine. One PostgreSQL would take {ME
 and one sealer
 would be busy for {seal_h:.1f} hours: so cut the country into regions of about {REGION // 10**6} million meters, each \
 with a database of
-its own ({regions} of them; {seal_h / regions * 60:.0f} minutes of sealing a day each). Workers and object store are
+its own ({regions} of them; {seal_h / regions * 60:.1f} minutes of sealing a day each). Workers and object store are
 shared.
 
 Cost is then arithmetic with your prices: {workers} worker cores and, say, {CORES_A_DATABASE} cores for each of \

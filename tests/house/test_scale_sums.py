@@ -37,7 +37,7 @@ def test_the_sums_are_those_that_one_works_by_hand() -> None:
     assert "| 5.3 core-hours a day |" in text
     assert "4.8 GB a day, 1.8 TB a year" in text
     assert "5.3 / 4 = 1.3 busy cores" in text
-    assert "10 of them; 8 minutes of sealing a day each" in text
+    assert "10 of them; 8.0 minutes of sealing a day each" in text
     assert "46 x 730 x 0.04 = 1,343" in text
     assert "5.3 TB, 10.5 TB with 2 copies" in text
 

@@ -67,7 +67,7 @@ STATUS = CaptureObject(1, Obis.of("0-0:96.10.1"), 2)
 LOAD, DAILY = Obis.of("1-0:99.1.0"), Obis.of("1-0:98.2.0")
 LOGS = {Obis.of(f"0-0:99.98.{log}") for log in range(3)}
 QUICK, LONG = os.environ.get("QUICK") == "1", os.environ.get("LONG") == "1"
-METERS = 60 if QUICK else 10_000 if LONG else 4000
+METERS = 800 if QUICK else 10_000 if LONG else 4000
 ORDERS = 15 if QUICK else 60
 HOURS = 3
 SEALED_GET = 0xC8  # glo-get-request

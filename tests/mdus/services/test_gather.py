@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 from tests.mdus.processes.conftest import played_field
 
 from openami.mdus.services.gather import Gather, table
@@ -41,6 +41,13 @@ async def take(world: Any, item: Any, log: Any = None) -> bool:
     async with world.database.begin() as tx:
         gather = Gather(world.middle.desk)
         return await gather.take(tx, message_key(item.message_header), answer_to(world, item, log), "connection 7")
+
+
+async def blocked(world: Any) -> int:
+    """How many sessions of the database wait for a lock."""
+    async with world.database.read() as tx:
+        ours = "FROM pg_stat_activity WHERE datname = current_database()"
+        return int(await tx.scalar(text(f"SELECT count(*) {ours} AND wait_event_type = 'Lock'")))
 
 
 async def expect(world: Any, bulk: Any) -> None:
@@ -102,6 +109,20 @@ async def test_the_log_of_all_says_how_much_was_done(
     (answers,) = world.heard(Answers)
     assert answers.log.business_document_processing_result_code == code
     assert len(answers.items) == 2
+
+
+async def test_two_answers_to_one_item_at_the_same_time_are_one(world: Any, homes: Callable[..., Any]):
+    bulk, items = order_of([homes(1), homes(2)])
+    await expect(world, bulk)
+    assert await take(world, items[0])
+    async with world.database.begin() as tx:  # both have seen that the item waits, and wait for its bulk
+        await tx.execute(select(table).with_for_update())
+        both = asyncio.gather(take(world, items[1]), take(world, items[1]))
+        while not both.done() and await blocked(world) < 2:
+            pass
+    assert sorted(await both) == [False, True]
+    await world.settle()
+    assert len(world.heard(Answers)) == 1
 
 
 async def test_answers_at_the_same_time_do_not_wait_for_each_other(world: Any, homes: Callable[..., Any]):

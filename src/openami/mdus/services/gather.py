@@ -59,7 +59,9 @@ class Gather:
         query = select(table).where(table.c.bulk == bulk).order_by(table.c.position)
         await tx.execute(query.with_for_update())
         mine = (table.c.bulk == bulk, table.c.item == item, table.c.body.is_(None))
-        await tx.execute(table.update().where(*mine).values(body=codec.encode(answer)))
+        taken = await tx.execute(table.update().where(*mine).values(body=codec.encode(answer)))
+        if not taken.rowcount:
+            return False  # another answer to it came while we waited for the lock
         rows = list(await tx.execute(query))
         if all(row.body is not None for row in rows):
             items = [cast("Confirmation", codec.decode(row.body)) for row in rows]

@@ -48,10 +48,9 @@ class Areas:
         response = await self._send("GET", area, path, params={key: value for key, value in query.items() if value})
         return _json(area, response)
 
-    async def text(self, area: str, path: str, **query: str) -> str:
-        """A text page of an area (a bill's HTML, a table as CSV)."""
-        asked = {key: value for key, value in query.items() if value}
-        return (await self._send("GET", area, path, params=asked)).text
+    async def text(self, area: str, path: str) -> str:
+        """A text page of an area (a bill's HTML)."""
+        return (await self._send("GET", area, path)).text
 
     async def post(self, area: str, path: str, body: dict[str, Any]) -> Any:  # noqa: ANN401 - any JSON value
         """A person's command to an area."""

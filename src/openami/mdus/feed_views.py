@@ -81,10 +81,8 @@ class FeedViews:
             raise BadQueryError(f"confirm={seen[:60]!r} is none of ours.", hint="Send what the changes came with.")
         consumer = _consumer(request)
         async with self._middle.database.begin() as tx:
-            if not await is_consumer(tx, consumer):
-                return _nobody(consumer)
-            await confirm_changes(tx, consumer, Knowledge(seen))
-        return as_response({"confirmed": seen})
+            known = await confirm_changes(tx, consumer, Knowledge(seen))
+        return as_response({"confirmed": seen}) if known else _nobody(consumer)
 
     async def forget(self, request: Request) -> Response:
         """Nobody asks under this name any more."""

@@ -124,10 +124,11 @@ async def begin_now(tx: AsyncConnection, consumer: str) -> None:
     await tx.execute(first.on_conflict_do_nothing())
 
 
-async def confirm_changes(tx: AsyncConnection, consumer: str, seen: Knowledge) -> None:
-    """Move a consumer's cursor to what it has kept."""
+async def confirm_changes(tx: AsyncConnection, consumer: str, seen: Knowledge) -> bool:
+    """Move a consumer's cursor to what it has kept. Whether there was one."""
     table = tables.cursor
-    await tx.execute(table.update().where(table.c.consumer == consumer).values(snapshot=seen.snapshot))
+    moved = await tx.execute(table.update().where(table.c.consumer == consumer).values(snapshot=seen.snapshot))
+    return bool(moved.rowcount)
 
 
 async def forget_consumer(tx: AsyncConnection, consumer: str) -> bool:

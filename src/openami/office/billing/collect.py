@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from openami.office.billing.model import BillInput, MeterSlice, Party
 from openami.office.billing.price_store import changes_of, hold_prices
 from openami.office.billing.prices import with_changes
@@ -12,6 +14,7 @@ from openami.office.devices.model import Category, Direction, task_of
 from openami.office.devices.store import devices_by_id, installations_during, registers_of
 from openami.office.localtime import interval_starts
 from openami.office.readings.profile_store import current_days
+from openami.office.readings.rules import register_range_milli
 from openami.office.readings.series import days_of, on_grid
 from openami.office.readings.store import readings_of
 from openami.office.supply.store import customers_by_id
@@ -108,7 +111,7 @@ async def _piece(
         direction=register.direction,
         opening=opening_of(known, span),
         closing=closing_of(known, span),
-        range_milli=register.range_milli,
+        range_milli=int(register_range_milli(np.int64(register.whole_digits))),
     )
     return piece, {block.day.isoformat(): block.version for block in blocks}
 

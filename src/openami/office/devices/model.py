@@ -124,9 +124,9 @@ class Register:
     profile_id: str | None = None
 
     @property
-    def range_milli(self) -> int:
-        """After how many thousandths of its unit a register shows zero again."""
-        return int(10 ** (self.total_digits - self.fraction_digits)) * 1000
+    def whole_digits(self) -> int:
+        """How many digits a register shows before the point."""
+        return self.total_digits - self.fraction_digits
 
     @property
     def direction(self) -> Direction:

@@ -277,7 +277,7 @@ async def objections_to(transaction: AsyncConnection, register: Register, readin
         at=one.at,
         value_milli=one.value_milli,
         unit=[register.unit],
-        whole_digits=np.array([register.total_digits - register.fraction_digits]),
+        whole_digits=np.array([register.whole_digits]),
         before_at=around.before_at,
         before_milli=around.before_milli,
         after_at=around.after_at,

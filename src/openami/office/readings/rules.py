@@ -74,7 +74,7 @@ def check(candidates: Candidates, limits: Limits = DEFAULT_LIMITS) -> dict[int, 
     return found
 
 
-def register_range_milli(whole_digits: Integers) -> Integers:
+def register_range_milli(whole_digits: Integers | np.int64) -> Integers:
     """After how many thousandths a register of so many digits shows zero again."""
     # what has more than 15 whole digits does not fit into the books either
     return 10 ** np.clip(whole_digits, 0, 15) * 1000
